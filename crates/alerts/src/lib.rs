@@ -1,0 +1,1 @@
+//! Route, group, inhibit, silence, time windows, dedup, decision records.

@@ -1,0 +1,1 @@
+//! Getting samples in: scrape, probe, host, discovery, relabelling.

@@ -1,0 +1,95 @@
+//! What someone asks for: a task, before the queue gave it an id.
+
+use crate::Timestamp;
+use serde_json::Value;
+use std::time::Duration;
+
+/// Which slots a run may take and who may see it. A class never waits behind a lower one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Class {
+    /// A message to a person: has reserved slots.
+    Page,
+    /// A runbook's step: has reserved slots.
+    Runbook,
+    /// A user's task.
+    User,
+}
+
+/// How long to wait before trying again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Backoff {
+    /// 1 s doubled each time, at most 60 s, times 0.5 to 1.
+    ExponentialJitter,
+    /// 1 s, 2 s, 3 s, ...
+    Linear,
+    /// 1 s each time.
+    Fixed,
+}
+
+/// One step of a pipeline. `with`, `condition` may hold `${JMESPath}` over the run's context.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Unique in its pipeline.
+    pub id: String,
+    /// The kind of work.
+    pub uses: String,
+    /// Its arguments.
+    pub with: Value,
+    /// Under which name the result is kept; `steps.NAME` in later templates.
+    pub save_as: Option<String>,
+    /// Skip the step unless this is true.
+    pub condition: Option<String>,
+    /// The longest one attempt may take.
+    pub timeout: Duration,
+    /// Tries after the first.
+    pub max_retries: u32,
+}
+
+/// A piece of work to be queued.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TaskSpec {
+    /// What kind of work: names an action.
+    pub kind: String,
+    /// Its arguments.
+    pub args: Value,
+    /// Whose slots it takes.
+    pub class: Class,
+    /// 1 (first) to 9 (last).
+    pub priority: u8,
+    /// Not before this; `None`: at once.
+    pub run_at: Option<Timestamp>,
+    /// Accepted once per window.
+    pub dedupe_key: Option<String>,
+    /// One run of a key at a time.
+    pub concurrency_key: Option<String>,
+    /// Tries after the first.
+    pub max_retries: u32,
+    /// How the waits between tries grow.
+    pub backoff: Backoff,
+    /// The longest one attempt may take.
+    pub timeout: Duration,
+    /// Only a worker with this `labels.agent` may take it.
+    pub agent: Option<String>,
+    /// Who asked.
+    pub created_by: String,
+}
+
+impl TaskSpec {
+    /// A task of `kind` with everything else at its default: a user's, priority 5, 3 retries, 30 s.
+    pub fn new(kind: impl Into<String>, args: Value) -> TaskSpec {
+        TaskSpec {
+            kind: kind.into(),
+            args,
+            class: Class::User,
+            priority: 5,
+            run_at: None,
+            dedupe_key: None,
+            concurrency_key: None,
+            max_retries: 3,
+            backoff: Backoff::ExponentialJitter,
+            timeout: Duration::from_secs(30),
+            agent: None,
+            created_by: "system".to_owned(),
+        }
+    }
+}

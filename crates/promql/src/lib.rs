@@ -1,0 +1,1 @@
+//! PromQL: own parser and evaluator over a Querier, and the .test runner.

@@ -1,0 +1,1 @@
+//! Runbook files: match an alert, expand to diagnose steps.

@@ -1,0 +1,1 @@
+//! Durable state: one Journal over the deciders' change values.

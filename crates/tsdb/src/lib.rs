@@ -1,0 +1,1 @@
+//! Series on disk: head, wal, segments, index, retention.

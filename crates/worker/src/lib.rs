@@ -1,0 +1,1 @@
+//! Slots, claim, heartbeat, timeout, and the actions.
