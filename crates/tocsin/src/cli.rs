@@ -1,0 +1,159 @@
+//! The command line: flags for what needs a restart, the file for what reloads.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Work, watch, wake, mend: background work, monitoring, alerting and runbooks in one process.
+#[derive(Debug, Parser)]
+#[command(name = "tocsin", version, propagate_version = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run everything
+    Serve(Serve),
+    /// Write a commented tocsin.yml for what is found on this machine
+    Init(Init),
+    /// Say what is wrong in a file, where, and what would be right
+    Check(Check),
+    /// Ask a running Tocsin how it is; exits 0 or 1
+    Health(Health),
+    /// Run PromQL .test scripts against the real engine and store
+    Promqltest(Promqltest),
+    /// Show who would be told
+    #[command(subcommand)]
+    Routes(Routes),
+    /// Preview schedules
+    #[command(subcommand)]
+    Schedule(Schedule),
+}
+
+/// `tocsin serve`
+#[derive(Debug, Args, Default)]
+pub struct Serve {
+    /// tocsin.yml
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// An existing prometheus.yml, as it is
+    #[arg(long, value_name = "FILE")]
+    pub prometheus_config: Option<PathBuf>,
+    /// An existing alertmanager.yml, as it is
+    #[arg(long, value_name = "FILE")]
+    pub alertmanager_config: Option<PathBuf>,
+    /// Where state is kept [default: ./tocsin-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Address to listen on; may be given several times [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Vec<String>,
+    /// The address under which users reach this server
+    #[arg(long, value_name = "URL")]
+    pub external_url: Option<String>,
+    /// `required` asks everybody for a credential, `local` trusts callers on this machine [default: local]
+    #[arg(long, value_name = "WHO")]
+    pub auth: Option<Auth>,
+}
+
+/// Whom to trust without a credential.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Auth {
+    /// Requests from this machine act as the operator `local`.
+    Local,
+    /// Nobody.
+    Required,
+}
+
+/// `tocsin init`
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The file to write; an existing one is left alone
+    #[arg(default_value = "tocsin.yml")]
+    pub file: PathBuf,
+}
+
+/// `tocsin check`
+#[derive(Debug, Args)]
+pub struct Check {
+    /// What the files are: config, prometheus, rules, alertmanager or pack; told by their content if left out
+    /// and the first argument is a file
+    #[arg(required = true, num_args = 1.., value_name = "[KIND] FILE")]
+    pub kind_and_files: Vec<String>,
+    /// Open the files that prometheus.yml and alertmanager.yml refer to as well
+    #[arg(long)]
+    pub files: bool,
+    /// Findings count as errors
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// `tocsin health`
+#[derive(Debug, Args)]
+pub struct Health {
+    /// Whether the process answers
+    #[arg(long)]
+    pub live: bool,
+    /// Whether it takes work
+    #[arg(long)]
+    pub ready: bool,
+    /// Whether it has started
+    #[arg(long)]
+    pub startup: bool,
+    /// The five checks: database, disk_space, memory, query_performance, agents
+    #[arg(long)]
+    pub all: bool,
+    /// As JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Which server
+    #[arg(long, env = "TOCSIN_SERVER", default_value = "http://127.0.0.1:8080")]
+    pub server: String,
+}
+
+/// `tocsin promqltest`
+#[derive(Debug, Args)]
+pub struct Promqltest {
+    /// Files or folders of .test scripts
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+}
+
+/// `tocsin routes`
+#[derive(Debug, Subcommand)]
+pub enum Routes {
+    /// The receivers of a label set, on one line
+    Test {
+        /// alertmanager.yml
+        #[arg(long, value_name = "FILE")]
+        alertmanager_config: PathBuf,
+        /// NAME=VALUE
+        labels: Vec<String>,
+    },
+}
+
+/// `tocsin schedule`
+#[derive(Debug, Subcommand)]
+pub enum Schedule {
+    /// The next fires of an expression, one instant a line
+    Next(ScheduleNext),
+}
+
+/// `tocsin schedule next`
+#[derive(Debug, Args)]
+pub struct ScheduleNext {
+    /// A five-field cron expression, a macro such as @daily, or an instant
+    pub expr: String,
+    /// An IANA time zone
+    #[arg(long, default_value = "UTC")]
+    pub tz: String,
+    /// The fires after this instant, exclusive [default: now]
+    #[arg(long)]
+    pub after: Option<String>,
+    /// How many
+    #[arg(long, default_value_t = 5)]
+    pub count: usize,
+}
