@@ -1,1 +1,12 @@
-//! Everything a client reaches over HTTP.
+//! Everything a client reaches over HTTP: the API of tasks, of Prometheus and of Alertmanager, the worker
+//! protocol, health, and the screens.
+//!
+//! It reads through [`Reads`] and changes through [`Desk`], both filled by `tocsin`; it knows no SQL, opens no
+//! socket to a target and decides nothing that a decider could be asked. Invariants: every route is in one
+//! table with the role it needs; every body has a bound; a text from outside is escaped for where it is shown;
+//! only this crate turns a failure into a status code.
+
+mod seam;
+pub mod views;
+
+pub use seam::{Desk, Failure, Grammar, Monitoring, QueryFailure, Reads, Series, Tasks, Vitals};

@@ -1,0 +1,93 @@
+//! Alerts as the router holds them, and silences.
+
+use model::{Alert, Finding, Labels, Matcher, Remedy, Timestamp};
+
+/// What the router makes of an alert now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AlertState {
+    /// Not yet routed.
+    Unprocessed,
+    /// It pages.
+    Active,
+    /// Silenced, inhibited or muted.
+    Suppressed,
+}
+
+impl AlertState {
+    /// `unprocessed`, `active` or `suppressed`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            AlertState::Unprocessed => "unprocessed",
+            AlertState::Active => "active",
+            AlertState::Suppressed => "suppressed",
+        }
+    }
+}
+
+/// One alert that has not ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertView {
+    /// The alert.
+    pub alert: Alert,
+    /// What the router makes of it.
+    pub state: AlertState,
+    /// Ids of silences that match.
+    pub silenced_by: Vec<String>,
+    /// Fingerprints of alerts that inhibit it.
+    pub inhibited_by: Vec<String>,
+    /// Names of time intervals that mute its routes.
+    pub muted_by: Vec<String>,
+    /// The receivers its routes name.
+    pub receivers: Vec<String>,
+    /// What the last page about it said, if one was sent.
+    pub diagnosis: Option<Diagnosis>,
+}
+
+/// What a page said beyond the alert itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Diagnosis {
+    /// When the page was decided.
+    pub at: Timestamp,
+    /// The receivers that took it.
+    pub told: Vec<String>,
+    /// What the runbook concludes; empty if it concludes nothing.
+    pub cause: String,
+    /// What the diagnose steps found, in the runbook's order.
+    pub findings: Vec<Finding>,
+    /// What could be done.
+    pub remedies: Vec<Remedy>,
+}
+
+/// The alerts of one group of one route.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertGroup {
+    /// The labels the group was made by.
+    pub labels: Labels,
+    /// The labels of its route.
+    pub route_labels: Labels,
+    /// The receiver of its route.
+    pub receiver: String,
+    /// Its alerts.
+    pub alerts: Vec<AlertView>,
+}
+
+/// A silence, asked for or kept.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SilenceView {
+    /// Its id; empty in one that is asked for.
+    pub id: String,
+    /// All must match; never empty.
+    pub matchers: Vec<Matcher>,
+    /// From when.
+    pub starts_at: Timestamp,
+    /// Until when.
+    pub ends_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Who asked for it.
+    pub created_by: String,
+    /// Why.
+    pub comment: String,
+    /// Further words.
+    pub annotations: Labels,
+}

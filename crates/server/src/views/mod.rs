@@ -1,0 +1,25 @@
+//! What the server shows and takes, as plain values: no wire form, no behaviour. `tocsin` builds them from the
+//! deciders' and the stores' own types; `api` and `screens` give them their JSON and HTML.
+
+mod alert;
+mod queue;
+mod series;
+mod status;
+mod task;
+mod watch;
+
+pub use alert::{AlertGroup, AlertState, AlertView, Diagnosis, SilenceView};
+pub use queue::{PageOf, QueueStats, WaitingKind, WaitingView, WorkerView};
+pub use series::{
+    Instant, LabelsQuery, QueryAnswer, QueryValue, Range, RangeSeries, SeriesQuery, Trend, TsdbView,
+    VectorSample,
+};
+pub use status::{Build, Check, Health, HealthStatus, RuntimeView};
+pub use task::{
+    NewTask, PlainTask, RunFilter, RunView, ScheduledTask, Sla, Submitted, TaskFilter, TaskForm, TaskView,
+    TypedTask,
+};
+pub use watch::{
+    ActiveAlertView, ActiveState, ProbeView, RuleGroupView, RuleHealth, RuleKind, RuleView, TargetHealth,
+    TargetView,
+};
