@@ -1,0 +1,130 @@
+//! What a decision changed, for the journal to write; and what the journal gives back at a start.
+//!
+//! Applying a change twice leaves what applying it once leaves. Changes of one decision belong into one
+//! transaction, in their order.
+
+use crate::{AttemptToken, Progress, Run, RunId, StepResult, Task, TaskId};
+use model::Timestamp;
+use serde_json::Value;
+use std::{collections::BTreeMap, sync::Arc};
+
+/// One row that changed.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// A task is new, or its status is another.
+    TaskPut(Arc<Task>),
+    /// A schedule fired: its next fire moves from one instant to another. The store refuses the whole transaction
+    /// if the next fire it knows is neither `from` nor `to`: somebody else fired it.
+    Fired {
+        /// Whose.
+        task_id: TaskId,
+        /// The fire that happened.
+        from: Timestamp,
+        /// The next one.
+        to: Option<Timestamp>,
+    },
+    /// A run is new.
+    RunPut(Box<Run>),
+    /// A run moved.
+    RunMoved(RunId, Box<Progress>),
+    /// A run's own arguments are others.
+    RunArgs(RunId, Arc<Value>),
+    /// A pipeline step ended.
+    StepDone(RunId, StepResult),
+    /// A dedupe key is taken.
+    DedupePut(Dedupe),
+    /// A dedupe key is free again.
+    DedupeGone {
+        /// The key.
+        key: String,
+        /// Whose.
+        by: String,
+    },
+    /// A worker was heard of; written when it starts and each half minute, not at each request.
+    WorkerSeen(WorkerRow),
+    /// A worker has been silent for so long that it is forgotten.
+    WorkerGone(Arc<str>),
+    /// Somebody did something that should be on record.
+    Audit(Audit),
+    /// The counters of all time; the last one in a batch is the one that counts.
+    Totals(Totals),
+}
+
+/// A dedupe key and the task that holds it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dedupe {
+    /// The key.
+    pub key: String,
+    /// Whose: the same key of two creators is two keys.
+    pub by: String,
+    /// The task that was accepted under it.
+    pub task_id: TaskId,
+    /// It holds until then and until that task's runs have ended.
+    pub until: Timestamp,
+}
+
+/// A worker as the store keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkerRow {
+    /// Its name.
+    pub id: Arc<str>,
+    /// Of its last start.
+    pub boot_nonce: String,
+    /// What it is.
+    pub labels: BTreeMap<String, String>,
+    /// What it can do.
+    pub kinds: Vec<String>,
+    /// When it was last heard of.
+    pub last_seen: Timestamp,
+    /// How many attempts it has ended.
+    pub processed: u64,
+    /// When it was first heard of.
+    pub created_at: Timestamp,
+}
+
+/// A line of the audit log.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Audit {
+    /// When.
+    pub at: Timestamp,
+    /// Who.
+    pub actor: String,
+    /// What: `task.created`, `task.canceled`.
+    pub action: &'static str,
+    /// To what.
+    pub subject: TaskId,
+    /// More.
+    pub details: Value,
+}
+
+/// Counters of all time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Tasks accepted.
+    pub accepted: u64,
+    /// Runs completed.
+    pub completed: u64,
+    /// Runs given up.
+    pub dead: u64,
+    /// Runs cancelled.
+    pub cancelled: u64,
+    /// Attempts lost with their worker.
+    pub rescued: u64,
+}
+
+/// What a queue starts from.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// Tasks that still fire, and those of `runs`.
+    pub tasks: Vec<Arc<Task>>,
+    /// Runs that are not final, and final ones whose parent is not.
+    pub runs: Vec<Run>,
+    /// Attempts that ended lately: token and digest of the outcome, newest last.
+    pub ended: Vec<(AttemptToken, Option<u64>)>,
+    /// Dedupe keys.
+    pub dedupe: Vec<Dedupe>,
+    /// Workers.
+    pub workers: Vec<WorkerRow>,
+    /// Counters.
+    pub totals: Totals,
+}

@@ -1,0 +1,129 @@
+//! A run: one execution of a task, over one or more attempts.
+
+use crate::{AttemptToken, RunError, RunId, RunState, TaskId};
+use model::{Class, Timestamp};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// A run as the store keeps it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Run {
+    /// Its id.
+    pub id: RunId,
+    /// Its task.
+    pub task_id: TaskId,
+    /// Whose slots it takes.
+    pub class: Class,
+    /// The run it works for, and as what: a diagnose step of a page.
+    pub parent: Option<Parent>,
+    /// Its own arguments, where they differ from the task's.
+    pub args: Option<Arc<Value>>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// What moves.
+    pub at: Progress,
+    /// What the steps that are done left, in order; empty unless it is a pipeline.
+    pub steps: Vec<StepResult>,
+}
+
+/// The run that another one works for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parent {
+    /// The page's run.
+    pub run_id: RunId,
+    /// The step's id in its runbook.
+    pub step: String,
+}
+
+/// Everything about a run that moves; written as a whole each time it does.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Where it is. Moved by [`RunState::next`] only.
+    pub state: RunState,
+    /// Claims of the present step so far; a claim adds one, a new step starts at 0.
+    pub attempt: u32,
+    /// Tries that failed by their own fault; bounded by the retries allowed.
+    pub failures: u32,
+    /// Attempts that were lost with their worker; bounded by [`crate::Settings::rescues_max`].
+    pub rescues: u32,
+    /// The present or last attempt's token.
+    pub token: Option<AttemptToken>,
+    /// Who holds it, or held it last.
+    pub worker_id: Option<Arc<str>>,
+    /// Until when, unless a heartbeat comes; `None` unless it is running. A heartbeat moves it in memory only: a
+    /// restart grants every running attempt a fresh lease.
+    pub lease_until: Option<Timestamp>,
+    /// When it may next be taken.
+    pub run_at: Timestamp,
+    /// The pipeline step it is at.
+    pub step: u32,
+    /// 0 to 1, as the worker last said.
+    pub progress: Option<f64>,
+    /// What the attempt before left for the next.
+    pub checkpoint: Option<Arc<Value>>,
+    /// A digest of the outcome that ended the attempt; recognises the same completion sent twice.
+    pub outcome: Option<u64>,
+    /// The result.
+    pub output: Option<Arc<Value>>,
+    /// The last thing that went wrong.
+    pub error: Option<RunError>,
+    /// When it was first taken.
+    pub started_at: Option<Timestamp>,
+    /// When it became final.
+    pub finished_at: Option<Timestamp>,
+}
+
+impl Progress {
+    /// A run that nobody has touched.
+    pub(crate) fn new(state: RunState, run_at: Timestamp) -> Progress {
+        Progress {
+            state,
+            attempt: 0,
+            failures: 0,
+            rescues: 0,
+            token: None,
+            worker_id: None,
+            lease_until: None,
+            run_at,
+            step: 0,
+            progress: None,
+            checkpoint: None,
+            outcome: None,
+            output: None,
+            error: None,
+            started_at: None,
+            finished_at: None,
+        }
+    }
+
+    /// How it ended, `None` while it has not: a cancelled run did not succeed.
+    pub fn success(&self) -> Option<bool> {
+        self.state.is_final().then_some(self.state == RunState::Completed)
+    }
+}
+
+/// What one pipeline step left. Written when the step ends and never again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepResult {
+    /// Its place in the pipeline, from 0.
+    pub index: u32,
+    /// The step's id.
+    pub id: String,
+    /// Its result; `None` if its condition said to skip it.
+    pub result: Option<Arc<Value>>,
+    /// When it ended.
+    pub at: Timestamp,
+}
+
+/// The word a typed task's `status` has for its run's state.
+pub fn status_word(at: &Progress) -> &'static str {
+    match at.state {
+        RunState::Scheduled if at.run_at == Timestamp::MAX => "blocked",
+        RunState::Scheduled | RunState::AwaitingApproval => "pending",
+        RunState::Available | RunState::Retryable => "assigned",
+        RunState::Running => "in_progress",
+        RunState::Completed => "completed",
+        RunState::Cancelled => "cancelled",
+        RunState::Dead => "failed",
+    }
+}
