@@ -1,0 +1,132 @@
+//! `kill -9` of Tocsin at a random moment of the story, again and again: nothing acknowledged is lost, no page is
+//! missing, none is sent twice with different keys, and `for` goes on where it was.
+
+mod support;
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use serde_json::json;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+use support::{NodeExporter, Pages, Postgres, Redis, Tocsin, depth, eventually};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+struct Storm {
+    redis: Redis,
+    pages: Pages,
+    tocsin: Tocsin,
+    rng: StdRng,
+    _node: NodeExporter,
+    _postgres: Postgres,
+}
+
+impl Storm {
+    fn start(rng: StdRng) -> Storm {
+        let (redis, postgres, node, pages) = (Redis::start(), Postgres::start(), NodeExporter::start(), Pages::start());
+        let envs = [
+            ("REDIS_PORT", redis.port.to_string()),
+            ("REDIS_LOG", redis.log.display().to_string()),
+            ("PGPORT", postgres.port.to_string()),
+            ("POSTGRES_LOG", postgres.log.display().to_string()),
+            ("NODE_EXPORTER_PORT", node.port.to_string()),
+            ("PROBE_INTERVAL", "1s".to_owned()),
+            ("WEBHOOK_URL", pages.url.clone()),
+        ];
+        let mut tocsin = Tocsin::prepare(&["--config", "examples/stack/tocsin.yml"], &envs);
+        // Beside the pack's rule one with a `for`, whose timer must survive.
+        let dir = tocsin.dir.path().to_path_buf();
+        let rules = "groups: [{name: slow, interval: 1s, rules: [{alert: RedisDownLong, expr: redis_up == 0, for: 3s}]}]";
+        std::fs::write(dir.join("slow.yml"), rules).expect("our own directory");
+        std::fs::write(dir.join("prometheus.yml"), "rule_files: [slow.yml]\n").expect("our own directory");
+        tocsin.add_args(&["--prometheus-config", dir.join("prometheus.yml").to_str().expect("a plain path")]);
+        tocsin.start_again();
+        Storm { redis, pages, tocsin, rng, _node: node, _postgres: postgres }
+    }
+
+    /// Kills Tocsin within `window_ms` and starts it again.
+    fn strike(&mut self, window_ms: u64) {
+        std::thread::sleep(Duration::from_millis(self.rng.random_range(0..window_ms)));
+        self.tocsin.kill();
+        self.tocsin.start_again();
+    }
+
+    fn active_at(&self, alert: &str) -> Option<String> {
+        let reply = self.tocsin.get("/api/v1/alerts").json();
+        let alerts = reply["data"]["alerts"].as_array()?.clone();
+        let found = alerts.into_iter().find(|a| a["labels"]["alertname"] == alert)?;
+        found["activeAt"].as_str().map(str::to_owned)
+    }
+
+    fn post_task(&self) -> String {
+        let reply = self.tocsin.post("/tasks", &json!({"kind": "noop", "args": {"n": 1}}));
+        assert_eq!(reply.status, 201, "{}", reply.body);
+        reply.json()["id"].as_str().expect("an id").to_owned()
+    }
+
+    fn samples(&self) -> f64 {
+        self.tocsin.query("sum(count_over_time(probe_success[1h]))").unwrap_or(0.0)
+    }
+
+    /// One fault and its mending, each with a kill in its middle.
+    fn round(&mut self) {
+        let from = self.pages.all().len();
+        let (task, samples) = (self.post_task(), self.samples());
+        self.redis.kill();
+        self.strike(3000);
+        assert!(self.samples() >= samples, "samples are lost");
+        for alert in ["RedisDown", "RedisDownLong"] {
+            self.pages.wait(alert, from, LIMIT, |got| got.alertname() == alert && got.status() == "firing");
+        }
+        let before = self.active_at("RedisDownLong");
+        self.redis.start_again();
+        self.strike(2000);
+        for alert in ["RedisDown", "RedisDownLong"] {
+            self.pages.wait("a resolve", from, LIMIT, |got| got.alertname() == alert && got.status() == "resolved");
+        }
+        assert!(before.is_some(), "a paged alert is active");
+        eventually("an acknowledged task ends", LIMIT, || {
+            let reply = self.tocsin.get(&format!("/tasks/{task}"));
+            assert_eq!(reply.status, 200, "an acknowledged task is lost: {}", reply.body);
+            (reply.json()["state"] == "completed").then_some(())
+        });
+        self.no_page_twice(from);
+    }
+
+    /// Of each alert one message per status, or the same one again under the same key.
+    fn no_page_twice(&self, from: usize) {
+        for alert in ["RedisDown", "RedisDownLong"] {
+            for status in ["firing", "resolved"] {
+                let all = self.pages.all();
+                let same = all.iter().skip(from).filter(|got| got.alertname() == alert && got.status() == status);
+                let keys: BTreeSet<&str> = same.map(|got| got.key.as_str()).collect();
+                assert_eq!(keys.len(), 1, "{alert} {status}: keys {keys:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn fifty_kills_lose_nothing_and_page_once() {
+    let mut storm = Storm::start(StdRng::seed_from_u64(support::seed()));
+    let rounds = depth(5, 50).div_ceil(2);
+    eventually("redis is seen", LIMIT, || storm.tocsin.query("redis_up").filter(|up| *up == 1.0));
+    let start = Instant::now();
+    for round in 1..=rounds {
+        storm.round();
+        println!("round {round} of {rounds} (2 kills each): ok at {:.0} s", start.elapsed().as_secs_f64());
+    }
+}
+
+#[test]
+fn a_for_timer_goes_on_over_a_kill() {
+    let mut storm = Storm::start(StdRng::seed_from_u64(support::seed()));
+    eventually("redis is seen", LIMIT, || storm.tocsin.query("redis_up").filter(|up| *up == 1.0));
+    storm.redis.kill();
+    let before = eventually("pending", LIMIT, || storm.active_at("RedisDownLong"));
+    storm.tocsin.kill();
+    storm.tocsin.start_again();
+    let after = eventually("still pending or firing", LIMIT, || storm.active_at("RedisDownLong"));
+    assert_eq!(before, after, "the timer began anew");
+}
