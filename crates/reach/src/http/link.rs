@@ -1,0 +1,203 @@
+//! One HTTP/1.1 connection and the shelf of idle ones.
+//!
+//! A connection has no task of its own: whoever uses it polls it, and an idle one is polled once before it is
+//! used again, which is enough to see that the other side has closed it. Nothing is spawned, dropping a request
+//! closes its connection.
+
+use crate::{Error, Guard, Target, tls};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{body::Incoming, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use rustls::ClientConfig;
+use std::{
+    collections::HashMap,
+    future::{Future, poll_fn},
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex},
+    task::Poll,
+    time::{Duration, Instant},
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+/// What a connection can be kept for.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Origin {
+    pub https: bool,
+    pub target: Target,
+}
+
+type Driver = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+
+/// An open connection.
+pub(super) struct Link {
+    pub peer: SocketAddr,
+    /// Whether it has carried a request before.
+    pub used: bool,
+    sender: http1::SendRequest<Full<Bytes>>,
+    /// Moves the bytes; `None` once the connection has ended.
+    driver: Option<Driver>,
+}
+
+/// How long opening took.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Opening {
+    pub resolve: Duration,
+    pub connect: Duration,
+    pub tls: Duration,
+}
+
+impl Link {
+    /// Connects, and makes the connection private if `tls` is given.
+    pub async fn open(
+        guard: &Guard,
+        origin: &Origin,
+        tls: Option<(Arc<ClientConfig>, Option<&str>)>,
+        limit: Duration,
+    ) -> Result<(Link, Opening), Error> {
+        let dialed = guard.dial(&origin.target, limit).await?;
+        let mut opening = Opening { resolve: dialed.resolve, connect: dialed.connect, tls: Duration::ZERO };
+        let link = match tls {
+            None => Link::over(dialed.stream, dialed.peer).await?,
+            Some((config, server_name)) => {
+                let begun = Instant::now();
+                let host = &origin.target.host;
+                let stream = tls::handshake(dialed.stream, host, config, server_name).await?;
+                opening.tls = begun.elapsed();
+                Link::over(stream, dialed.peer).await?
+            }
+        };
+        Ok((link, opening))
+    }
+
+    async fn over<S>(stream: S, peer: SocketAddr) -> Result<Link, Error>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, driver) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|e| broken(&peer.to_string(), "opening it", &e))?;
+        Ok(Link { peer, used: false, sender, driver: Some(Box::pin(driver)) })
+    }
+
+    /// Sends `request`. On failure hands it back if not a byte of it left.
+    pub async fn send(
+        &mut self,
+        request: hyper::Request<Full<Bytes>>,
+    ) -> Result<hyper::Response<Incoming>, (hyper::Error, Option<hyper::Request<Full<Bytes>>>)> {
+        let Link { sender, driver, .. } = self;
+        let exchange = async {
+            if let Err(error) = sender.ready().await {
+                return Err((error, Some(request)));
+            }
+            sender.try_send_request(request).await.map_err(|mut failed| {
+                let unsent = failed.take_message();
+                (failed.into_error(), unsent)
+            })
+        };
+        drive(driver, exchange).await
+    }
+
+    /// Does `work`, which waits for this connection, while moving its bytes.
+    pub async fn drive<F: Future>(&mut self, work: F) -> F::Output {
+        drive(&mut self.driver, work).await
+    }
+
+    /// Whether the other side has not closed it yet.
+    async fn is_open(&mut self) -> bool {
+        if let Some(driver) = &mut self.driver {
+            let ended = poll_fn(|cx| Poll::Ready(driver.as_mut().poll(cx).is_ready())).await;
+            if ended {
+                self.driver = None;
+            }
+        }
+        self.driver.is_some() && !self.sender.is_closed()
+    }
+}
+
+async fn drive<F: Future>(driver: &mut Option<Driver>, work: F) -> F::Output {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        if let Poll::Ready(output) = work.as_mut().poll(cx) {
+            return Poll::Ready(output);
+        }
+        if let Some(moving) = driver {
+            // Why it ended reaches `work` through the channel between the two.
+            if moving.as_mut().poll(cx).is_ready() {
+                *driver = None;
+            }
+            return work.as_mut().poll(cx);
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// Idle connections, a few for each origin.
+#[derive(Default)]
+pub(super) struct Shelf {
+    /// Protects only the map; never held across an await.
+    idle: Mutex<HashMap<Origin, Vec<(Instant, Link)>>>,
+}
+
+/// Kept for each origin; more are closed.
+const IDLE_PER_ORIGIN: usize = 4;
+/// Kept in all; at the bound old ones are closed, then the new one.
+const IDLE_MAX: usize = 4096;
+/// Longer idle ones are closed.
+const IDLE_FOR: Duration = Duration::from_secs(75);
+
+impl Shelf {
+    /// An open connection to `origin`, if one is idle.
+    pub async fn take(&self, origin: &Origin) -> Option<Link> {
+        loop {
+            let (since, mut link) = self.lock().get_mut(origin)?.pop()?;
+            if since.elapsed() < IDLE_FOR && link.is_open().await {
+                link.used = true;
+                return Some(link);
+            }
+        }
+    }
+
+    /// Keeps `link` for later.
+    pub fn put(&self, origin: Origin, link: Link) {
+        if link.driver.is_none() || link.sender.is_closed() {
+            return;
+        }
+        let mut idle = self.lock();
+        if idle.len() >= IDLE_MAX && !idle.contains_key(&origin) {
+            for links in idle.values_mut() {
+                links.retain(|(since, _)| since.elapsed() < IDLE_FOR);
+            }
+            idle.retain(|_, links| !links.is_empty());
+            if idle.len() >= IDLE_MAX {
+                return;
+            }
+        }
+        let links = idle.entry(origin).or_default();
+        if links.len() >= IDLE_PER_ORIGIN {
+            links.remove(0);
+        }
+        links.push((Instant::now(), link));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Origin, Vec<(Instant, Link)>>> {
+        self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// Our error for one of hyper's.
+pub(super) fn broken(peer: &str, doing: &'static str, error: &hyper::Error) -> Error {
+    use std::error::Error as _;
+    if error.is_parse() || error.is_parse_status() || error.is_parse_too_large() {
+        let why = error.to_string();
+        return Error::Protocol { peer: peer.to_owned(), protocol: "HTTP", why };
+    }
+    let why = match error.source().and_then(|source| source.downcast_ref::<std::io::Error>()) {
+        Some(io) => crate::guard::plain(io),
+        None if error.is_incomplete_message() => "it was closed before the message was complete".to_owned(),
+        None => error.to_string(),
+    };
+    Error::Broken { peer: peer.to_owned(), doing, why }
+}
