@@ -27,7 +27,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 #[derive(Clone)]
 pub struct Dsn {
     config: Config,
-    verify: tls::Verify,
+    tls: tls::Lazy,
     place: Place,
 }
 
@@ -84,7 +84,8 @@ impl Dsn {
             true => tls::Verify::Full,
             false => tls::Verify::None,
         };
-        Ok(Dsn { config, verify, place })
+        let tls = tls::Lazy::new(tls::Options { verify, ..tls::Options::default() });
+        Ok(Dsn { config, tls, place })
     }
 
     /// The address, without user and password: `127.0.0.1:5432`.
@@ -223,8 +224,7 @@ async fn session<T>(
                 if dsn.config.get_ssl_mode() == SslMode::Disable {
                     return talk(dialed.stream, NoTls, dsn, &mut timings, work).await;
                 }
-                let options = tls::Options { verify: dsn.verify, ..tls::Options::default() };
-                let config = tls::client_config(&options)?;
+                let config = dsn.tls.get().await?;
                 let mut maker = MakeRustlsConnect::new((*config).clone());
                 let tls = <MakeRustlsConnect as MakeTlsConnect<tokio::net::TcpStream>>::make_tls_connect(
                     &mut maker,
@@ -348,10 +348,10 @@ impl ToSql for Param<'_> {
             Type::OID => u32::try_from(int()?)?.to_sql(ty, out),
             Type::FLOAT4 => (float()? as f32).to_sql(ty, out),
             Type::FLOAT8 => float()?.to_sql(ty, out),
-            Type::JSON => text_or_json(self.0).to_sql(&Type::TEXT, out),
+            Type::JSON => self.0.to_string().to_sql(&Type::TEXT, out),
             Type::JSONB => {
                 out.extend_from_slice(&[1]); // the version of the binary form
-                text_or_json(self.0).to_sql(&Type::TEXT, out)
+                self.0.to_string().to_sql(&Type::TEXT, out)
             }
             _ => text().to_sql(&Type::TEXT, out),
         }
@@ -378,10 +378,6 @@ impl ToSql for Param<'_> {
     }
 
     tokio_postgres::types::to_sql_checked!();
-}
-
-fn text_or_json(value: &Value) -> String {
-    value.to_string()
 }
 
 fn to_json(row: &Row) -> Map<String, Value> {

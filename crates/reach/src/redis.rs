@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
 /// Which server, which database, as whom.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Dsn {
     /// Where.
     pub target: Target,
@@ -21,6 +21,7 @@ pub struct Dsn {
     pub password: Option<String>,
     /// Whether the connection is private.
     pub transport: Transport,
+    tls: tls::Lazy,
 }
 
 /// How the bytes travel.
@@ -39,11 +40,17 @@ impl std::fmt::Debug for Dsn {
 }
 
 impl Dsn {
+    /// Database 0 of the server at `target`, without a password.
+    pub fn new(target: Target) -> Dsn {
+        let tls = tls::Lazy::default();
+        Dsn { target, db: 0, user: None, password: None, transport: Transport::Plain, tls }
+    }
+
     /// From `redis://[[user]:password@]host[:port][/db]`, `rediss://...`, or `host[:port]`.
     pub fn parse(text: &str) -> Result<Dsn, Error> {
         if !text.contains("://") {
             let target = Target::parse(text, Some(6379))?;
-            return Ok(Dsn { target, db: 0, user: None, password: None, transport: Transport::Plain });
+            return Ok(Dsn::new(target));
         }
         let shown = text.rsplit('@').next().unwrap_or(text);
         let fail =
@@ -67,6 +74,7 @@ impl Dsn {
             user: plain(url.username()),
             password: url.password().and_then(plain),
             transport,
+            tls: tls::Lazy::default(),
         })
     }
 }
@@ -146,7 +154,7 @@ pub async fn command<A: AsRef<[u8]>>(
                 Ok((talk(dialed.stream, dsn, args, &peer).await?, started.elapsed()))
             }
             Transport::Tls => {
-                let config = tls::client_config(&tls::Options::default())?;
+                let config = dsn.tls.get().await?;
                 let stream = tls::handshake(dialed.stream, &dsn.target.host, config, None).await?;
                 let started = Instant::now();
                 Ok((talk(stream, dsn, args, &peer).await?, started.elapsed()))

@@ -10,7 +10,7 @@ use rustls::{
 };
 use std::{
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, OnceLock},
 };
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, client::TlsStream};
@@ -58,6 +58,37 @@ impl std::fmt::Debug for Pem {
     }
 }
 
+/// A configuration that is built when it is first needed, once: reading the system's roots is not free.
+/// Clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct Lazy {
+    options: Options,
+    made: Arc<OnceLock<Result<Arc<ClientConfig>, Error>>>,
+}
+
+impl Lazy {
+    pub(crate) fn new(options: Options) -> Lazy {
+        Lazy { options, made: Arc::default() }
+    }
+
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
+    }
+
+    /// The configuration; a failure is remembered too.
+    pub(crate) async fn get(&self) -> Result<Arc<ClientConfig>, Error> {
+        if let Some(made) = self.made.get() {
+            return made.clone();
+        }
+        let lazy = self.clone();
+        let making = tokio::task::spawn_blocking(move || {
+            lazy.made.get_or_init(|| client_config(&lazy.options)).clone()
+        });
+        let stopped = |_| Err(Error::Tls { peer: "anybody".to_owned(), why: "it was stopped".to_owned() });
+        making.await.unwrap_or_else(stopped)
+    }
+}
+
 /// Makes the connection private, as `options` say. `host` is what the certificate must name.
 pub(crate) async fn handshake(
     stream: TcpStream,
@@ -71,9 +102,8 @@ pub(crate) async fn handshake(
     TlsConnector::from(config).connect(name, stream).await.map_err(|e| fail(e.to_string()))
 }
 
-/// Builds the configuration. Reads files and, unless a root is given, the system's certificates: this blocks
-/// for some milliseconds, once per client.
-pub fn client_config(options: &Options) -> Result<Arc<ClientConfig>, Error> {
+/// Reads files and, unless a root is given, the system's certificates: this blocks for some milliseconds.
+fn client_config(options: &Options) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()

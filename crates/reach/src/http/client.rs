@@ -6,10 +6,9 @@ use crate::{Error, Guard, OwnListeners, Policy, Target, tls};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri};
 use http_body_util::Full;
-use rustls::ClientConfig;
 use std::{
     sync::{
-        Arc, OnceLock,
+        Arc,
         atomic::{AtomicU8, Ordering},
     },
     time::{Duration, Instant},
@@ -22,15 +21,13 @@ pub struct Client(Arc<Inner>);
 
 struct Inner {
     guard: Guard,
-    tls: tls::Options,
-    /// Made when the first https request comes: reading the system's roots is not free.
-    tls_config: OnceLock<Result<Arc<ClientConfig>, Error>>,
+    tls: tls::Lazy,
     shelf: Shelf,
 }
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").field("guard", &self.0.guard).field("tls", &self.0.tls).finish()
+        f.debug_struct("Client").field("guard", &self.0.guard).field("tls", self.0.tls.options()).finish()
     }
 }
 
@@ -64,17 +61,17 @@ impl Client {
 
     /// A client of its own connections under `guard`, with these settings of TLS.
     pub fn with(guard: Guard, tls: tls::Options) -> Client {
-        Client(Arc::new(Inner { guard, tls, tls_config: OnceLock::new(), shelf: Shelf::default() }))
+        Client(Arc::new(Inner { guard, tls: tls::Lazy::new(tls), shelf: Shelf::default() }))
     }
 
     /// A client of its own connections with other settings of TLS; the same one if they do not differ.
     pub fn with_tls(&self, tls: tls::Options) -> Client {
-        if tls == self.0.tls { self.clone() } else { Client::with(self.0.guard.clone(), tls) }
+        if tls == *self.0.tls.options() { self.clone() } else { Client::with(self.0.guard.clone(), tls) }
     }
 
     /// A client of its own connections under another policy.
     pub fn with_policy(&self, policy: Policy) -> Client {
-        Client::with(self.0.guard.with_policy(policy), self.0.tls.clone())
+        Client::with(self.0.guard.with_policy(policy), self.0.tls.options().clone())
     }
 
     /// What makes its connections.
@@ -163,7 +160,7 @@ impl Client {
     ) -> Result<(Link, Timings), Error> {
         phase.set(CONNECTING);
         let tls = match origin.https {
-            true => Some((self.tls_config().await?, self.0.tls.server_name.as_deref())),
+            true => Some((self.0.tls.get().await?, self.0.tls.options().server_name.as_deref())),
             false => None,
         };
         let (link, opening) = Link::open(&self.0.guard, origin, tls, request.timeout).await?;
@@ -175,19 +172,6 @@ impl Client {
             transfer: Duration::ZERO,
         };
         Ok((link, timings))
-    }
-
-    async fn tls_config(&self) -> Result<Arc<ClientConfig>, Error> {
-        if let Some(made) = self.0.tls_config.get() {
-            return made.clone();
-        }
-        let inner = self.0.clone();
-        let made = tokio::task::spawn_blocking(move || {
-            inner.tls_config.get_or_init(|| tls::client_config(&inner.tls)).clone()
-        });
-        made.await.unwrap_or_else(|_| {
-            Err(Error::Tls { peer: "anybody".to_owned(), why: "it was stopped".to_owned() })
-        })
     }
 
     fn message(&self, request: &Request, origin: &Origin) -> Result<http::Request<Full<Bytes>>, Error> {
