@@ -57,11 +57,23 @@ impl Matcher {
         name: impl Into<String>,
         value: impl Into<String>,
     ) -> Result<Matcher, MatcherError> {
-        let (name, value) = (name.into(), value.into());
+        Matcher::build(op, name.into(), value.into(), "s")
+    }
+
+    /// As [`Matcher::new`], but `.` does not match a line end: how Alertmanager reads expressions.
+    pub fn single_line(
+        op: MatchOp,
+        name: impl Into<String>,
+        value: impl Into<String>,
+    ) -> Result<Matcher, MatcherError> {
+        Matcher::build(op, name.into(), value.into(), "")
+    }
+
+    fn build(op: MatchOp, name: String, value: String, flags: &str) -> Result<Matcher, MatcherError> {
         let regex = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
             MatchOp::Regex | MatchOp::NotRegex => Some(
-                regex::RegexBuilder::new(&format!("^(?s:{value})$"))
+                regex::RegexBuilder::new(&format!("^(?{flags}:{value})$"))
                     .size_limit(REGEX_SIZE_MAX)
                     .build()
                     .map_err(|why| MatcherError {
@@ -158,6 +170,12 @@ mod tests {
             let matcher = Matcher::new(op, name, value).unwrap();
             assert_eq!(matcher.matches_labels(&labels), want, "{matcher}");
         }
+    }
+
+    #[test]
+    fn the_dot_matches_a_line_end_unless_single_line() {
+        assert!(Matcher::new(MatchOp::Regex, "a", "x.y").unwrap().matches("x\ny"));
+        assert!(!Matcher::single_line(MatchOp::Regex, "a", "x.y").unwrap().matches("x\ny"));
     }
 
     #[test]

@@ -1,0 +1,298 @@
+//! What must outlive the process: keyed rows, each a whole upsert or a removal, which a store keeps as
+//! `(table, key, JSON)` and hands back at the next start.
+//!
+//! Invariant: `from_json(table, key, to_json)` of a change that is kept gives the change back.
+
+use crate::group::{GroupRow, Ledger, Sent};
+use crate::silence::Silence;
+use model::{Alert, Decision, Hold, Labels, MatchOp, Matcher, Timestamp, Verdict};
+use serde_json::{Map, Value, json};
+
+/// Which kind of row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Table {
+    /// Alerts.
+    Alert,
+    /// Groups.
+    Group,
+    /// Silences.
+    Silence,
+    /// Decisions; only ever added.
+    Decision,
+}
+
+impl Table {
+    /// All of them.
+    pub const ALL: [Table; 4] = [Table::Alert, Table::Group, Table::Silence, Table::Decision];
+
+    /// Its name in a store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Table::Alert => "alert",
+            Table::Group => "group",
+            Table::Silence => "silence",
+            Table::Decision => "decision",
+        }
+    }
+}
+
+/// A stored row that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("cannot read {table} row {key:?}: {what}")]
+pub struct RowError {
+    /// The table.
+    pub table: &'static str,
+    /// The row's key.
+    pub key: String,
+    /// What is wrong with it.
+    pub what: &'static str,
+}
+
+/// One durable change.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// An alert as it now is.
+    Alert(Alert),
+    /// An alert that is no more.
+    AlertGone(Labels),
+    /// A group as it now is.
+    Group(GroupRow),
+    /// A group that is no more.
+    GroupGone(String),
+    /// A silence as it now is.
+    Silence(Silence),
+    /// A silence that is forgotten.
+    SilenceGone(String),
+    /// A decision.
+    Decision(Decision),
+}
+
+impl Change {
+    /// Where the row lives.
+    pub fn table(&self) -> Table {
+        match self {
+            Change::Alert(_) | Change::AlertGone(_) => Table::Alert,
+            Change::Group(_) | Change::GroupGone(_) => Table::Group,
+            Change::Silence(_) | Change::SilenceGone(_) => Table::Silence,
+            Change::Decision(_) => Table::Decision,
+        }
+    }
+
+    /// The row's key: the same for every change of the same thing.
+    pub fn key(&self) -> String {
+        match self {
+            Change::Alert(alert) => alert.labels.to_string(),
+            Change::AlertGone(labels) => labels.to_string(),
+            Change::Group(group) => group.key.clone(),
+            Change::GroupGone(key) | Change::SilenceGone(key) => key.clone(),
+            Change::Silence(silence) => silence.id.clone(),
+            Change::Decision(decision) => {
+                let verdict = verdict_text(decision.verdict);
+                let page = decision.page_key.as_deref().unwrap_or("");
+                let rest = crate::group::fnv(&[&decision.group_key, &decision.receiver, verdict, page]);
+                let at = decision.at.as_millis();
+                format!("{at:013}-{:016x}-{rest:016x}", decision.alert.fingerprint())
+            }
+        }
+    }
+
+    /// The row; `None` removes it.
+    pub fn to_json(&self) -> Option<Value> {
+        match self {
+            Change::Alert(alert) => Some(alert_json(alert)),
+            Change::Group(group) => Some(group_json(group)),
+            Change::Silence(silence) => Some(silence_json(silence)),
+            Change::Decision(decision) => Some(decision_json(decision)),
+            Change::AlertGone(_) | Change::GroupGone(_) | Change::SilenceGone(_) => None,
+        }
+    }
+
+    /// A row read back.
+    pub fn from_json(table: Table, key: &str, row: &Value) -> Result<Change, RowError> {
+        let read = || match table {
+            Table::Alert => read_alert(row).map(Change::Alert),
+            Table::Group => read_group(key, row).map(Change::Group),
+            Table::Silence => read_silence(key, row).map(Change::Silence),
+            Table::Decision => read_decision(row).map(Change::Decision),
+        };
+        let what = "a field is missing or of the wrong type";
+        read().ok_or_else(|| RowError { table: table.as_str(), key: key.to_owned(), what })
+    }
+}
+
+fn labels_json(labels: &Labels) -> Value {
+    Value::Object(labels.iter().map(|(name, value)| (name.to_owned(), value.into())).collect::<Map<_, _>>())
+}
+
+fn read_labels(row: &Value) -> Option<Labels> {
+    let pairs = row.as_object()?.iter();
+    let pairs: Option<Vec<_>> = pairs.map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
+    Some(Labels::from_pairs(pairs?))
+}
+
+fn read_time(row: &Value) -> Option<Timestamp> {
+    row.as_i64().map(Timestamp::from_millis)
+}
+
+fn read_text(row: &Value) -> Option<String> {
+    row.as_str().map(str::to_owned)
+}
+
+fn alert_json(alert: &Alert) -> Value {
+    json!({
+        "labels": labels_json(&alert.labels),
+        "annotations": labels_json(&alert.annotations),
+        "starts_at": alert.starts_at.as_millis(),
+        "ends_at": alert.ends_at.map(Timestamp::as_millis),
+        "generator_url": alert.generator_url,
+        "updated_at": alert.updated_at.as_millis(),
+    })
+}
+
+fn read_alert(row: &Value) -> Option<Alert> {
+    Some(Alert {
+        labels: read_labels(&row["labels"])?,
+        annotations: read_labels(&row["annotations"])?,
+        starts_at: read_time(&row["starts_at"])?,
+        ends_at: read_time(&row["ends_at"]),
+        generator_url: read_text(&row["generator_url"])?,
+        updated_at: read_time(&row["updated_at"])?,
+    })
+}
+
+fn group_json(group: &GroupRow) -> Value {
+    let ledgers = group.ledgers.iter().map(|(name, ledger)| {
+        let under_way = ledger.under_way.as_ref().map(sent_json);
+        let delivered = ledger.delivered.as_ref().map(sent_json);
+        let row = json!({"revision": ledger.revision, "under_way": under_way, "delivered": delivered});
+        (name.clone(), row)
+    });
+    json!({
+        "route": group.route,
+        "labels": labels_json(&group.labels),
+        "born": group.born.as_millis(),
+        "next_flush": group.next_flush.as_millis(),
+        "flushed": group.flushed,
+        "ledgers": Value::Object(ledgers.collect::<Map<_, _>>()),
+    })
+}
+
+fn read_group(key: &str, row: &Value) -> Option<GroupRow> {
+    let ledgers = row["ledgers"].as_object()?.iter().map(|(name, ledger)| {
+        let ledger = Ledger {
+            revision: ledger["revision"].as_u64().and_then(|n| u32::try_from(n).ok())?,
+            under_way: read_sent(&ledger["under_way"]),
+            delivered: read_sent(&ledger["delivered"]),
+        };
+        Some((name.clone(), ledger))
+    });
+    Some(GroupRow {
+        key: key.to_owned(),
+        route: read_text(&row["route"])?,
+        labels: read_labels(&row["labels"])?,
+        born: read_time(&row["born"])?,
+        next_flush: read_time(&row["next_flush"])?,
+        flushed: row["flushed"].as_bool()?,
+        ledgers: ledgers.collect::<Option<_>>()?,
+    })
+}
+
+fn sent_json(sent: &Sent) -> Value {
+    let list =
+        |set: &std::collections::BTreeSet<u64>| set.iter().map(|fp| format!("{fp:016x}")).collect::<Vec<_>>();
+    json!({
+        "key": sent.key,
+        "at": sent.at.as_millis(),
+        "firing": list(&sent.firing),
+        "owed": list(&sent.owed),
+    })
+}
+
+fn read_sent(row: &Value) -> Option<Sent> {
+    let set = |row: &Value| {
+        let texts = row.as_array()?.iter();
+        texts.map(|text| u64::from_str_radix(text.as_str()?, 16).ok()).collect::<Option<_>>()
+    };
+    Some(Sent {
+        key: read_text(&row["key"])?,
+        at: read_time(&row["at"])?,
+        firing: set(&row["firing"])?,
+        owed: set(&row["owed"])?,
+    })
+}
+
+fn silence_json(silence: &Silence) -> Value {
+    let matchers = silence.matchers.iter();
+    let matchers = matchers.map(|m| json!({"name": m.name(), "op": m.op().as_str(), "value": m.value()}));
+    json!({
+        "matchers": matchers.collect::<Vec<_>>(),
+        "starts_at": silence.starts_at.as_millis(),
+        "ends_at": silence.ends_at.as_millis(),
+        "updated_at": silence.updated_at.as_millis(),
+        "created_by": silence.created_by,
+        "comment": silence.comment,
+    })
+}
+
+fn read_silence(id: &str, row: &Value) -> Option<Silence> {
+    let matchers = row["matchers"].as_array()?.iter().map(|matcher| {
+        let op = [MatchOp::Equal, MatchOp::NotEqual, MatchOp::Regex, MatchOp::NotRegex];
+        let op = op.into_iter().find(|op| Some(op.as_str()) == matcher["op"].as_str())?;
+        Matcher::single_line(op, matcher["name"].as_str()?, matcher["value"].as_str()?).ok()
+    });
+    Some(Silence {
+        id: id.to_owned(),
+        matchers: matchers.collect::<Option<_>>()?,
+        starts_at: read_time(&row["starts_at"])?,
+        ends_at: read_time(&row["ends_at"])?,
+        updated_at: read_time(&row["updated_at"])?,
+        created_by: read_text(&row["created_by"])?,
+        comment: read_text(&row["comment"])?,
+    })
+}
+
+const HOLDS: [Hold; 8] = [
+    Hold::Silenced,
+    Hold::Inhibited,
+    Hold::Muted,
+    Hold::Grouped,
+    Hold::Repeat,
+    Hold::Damped,
+    Hold::Acknowledged,
+    Hold::ReceiverDown,
+];
+
+fn verdict_text(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Deliver => "deliver",
+        Verdict::Hold(hold) => hold.as_str(),
+    }
+}
+
+fn decision_json(decision: &Decision) -> Value {
+    json!({
+        "at": decision.at.as_millis(),
+        "alert": labels_json(&decision.alert),
+        "verdict": verdict_text(decision.verdict),
+        "receiver": decision.receiver,
+        "group_key": decision.group_key,
+        "by": decision.by,
+        "page_key": decision.page_key,
+    })
+}
+
+fn read_decision(row: &Value) -> Option<Decision> {
+    let verdict = match row["verdict"].as_str()? {
+        "deliver" => Verdict::Deliver,
+        text => Verdict::Hold(HOLDS.into_iter().find(|hold| hold.as_str() == text)?),
+    };
+    Some(Decision {
+        at: read_time(&row["at"])?,
+        alert: read_labels(&row["alert"])?,
+        verdict,
+        receiver: read_text(&row["receiver"])?,
+        group_key: read_text(&row["group_key"])?,
+        by: row["by"].as_array()?.iter().map(read_text).collect::<Option<_>>()?,
+        page_key: read_text(&row["page_key"]),
+    })
+}

@@ -1,0 +1,114 @@
+//! The route tree: which receivers an alert goes to, and how each of them groups and waits.
+//!
+//! Invariants: node 0 is the root and matches everything, so every alert has a route; each node's key is unique
+//! in its tree and stays the same while its matchers and its place among equal siblings do, because durable
+//! state is kept under it.
+
+use model::{Labels, Matcher};
+use std::{collections::BTreeMap, time::Duration};
+
+/// What splits a route's alerts into groups.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GroupBy {
+    /// Every label: each alert alone.
+    All,
+    /// These labels, sorted.
+    Labels(Vec<String>),
+}
+
+impl GroupBy {
+    /// The labels of the group that `labels` falls into.
+    pub fn of(&self, labels: &Labels) -> Labels {
+        match self {
+            GroupBy::All => labels.clone(),
+            GroupBy::Labels(names) => labels.filtered(|name| names.iter().any(|n| n == name)),
+        }
+    }
+}
+
+/// One node with everything it inherits filled in.
+#[derive(Debug, Clone)]
+pub struct RouteNode {
+    /// The path of matchers from the root, as Alertmanager writes it; `#2` marks a second equal sibling.
+    pub key: String,
+    /// Who is told.
+    pub receiver: String,
+    /// What splits its alerts into groups.
+    pub group_by: GroupBy,
+    /// All must accept.
+    pub matchers: Vec<Matcher>,
+    /// Whether later siblings are asked as well.
+    pub continues: bool,
+    /// How long a new group waits for company.
+    pub group_wait: Duration,
+    /// How long a group waits before it speaks of changes.
+    pub group_interval: Duration,
+    /// How long before it repeats itself.
+    pub repeat_interval: Duration,
+    /// Intervals in which it is muted.
+    pub mute: Vec<String>,
+    /// Intervals outside of which it is muted; none: always active.
+    pub active: Vec<String>,
+    /// Labels for templates, as written.
+    pub labels: BTreeMap<String, String>,
+    /// Its children, in order, as places in the tree.
+    pub children: Vec<usize>,
+}
+
+/// A checked tree.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The nodes, parents before children; the root is first.
+    pub nodes: Vec<RouteNode>,
+}
+
+impl Route {
+    /// A tree of one node that sends everything to `receiver`, grouped by alert name.
+    pub fn to(receiver: &str, wait: Duration, interval: Duration, repeat: Duration) -> Route {
+        Route {
+            nodes: vec![RouteNode {
+                key: "{}".to_owned(),
+                receiver: receiver.to_owned(),
+                group_by: GroupBy::Labels(vec![model::ALERTNAME.to_owned()]),
+                matchers: Vec::new(),
+                continues: false,
+                group_wait: wait,
+                group_interval: interval,
+                repeat_interval: repeat,
+                mute: Vec::new(),
+                active: Vec::new(),
+                labels: BTreeMap::new(),
+                children: Vec::new(),
+            }],
+        }
+    }
+
+    /// The nodes that take an alert with `labels`, in order; never none.
+    pub fn find(&self, labels: &Labels) -> Vec<usize> {
+        let mut found = Vec::new();
+        self.collect(0, labels, &mut found);
+        found
+    }
+
+    fn collect(&self, at: usize, labels: &Labels, found: &mut Vec<usize>) -> bool {
+        let node = &self.nodes[at];
+        if !node.matchers.iter().all(|m| m.matches_labels(labels)) {
+            return false;
+        }
+        let before = found.len();
+        for child in &node.children {
+            if self.collect(*child, labels, found) && !self.nodes[*child].continues {
+                break;
+            }
+        }
+        if found.len() == before {
+            found.push(at);
+        }
+        true
+    }
+
+    /// The place of the node with `key`.
+    pub fn by_key(&self, key: &str) -> Option<usize> {
+        self.nodes.iter().position(|node| node.key == key)
+    }
+}
