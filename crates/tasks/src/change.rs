@@ -97,7 +97,7 @@ pub struct Audit {
     pub details: Value,
 }
 
-/// Counters of all time.
+/// Counters of all time, of users' tasks only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
     /// Tasks accepted.
@@ -108,7 +108,7 @@ pub struct Totals {
     pub dead: u64,
     /// Runs cancelled.
     pub cancelled: u64,
-    /// Attempts lost with their worker.
+    /// Attempts lost with their worker, of any class.
     pub rescued: u64,
 }
 

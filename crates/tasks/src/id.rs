@@ -42,6 +42,14 @@ id!(TaskId, "A task's id.");
 id!(RunId, "A run's id. The first run of a task that has only one carries its task's bits.");
 
 impl RunId {
+    /// Sorts before all others; nobody has it.
+    pub(crate) const MIN: RunId = RunId(0);
+
+    /// W3C trace context of an attempt: the run is the trace, its last half and the attempt the span.
+    pub(crate) fn traceparent(self, attempt: u32) -> String {
+        format!("00-{:032x}-{:016x}-01", self.0, (self.0 as u64).wrapping_add(u64::from(attempt)))
+    }
+
     /// The id of the one run of a task that runs once: the same bits, so that neither needs a search.
     pub(crate) fn of_single(task: TaskId) -> RunId {
         RunId(task.0)

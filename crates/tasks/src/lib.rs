@@ -6,23 +6,37 @@
 mod task;
 mod run;
 mod state;
+mod queue;
+mod new;
 mod change;
+mod event;
 mod protocol;
+mod action;
+mod pipeline;
+mod template;
+pub mod schedule;
+pub mod typed;
+mod retry;
 mod token;
 mod id;
-mod action;
+mod size;
 
 pub use action::{Action, Attempt, Running};
 pub use change::{Audit, Change, Dedupe, Loaded, Totals, WorkerRow};
+pub use event::{Child, Event, Finished, Skip};
 pub use id::{IdText, RunId, TaskId};
+pub use new::{Cancelled, NewScheduled, NewTask, NewTyped, Refusal, Submitted};
+pub use pipeline::STEPS_MAX;
 pub use protocol::{
     Claim, Completion, Directive, Extension, Outcome, RunError, TokenResult, WorkReply, WorkRequest,
     WorkerCard,
 };
+pub use queue::{BUILTIN_WORKER, Counts, Queue, Settings, WorkerView};
 pub use run::{Parent, Progress, Run, StepResult, status_word};
 pub use state::{NotApplicable, RunEvent, RunState};
 pub use task::{
     Form, Schedule, ScheduleKind, Sla, Status, Task, Typed, Urgency, backoff_str, class_str, parse_backoff,
     parse_class,
 };
+pub use template::{Context, TemplateError, check as check_template, check_condition};
 pub use token::AttemptToken;

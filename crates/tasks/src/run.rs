@@ -3,7 +3,7 @@
 use crate::{AttemptToken, RunError, RunId, RunState, TaskId};
 use model::{Class, Timestamp};
 use serde_json::Value;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// A run as the store keeps it.
 #[derive(Debug, Clone, PartialEq)]
@@ -53,6 +53,8 @@ pub struct Progress {
     /// Until when, unless a heartbeat comes; `None` unless it is running. A heartbeat moves it in memory only: a
     /// restart grants every running attempt a fresh lease.
     pub lease_until: Option<Timestamp>,
+    /// When the present or last attempt began.
+    pub claimed_at: Option<Timestamp>,
     /// When it may next be taken.
     pub run_at: Timestamp,
     /// The pipeline step it is at.
@@ -84,6 +86,7 @@ impl Progress {
             token: None,
             worker_id: None,
             lease_until: None,
+            claimed_at: None,
             run_at,
             step: 0,
             progress: None,
@@ -94,6 +97,11 @@ impl Progress {
             started_at: None,
             finished_at: None,
         }
+    }
+
+    /// No heartbeat keeps the present attempt alive beyond this: its time, and a lease to say so.
+    pub(crate) fn attempt_ends(&self, timeout: Duration, lease: Duration) -> Timestamp {
+        self.claimed_at.map_or(Timestamp::MAX, |at| at.plus(timeout).plus(lease))
     }
 
     /// How it ended, `None` while it has not: a cancelled run did not succeed.

@@ -40,6 +40,8 @@ pub enum RunEvent {
     Snooze,
     /// The attempt failed for good, or was the last one.
     GiveUp,
+    /// Somebody put it off; costs no try.
+    Hold,
     /// Somebody stopped it.
     Cancel,
 }
@@ -64,10 +66,15 @@ impl RunState {
             (AwaitingApproval, Approved) => Available,
             (Available, Claimed) => Running,
             (Running, Done) => Completed,
+            // A pipeline whose remaining steps are all skipped never meets a worker.
+            (Available, Done) => Completed,
             (Running, StepDone) => Available,
             (Running, Retry) => Retryable,
             (Running, Snooze) => Scheduled,
             (Running, GiveUp) => Dead,
+            // Its arguments cannot be filled in.
+            (Available, GiveUp) => Dead,
+            (Available | Running | Retryable | Scheduled, Hold) => Scheduled,
             (Scheduled | AwaitingApproval | Available | Running | Retryable, Cancel) => Cancelled,
             _ => return Err(NotApplicable { state: self, event }),
         })
@@ -98,5 +105,31 @@ impl RunState {
         [Scheduled, AwaitingApproval, Available, Running, Retryable, Completed, Cancelled, Dead]
             .into_iter()
             .find(|state| state.as_str() == text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn final_states_take_nothing() {
+        use RunEvent::*;
+        let events = [Due, Approved, Claimed, Done, StepDone, Retry, Snooze, GiveUp, Hold, Cancel];
+        for state in [RunState::Completed, RunState::Cancelled, RunState::Dead] {
+            for event in events {
+                assert_eq!(state.next(event), Err(NotApplicable { state, event }));
+            }
+        }
+    }
+
+    #[test]
+    fn every_word_reads_back() {
+        for word in
+            ["scheduled", "awaiting_approval", "available", "running", "retryable", "completed", "cancelled", "dead"]
+        {
+            assert_eq!(RunState::parse(word).map(RunState::as_str), Some(word));
+        }
+        assert_eq!(RunState::parse("done"), None);
     }
 }

@@ -130,10 +130,10 @@ impl Urgency {
 }
 
 /// When a typed task should be done by.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Sla {
     /// As the client wrote it: a text or a number of seconds.
-    pub target: String,
+    pub target: Value,
     /// The instant.
     pub deadline: Timestamp,
 }

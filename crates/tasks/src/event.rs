@@ -1,0 +1,120 @@
+//! What happened in the queue that others want to know of: logs, metrics, pages. Not durable; what must not be
+//! lost is a [`crate::Change`].
+
+use crate::{RunError, RunId, RunState, TaskId};
+use model::{Class, Timestamp};
+use serde_json::Value;
+use std::{sync::Arc, time::Duration};
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Event {
+    /// Some runs may be claimed now: wake who waits for work.
+    Available {
+        /// How many.
+        runs: usize,
+    },
+    /// A run ended.
+    Finished(Box<Finished>),
+    /// A try failed and there will be another.
+    Retrying {
+        /// Which run.
+        run_id: RunId,
+        /// Of what kind of work.
+        kind: Arc<str>,
+        /// Claims so far.
+        attempt: u32,
+        /// What went wrong.
+        error: RunError,
+        /// Not before.
+        run_at: Timestamp,
+    },
+    /// An attempt was taken from a worker that is dead or silent.
+    Rescued {
+        /// Which run.
+        run_id: RunId,
+        /// Of what kind of work.
+        kind: Arc<str>,
+        /// Who had it.
+        worker_id: Arc<str>,
+    },
+    /// A page's diagnose steps have ended, or their time is over: fill in what they found
+    /// ([`crate::Queue::amend_args`]) before the next call that hands out work. The page is already available.
+    PageReady {
+        /// The page's run.
+        run_id: RunId,
+        /// What each step found, in the order they were given.
+        children: Vec<Child>,
+    },
+    /// A diagnose step ended after its page had become available.
+    ChildLate {
+        /// The page's run.
+        page: RunId,
+        /// What the step found.
+        child: Child,
+    },
+    /// A schedule fired.
+    ScheduleFired {
+        /// Whose.
+        task_id: TaskId,
+        /// The run it made; `None` if it made none.
+        run_id: Option<RunId>,
+        /// When it was due.
+        at: Timestamp,
+        /// How much later it happened; earlier fires that were missed are part of this one.
+        late: Duration,
+        /// Why it made no run.
+        skipped: Option<Skip>,
+    },
+}
+
+/// Why a fire made no run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Skip {
+    /// The run of the fire before is still going.
+    Overlap,
+    /// It came later than the grace allows.
+    Misfire,
+}
+
+/// A run that ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Finished {
+    /// Which run.
+    pub run_id: RunId,
+    /// Of which task.
+    pub task_id: TaskId,
+    /// Of what kind of work; of a pipeline, that of its last step.
+    pub kind: Arc<str>,
+    /// Whose slots it took.
+    pub class: Class,
+    /// How it ended.
+    pub state: RunState,
+    /// Claims of its last step.
+    pub attempt: u32,
+    /// The result.
+    pub output: Option<Arc<Value>>,
+    /// What went wrong.
+    pub error: Option<RunError>,
+    /// From the first claim to the end.
+    pub took: Duration,
+    /// From when it was due first to the end.
+    pub since_due: Duration,
+}
+
+/// What a diagnose step came to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Child {
+    /// The step's id.
+    pub step: String,
+    /// Its run.
+    pub run_id: RunId,
+    /// Where its run is; not final if its time is over.
+    pub state: RunState,
+    /// Its result.
+    pub output: Option<Arc<Value>>,
+    /// What went wrong.
+    pub error: Option<RunError>,
+    /// From its first claim, or from its making if it was never claimed.
+    pub took_ms: u64,
+}

@@ -1,0 +1,200 @@
+//! One round trip of a worker: finished work and heartbeats in, new work out.
+
+use super::index::{By, Lane};
+use super::settle::error;
+use super::{BUILTIN_WORKER, Queue};
+use crate::size::json_size;
+use crate::{
+    AttemptToken, Change, Claim, Directive, Event, Extension, RunEvent, RunId, TokenResult, WorkReply,
+    WorkRequest, WorkerCard, pipeline,
+};
+use model::{Class, Timestamp};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The most runs handed out in one reply.
+const WANT_MAX: usize = 1_000;
+
+impl Queue {
+    /// Takes what a worker has to say and hands out what it may have. The reply may leave only after the commit
+    /// of `out`. Pages that became ready here can be claimed from the next call on, so that their arguments
+    /// can be amended before.
+    pub fn work(
+        &mut self,
+        request: &WorkRequest,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) -> (WorkReply, Vec<Event>) {
+        let (mut reply, mut events) = (WorkReply::default(), Vec::new());
+        let card = &request.worker;
+        if !self.meet(card, now, out, &mut events) {
+            reply.directive = Directive::Quiet;
+            reply.results.extend(request.complete.iter().map(|one| (one.token, TokenResult::Unknown)));
+            reply.results.extend(request.extend.iter().map(|one| (one.token, TokenResult::Unknown)));
+            return (reply, events);
+        }
+        for completion in &request.complete {
+            let result = self.complete(&card.id, completion.clone(), now, out, &mut events);
+            reply.results.push((completion.token, result));
+        }
+        for extension in &request.extend {
+            let result = self.extend(&card.id, extension, now, out);
+            reply.results.push((extension.token, result));
+        }
+        reply.cancel = self.take_cancels(&card.id);
+        if self.draining {
+            reply.directive = Directive::Quiet;
+        } else if !card.draining {
+            self.unblock();
+            reply.runs = self.claim(card, request.want, now, out, &mut events);
+        }
+        self.release_ready(now, out, &mut events);
+        self.announce(&mut events);
+        (reply, events)
+    }
+
+    /// Whether `work` would hand anything to this worker now: for waking parked requests.
+    pub fn has_work_for(&self, card: &WorkerCard) -> bool {
+        !self.draining
+            && !card.draining
+            && card.slots_free > 0
+            && self.index.has_ready(|lane| takes(card, lane) && self.room(card, lane.class) > 0)
+    }
+
+    fn extend(
+        &mut self,
+        worker: &str,
+        extension: &Extension,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) -> TokenResult {
+        let Some(id) = self.index.by_token(&extension.token) else {
+            return match self.ended.contains_key(&extension.token) {
+                true => TokenResult::Stale,
+                false => TokenResult::Unknown,
+            };
+        };
+        let (lease, max) = (self.settings.lease, self.settings.args_bytes_max);
+        let Some(live) = self.runs.get_mut(&id) else { return TokenResult::Unknown };
+        if live.run.at.worker_id.as_deref() != Some(worker) {
+            return TokenResult::Stale;
+        }
+        let until = now.plus(lease).min(live.run.at.attempt_ends(live.timeout(), lease));
+        self.index.extend(live, until);
+        live.run.at.progress = extension.progress.filter(|p| p.is_finite()).map(|p| p.clamp(0.0, 1.0));
+        if let Some(checkpoint) = extension.checkpoint.as_ref().filter(|one| json_size(one) <= max) {
+            live.run.at.checkpoint = Some(Arc::new(checkpoint.clone()));
+            out.push(Change::RunMoved(id, Box::new(live.run.at.clone())));
+        }
+        TokenResult::Accepted
+    }
+
+    fn claim(
+        &mut self,
+        card: &WorkerCard,
+        want: u32,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+        events: &mut Vec<Event>,
+    ) -> Vec<Claim> {
+        let want = (want.min(card.slots_free) as usize).min(WANT_MAX);
+        let mut claims = Vec::new();
+        for class in [Class::Page, Class::Runbook, Class::User] {
+            let room = (self.room(card, class) as usize).min(want);
+            while claims.len() < room {
+                let best =
+                    self.index.best(room - claims.len(), |lane| lane.class == class && takes(card, lane));
+                if best.is_empty() {
+                    break;
+                }
+                for id in best {
+                    claims.extend(self.take(id, card, now, out, events));
+                }
+            }
+        }
+        claims
+    }
+
+    /// How many runs this worker may have in all from this request, once it comes to `class`: users' work leaves
+    /// room for pages.
+    fn room(&self, card: &WorkerCard, class: Class) -> u32 {
+        if class != Class::User || !card.id.starts_with(BUILTIN_WORKER) {
+            return card.slots_free;
+        }
+        let ours = |id: &&RunId| self.runs.get(id).is_some_and(|live| live.run.class != Class::User);
+        let busy = self.index.held(&card.id).map_or(0, |held| held.iter().filter(ours).count());
+        let reserved = self.settings.page_slots.saturating_sub(u32::try_from(busy).unwrap_or(u32::MAX));
+        card.slots_free.saturating_sub(reserved)
+    }
+
+    /// Hands one ready run to a worker, unless its concurrency key is taken or its arguments cannot be filled in;
+    /// in any case it is not ready any more.
+    fn take(
+        &mut self,
+        id: RunId,
+        card: &WorkerCard,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+        events: &mut Vec<Event>,
+    ) -> Option<Claim> {
+        let live = self.runs.get(&id)?;
+        if self.index.is_busy(live) {
+            self.index.block(live);
+            return None;
+        }
+        let args = match self.args(id) {
+            Ok(args) => args,
+            Err(why) => {
+                let error = Some(error("template", why));
+                self.end(id, RunEvent::GiveUp, error, None, now, out, events);
+                return None;
+            }
+        };
+        let token = AttemptToken::new(&mut self.rng);
+        let worker_id = self.workers.get_key_value(card.id.as_str())?.0.clone();
+        let lease = self.settings.lease;
+        self.shift(id, RunEvent::Claimed, out, |at| {
+            at.attempt += 1;
+            at.token = Some(token);
+            at.worker_id = Some(worker_id);
+            at.lease_until = Some(now.plus(lease));
+            at.claimed_at = Some(now);
+            at.outcome = None;
+            at.started_at = at.started_at.or(Some(now));
+        });
+        let live = self.runs.get(&id)?;
+        Some(Claim {
+            run_id: id.to_string(),
+            task_id: live.run.task_id.to_string(),
+            kind: live.kind.to_string(),
+            token,
+            attempt: live.run.at.attempt,
+            args,
+            lease,
+            deadline: live.timeout(),
+            traceparent: id.traceparent(live.run.at.attempt),
+            checkpoint: live.run.at.checkpoint.as_deref().cloned(),
+        })
+    }
+
+    fn args(&self, id: RunId) -> Result<Value, String> {
+        let Some(live) = self.runs.get(&id) else { return Ok(Value::Null) };
+        match live.step() {
+            Some(step) => pipeline::args(&live.task, &live.run, step, self.settings.args_bytes_max)
+                .map_err(|why| why.to_string()),
+            None => Ok(live.run.args.as_deref().unwrap_or(&live.task.args).clone()),
+        }
+    }
+}
+
+/// Whether a worker may take the runs of a lane. Ours alone takes pages and runbook steps.
+fn takes(card: &WorkerCard, lane: &Lane) -> bool {
+    let builtin = card.id.starts_with(BUILTIN_WORKER);
+    match lane.by {
+        By::Agent => !builtin && card.labels.get("agent").is_some_and(|agent| **agent == *lane.name),
+        By::Kind => {
+            (builtin || lane.class == Class::User)
+                && card.kinds.iter().any(|kind| kind == "*" || **kind == *lane.name)
+        }
+    }
+}

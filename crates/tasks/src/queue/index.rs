@@ -1,0 +1,262 @@
+//! What follows from the runs alone, kept beside them so that nothing is searched: who is ready in which lane,
+//! what is due when, whose lease ends when, who holds what. `enter` and `leave` are each other's inverse.
+
+use super::Live;
+use crate::task::class_str;
+use crate::{AttemptToken, RunId, RunState};
+use model::{Class, Timestamp};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Runs that the same workers may take.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Lane {
+    pub(super) class: Class,
+    pub(super) by: By,
+    /// The kind or the agent.
+    pub(super) name: Arc<str>,
+}
+
+/// By what a lane's runs find their worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum By {
+    Kind,
+    Agent,
+}
+
+/// The order within a lane, and between lanes of one class.
+pub(super) type Place = (u8, Timestamp, RunId);
+
+/// How many runs of one class are in each state; the order of [`STATES`].
+pub(super) type ByState = [usize; 5];
+
+/// The states of live runs.
+pub(super) const STATES: [RunState; 5] = [
+    RunState::Scheduled,
+    RunState::AwaitingApproval,
+    RunState::Available,
+    RunState::Running,
+    RunState::Retryable,
+];
+
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    ready: HashMap<Lane, BTreeSet<Place>>,
+    /// Runs that would be ready, but another of their concurrency key has a worker.
+    blocked: HashMap<Arc<str>, BTreeSet<Place>>,
+    /// Concurrency keys that are taken.
+    busy: HashMap<Arc<str>, RunId>,
+    /// When waiting runs become due, and when leases end.
+    timers: BTreeSet<(Timestamp, RunId)>,
+    tokens: HashMap<AttemptToken, RunId>,
+    held: HashMap<Arc<str>, BTreeSet<RunId>>,
+    counts: HashMap<&'static str, ByState>,
+    /// Waiting runs of users, by priority.
+    waiting: [usize; 10],
+    /// Concurrency keys that came free; their first blocked run moves up.
+    freed: Vec<Arc<str>>,
+}
+
+impl Index {
+    pub(super) fn enter(&mut self, live: &Live) {
+        let (id, at) = (live.run.id, &live.run.at);
+        self.count(live, |n| *n += 1);
+        match at.state {
+            RunState::Scheduled | RunState::Retryable if at.run_at != Timestamp::MAX => {
+                self.timers.insert((at.run_at, id));
+            }
+            RunState::Available => self.enter_ready(live),
+            RunState::Running => {
+                self.timers.insert((at.lease_until.unwrap_or(Timestamp::MAX), id));
+                if let Some(token) = at.token {
+                    self.tokens.insert(token, id);
+                }
+                if let Some(worker) = &at.worker_id {
+                    self.held.entry(worker.clone()).or_default().insert(id);
+                }
+                if let Some(key) = &live.task.concurrency_key {
+                    self.busy.insert(key.clone(), id);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn leave(&mut self, live: &Live) {
+        let (id, at) = (live.run.id, &live.run.at);
+        self.count(live, |n| *n -= 1);
+        match at.state {
+            RunState::Scheduled | RunState::Retryable => {
+                self.timers.remove(&(at.run_at, id));
+            }
+            RunState::Available => self.leave_ready(live),
+            RunState::Running => {
+                self.timers.remove(&(at.lease_until.unwrap_or(Timestamp::MAX), id));
+                if let Some(token) = &at.token {
+                    self.tokens.remove(token);
+                }
+                if let Some(worker) = &at.worker_id
+                    && let Some(held) = self.held.get_mut(worker)
+                {
+                    held.remove(&id);
+                    if held.is_empty() {
+                        self.held.remove(worker);
+                    }
+                }
+                if let Some(key) = &live.task.concurrency_key {
+                    self.busy.remove(key);
+                    self.freed.push(key.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Keys that came free since the last call, each with the run that moves up.
+    pub(super) fn unblock(&mut self) -> Vec<RunId> {
+        let mut moved = Vec::new();
+        for key in std::mem::take(&mut self.freed) {
+            if !self.busy.contains_key(&key)
+                && let Some(first) = self.blocked.get(&key).and_then(|blocked| blocked.first())
+            {
+                moved.push(first.2);
+            }
+        }
+        moved
+    }
+
+    /// Puts a blocked run among the ready ones.
+    pub(super) fn move_up(&mut self, live: &Live) {
+        self.leave_ready(live);
+        self.ready.entry(lane(live)).or_default().insert(place(live));
+    }
+
+    /// Whether anything could be unblocked.
+    pub(super) fn has_freed(&self) -> bool {
+        !self.freed.is_empty()
+    }
+
+    /// Takes a run whose concurrency key is busy out of the ready ones.
+    pub(super) fn block(&mut self, live: &Live) {
+        self.leave_ready(live);
+        self.enter_ready(live);
+    }
+
+    pub(super) fn is_busy(&self, live: &Live) -> bool {
+        live.task.concurrency_key.as_ref().is_some_and(|key| self.busy.contains_key(key))
+    }
+
+    fn enter_ready(&mut self, live: &Live) {
+        match &live.task.concurrency_key {
+            Some(key) if self.busy.contains_key(key) => {
+                self.blocked.entry(key.clone()).or_default().insert(place(live));
+            }
+            _ => {
+                self.ready.entry(lane(live)).or_default().insert(place(live));
+            }
+        }
+    }
+
+    fn leave_ready(&mut self, live: &Live) {
+        let (lane, place) = (lane(live), place(live));
+        if let Some(set) = self.ready.get_mut(&lane) {
+            set.remove(&place);
+            if set.is_empty() {
+                self.ready.remove(&lane);
+            }
+        }
+        if let Some(key) = &live.task.concurrency_key
+            && let Some(set) = self.blocked.get_mut(key)
+        {
+            set.remove(&place);
+            if set.is_empty() {
+                self.blocked.remove(key);
+            }
+        }
+    }
+
+    fn count(&mut self, live: &Live, change: impl Fn(&mut usize)) {
+        let state = live.run.at.state;
+        if let Some(nth) = STATES.iter().position(|one| *one == state) {
+            change(&mut self.counts.entry(class_str(live.run.class)).or_default()[nth]);
+            if live.run.class == Class::User && state != RunState::Running {
+                change(&mut self.waiting[usize::from(live.task.priority).min(9)]);
+            }
+        }
+    }
+
+    /// The first `want` places of the lanes that `takes` accepts, best first. They stay where they are.
+    pub(super) fn best(&self, want: usize, takes: impl Fn(&Lane) -> bool) -> Vec<RunId> {
+        let mut lanes: Vec<_> =
+            self.ready.iter().filter(|(lane, _)| takes(lane)).map(|(_, set)| set.iter().peekable()).collect();
+        let mut found = Vec::with_capacity(want.min(64));
+        while found.len() < want {
+            let heads = lanes.iter_mut().filter_map(|lane| lane.peek().copied().map(|head| (*head, lane)));
+            let Some(((_, _, id), lane)) = heads.min_by_key(|(head, _)| *head) else { break };
+            lane.next();
+            found.push(id);
+        }
+        found
+    }
+
+    pub(super) fn has_ready(&self, takes: impl Fn(&Lane) -> bool) -> bool {
+        self.ready.keys().any(takes)
+    }
+
+    pub(super) fn due(&self, now: Timestamp) -> Option<(Timestamp, RunId)> {
+        self.timers.first().filter(|(at, _)| *at <= now).copied()
+    }
+
+    pub(super) fn next_timer(&self) -> Option<Timestamp> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    pub(super) fn by_token(&self, token: &AttemptToken) -> Option<RunId> {
+        self.tokens.get(token).copied()
+    }
+
+    pub(super) fn held(&self, worker: &str) -> Option<&BTreeSet<RunId>> {
+        self.held.get(worker)
+    }
+
+    /// Moves the end of a running run's lease.
+    pub(super) fn extend(&mut self, live: &mut Live, until: Timestamp) {
+        let at = &mut live.run.at;
+        self.timers.remove(&(at.lease_until.unwrap_or(Timestamp::MAX), live.run.id));
+        at.lease_until = Some(until);
+        self.timers.insert((until, live.run.id));
+    }
+
+    pub(super) fn counts(&self, class: Class) -> ByState {
+        self.counts.get(class_str(class)).copied().unwrap_or_default()
+    }
+
+    pub(super) fn waiting(&self) -> &[usize; 10] {
+        &self.waiting
+    }
+
+    /// Since when the longest-waiting ready run has been due.
+    pub(super) fn oldest_due(&self) -> Option<Timestamp> {
+        let mut oldest = None;
+        for set in self.ready.values() {
+            let mut priority = 0;
+            // The first of each priority is its oldest.
+            while let Some(&(found, at, _)) = set.range((priority, Timestamp::MIN, RunId::MIN)..).next() {
+                oldest = Some(oldest.map_or(at, |oldest: Timestamp| oldest.min(at)));
+                priority = found.saturating_add(1);
+            }
+        }
+        oldest
+    }
+}
+
+fn lane(live: &Live) -> Lane {
+    match &live.task.agent {
+        Some(agent) => Lane { class: live.run.class, by: By::Agent, name: agent.clone() },
+        None => Lane { class: live.run.class, by: By::Kind, name: live.kind.clone() },
+    }
+}
+
+fn place(live: &Live) -> Place {
+    (live.task.priority, live.run.at.run_at, live.run.id)
+}

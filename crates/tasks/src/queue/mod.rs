@@ -1,0 +1,272 @@
+//! The queue: everything that waits, runs or fires, and what happens to it next.
+//!
+//! Invariants, each kept in one place:
+//! - a run moves only through [`RunState::next`] (`shift`), and every move is a [`Change`];
+//! - what the indexes say follows from the runs alone ([`index::Index`]): they are rebuilt from what was loaded;
+//! - only the token of a live attempt, from the worker it was given to, changes a run (`settle::complete`);
+//! - tries are bounded by the retries allowed, lost attempts by [`Settings::rescues_max`];
+//! - a page never waits for users' work: it has a class of its own and reserved slots (`claim`).
+//!
+//! A finished run leaves memory; the store keeps it.
+
+mod claim;
+mod counts;
+mod index;
+mod page;
+mod restore;
+mod schedule;
+mod settle;
+mod stop;
+mod submit;
+mod timer;
+mod workers;
+
+pub use counts::{Counts, WorkerView};
+
+use crate::id::IdMaker;
+use crate::{
+    AttemptToken, Change, Dedupe, Event, Loaded, Progress, Run, RunEvent, RunId, Task, TaskId, Totals,
+};
+use index::Index;
+use model::Timestamp;
+use rand::{SeedableRng, rngs::StdRng};
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::{sync::Arc, time::Duration};
+
+#[allow(unused_imports, reason = "named in the documentation above")]
+use crate::RunState;
+
+/// Worker ids that begin so are ours: they alone may take pages and runbook steps. Nobody may be let in from
+/// outside under such an id.
+pub const BUILTIN_WORKER: &str = "builtin";
+
+/// What the queue is told at its start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How long an attempt lives without a heartbeat.
+    pub lease: Duration,
+    /// Where tokens, ids and jitter come from: another one at each start, or tokens would repeat.
+    pub seed: [u8; 32],
+    /// The most users' runs that wait or run; more are refused.
+    pub queue_max: usize,
+    /// Slots of the built-in worker that only pages and runbook steps may take.
+    pub page_slots: u32,
+    /// How many attempts of one step may be lost with their worker before the run is given up.
+    pub rescues_max: u32,
+    /// The most bytes of a task's arguments.
+    pub args_bytes_max: usize,
+    /// The most bytes of a result; more is a failure.
+    pub result_bytes_max: usize,
+    /// The most workers known; further ones are told to take nothing.
+    pub workers_max: usize,
+    /// For how long a worker may be silent before it is forgotten.
+    pub worker_silence: Duration,
+    /// How many ended attempts are remembered, so that a completion sent twice is known.
+    pub ended_max: usize,
+    /// The kinds that the built-in worker can do for users; `None` takes any.
+    pub kinds: Option<BTreeSet<String>>,
+    /// The zone of schedules that name none.
+    pub timezone: String,
+    /// A recurring fire that comes later than this makes no run; `None`: missed fires make one run, however
+    /// late.
+    pub misfire_grace: Option<Duration>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            lease: Duration::from_secs(60),
+            seed: [0; 32],
+            queue_max: 1_000_000,
+            page_slots: 4,
+            rescues_max: 3,
+            args_bytes_max: 256 << 10,
+            result_bytes_max: 1 << 20,
+            workers_max: 10_000,
+            worker_silence: Duration::from_secs(600),
+            ended_max: 65_536,
+            kinds: None,
+            timezone: "UTC".to_owned(),
+            misfire_grace: None,
+        }
+    }
+}
+
+/// The queue.
+#[derive(Debug)]
+pub struct Queue {
+    settings: Settings,
+    rng: StdRng,
+    ids: IdMaker,
+    runs: HashMap<RunId, Live>,
+    index: Index,
+    schedules: HashMap<TaskId, schedule::Scheduled>,
+    fires: BTreeSet<(Timestamp, TaskId)>,
+    pages: HashMap<RunId, page::Waiting>,
+    pages_ready: Vec<RunId>,
+    dedupe: HashMap<(String, String), Dedupe>,
+    dedupe_ends: BTreeSet<(Timestamp, String, String)>,
+    workers: HashMap<Arc<str>, workers::Worker>,
+    /// Digests of ended attempts; `None`: lost or cancelled, so any completion is stale.
+    ended: HashMap<AttemptToken, Option<u64>>,
+    ended_order: VecDeque<AttemptToken>,
+    totals: Totals,
+    available: usize,
+    users_live: usize,
+    draining: bool,
+    swept: Timestamp,
+}
+
+/// A run that is not final.
+#[derive(Debug)]
+struct Live {
+    run: Run,
+    task: Arc<Task>,
+    /// The kind of work of its present step.
+    kind: Arc<str>,
+}
+
+impl Live {
+    fn new(run: Run, task: Arc<Task>) -> Live {
+        let mut live = Live { run, kind: task.kind.clone(), task };
+        live.name_kind();
+        live
+    }
+
+    /// Sets `kind` for the step it is at.
+    fn name_kind(&mut self) {
+        if let Some(step) = self.step() {
+            self.kind = Arc::from(step.uses.as_str());
+        }
+    }
+
+    /// The pipeline step it is at.
+    fn step(&self) -> Option<&model::Step> {
+        self.task.pipeline.as_deref().and_then(|steps| steps.get(self.run.at.step as usize))
+    }
+
+    fn max_retries(&self) -> u32 {
+        self.step().map_or(self.task.max_retries, |step| step.max_retries)
+    }
+
+    fn timeout(&self) -> Duration {
+        self.step().map_or(self.task.timeout, |step| step.timeout)
+    }
+}
+
+impl Queue {
+    /// A queue that goes on where `loaded` left off. Running attempts get a fresh lease: that we were away is
+    /// not their fault.
+    pub fn new(settings: Settings, loaded: Loaded, now: Timestamp) -> Queue {
+        let mut queue = Queue {
+            rng: StdRng::from_seed(settings.seed),
+            ids: IdMaker::new(),
+            runs: HashMap::new(),
+            index: Index::default(),
+            schedules: HashMap::new(),
+            fires: BTreeSet::new(),
+            pages: HashMap::new(),
+            pages_ready: Vec::new(),
+            dedupe: HashMap::new(),
+            dedupe_ends: BTreeSet::new(),
+            workers: HashMap::new(),
+            ended: HashMap::new(),
+            ended_order: VecDeque::new(),
+            totals: loaded.totals,
+            available: 0,
+            users_live: 0,
+            draining: false,
+            swept: now,
+            settings,
+        };
+        queue.restore(loaded, now);
+        queue
+    }
+
+    /// Kinds may come and go with a reload.
+    pub fn set_kinds(&mut self, kinds: Option<BTreeSet<String>>) {
+        self.settings.kinds = kinds;
+    }
+
+    /// Hands out nothing more and tells workers so; completions and heartbeats are still taken.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// When `tick` has something to do next.
+    pub fn next_wake(&self) -> Option<Timestamp> {
+        let first = [
+            self.index.next_timer(),
+            self.fires.first().map(|(at, _)| *at),
+            self.dedupe_ends.first().map(|(at, _, _)| *at),
+        ];
+        first.into_iter().flatten().min()
+    }
+
+    /// Moves a live run by `event` after `edit` had its way with it, and records the move.
+    fn shift(&mut self, id: RunId, event: RunEvent, out: &mut Vec<Change>, edit: impl FnOnce(&mut Progress)) {
+        let Some(live) = self.runs.get_mut(&id) else { return };
+        let Ok(next) = live.run.at.state.next(event) else { return };
+        self.index.leave(live);
+        live.run.at.state = next;
+        edit(&mut live.run.at);
+        if next != crate::RunState::Running {
+            live.run.at.lease_until = None;
+        }
+        live.name_kind();
+        self.index.enter(live);
+        self.available += usize::from(next == crate::RunState::Available);
+        out.push(Change::RunMoved(id, Box::new(live.run.at.clone())));
+        if next.is_final() && live.run.class == model::Class::User {
+            self.totals_count(next);
+            out.push(Change::Totals(self.totals));
+        }
+    }
+
+    fn totals_count(&mut self, state: crate::RunState) {
+        match state {
+            crate::RunState::Completed => self.totals.completed += 1,
+            crate::RunState::Dead => self.totals.dead += 1,
+            crate::RunState::Cancelled => self.totals.cancelled += 1,
+            _ => {}
+        }
+    }
+
+    /// Remembers an attempt that is over.
+    fn remember(&mut self, token: AttemptToken, digest: Option<u64>) {
+        if self.ended.insert(token, digest).is_none() {
+            self.ended_order.push_back(token);
+        }
+        while self.ended_order.len() > self.settings.ended_max {
+            if let Some(oldest) = self.ended_order.pop_front() {
+                self.ended.remove(&oldest);
+            }
+        }
+    }
+
+    /// Lets runs move up whose concurrency key came free.
+    fn unblock(&mut self) {
+        while self.index.has_freed() {
+            for id in self.index.unblock() {
+                if let Some(live) = self.runs.get(&id) {
+                    self.index.move_up(live);
+                    self.available += 1;
+                }
+            }
+        }
+    }
+
+    /// Adds what became available since the last time.
+    fn announce(&mut self, events: &mut Vec<Event>) {
+        self.unblock();
+        let runs = std::mem::take(&mut self.available);
+        if runs > 0 {
+            events.push(Event::Available { runs });
+        }
+    }
+}
+
+#[cfg(test)]
+mod random;
+#[cfg(test)]
+mod tests;

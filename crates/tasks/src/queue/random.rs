@@ -1,0 +1,1 @@
+//! The queue under random workers, deaths and crashes.

@@ -1,0 +1,76 @@
+//! From what the store kept back to a queue.
+
+use super::page::Waiting;
+use super::schedule::Scheduled;
+use super::workers::Worker;
+use super::{Live, Queue};
+use crate::{Form, Loaded, Run, RunState, Status, TaskId};
+use model::{Class, Timestamp};
+use std::collections::HashMap;
+
+impl Queue {
+    pub(super) fn restore(&mut self, loaded: Loaded, now: Timestamp) {
+        for (token, digest) in loaded.ended {
+            self.remember(token, digest);
+        }
+        for row in loaded.workers {
+            self.workers.insert(row.id.clone(), Worker::restored(row));
+        }
+        let tasks: HashMap<TaskId, _> = loaded.tasks.into_iter().map(|task| (task.id, task)).collect();
+        for task in tasks.values() {
+            if let (Form::Scheduled(schedule), Status::Active) = (&task.form, task.status)
+                && let Ok(plan) = self.plan(schedule)
+            {
+                self.fires.extend(task.next_fire.map(|at| (at, task.id)));
+                self.schedules.insert(task.id, Scheduled { task: task.clone(), plan, live: None });
+            }
+        }
+        let (live, ended): (Vec<Run>, Vec<Run>) =
+            loaded.runs.into_iter().partition(|run| !run.at.state.is_final());
+        for mut run in live {
+            let Some(task) = tasks.get(&run.task_id).cloned() else { continue };
+            if run.at.state == RunState::Running {
+                run.at.lease_until = Some(now.plus(self.settings.lease));
+            }
+            if let Some(scheduled) = self.schedules.get_mut(&run.task_id) {
+                scheduled.live = Some(run.id);
+            }
+            self.insert_live(Live::new(run, task));
+        }
+        self.restore_pages(&ended);
+        self.schedules.retain(|_, scheduled| scheduled.task.next_fire.is_some() || scheduled.live.is_some());
+        for dedupe in loaded.dedupe {
+            self.hold_key(dedupe);
+        }
+        self.available = 0;
+    }
+
+    fn restore_pages(&mut self, ended: &[Run]) {
+        let mut children: Vec<(_, &Run)> = Vec::new();
+        let live = self.runs.values().map(|live| &live.run);
+        for run in live.chain(ended) {
+            if let Some(parent) = &run.parent {
+                children.push((parent.clone(), run));
+            }
+        }
+        children.sort_by_key(|(_, run)| run.id);
+        let mut pages: HashMap<_, Waiting> = HashMap::new();
+        for (parent, run) in children {
+            let Some(page) = self.runs.get(&parent.run_id) else { continue };
+            let released = page.run.at.state != RunState::Scheduled || page.run.at.attempt > 0;
+            let waiting = pages.entry(parent.run_id).or_insert_with(|| Waiting::new(released));
+            waiting.add(parent.step, run);
+        }
+        self.pages_ready = pages.iter().filter(|(_, page)| page.is_ready()).map(|(id, _)| *id).collect();
+        self.pages_ready.sort();
+        self.pages = pages;
+    }
+
+    /// Adds a live run to the maps.
+    pub(super) fn insert_live(&mut self, live: Live) {
+        self.index.enter(&live);
+        self.users_live += usize::from(live.run.class == Class::User);
+        self.available += usize::from(live.run.at.state == RunState::Available);
+        self.runs.insert(live.run.id, live);
+    }
+}

@@ -1,0 +1,358 @@
+//! Taking a task: check everything, then put it and its first run.
+
+use super::schedule::Scheduled;
+use super::{BUILTIN_WORKER, Live, Queue};
+use crate::size::json_size;
+use crate::task::{Form, Schedule, ScheduleKind, Status, Task, Typed, parse_backoff};
+use crate::{
+    Audit, Change, Dedupe, NewScheduled, NewTask, NewTyped, Progress, Refusal, Run, RunId, RunState,
+    Submitted, TaskId, pipeline, typed,
+};
+use model::{Backoff, Class, Step, TaskSpec, Timestamp};
+use serde_json::{Value, json};
+use std::{sync::Arc, time::Duration};
+
+/// The most bytes of keys, kinds and names.
+const NAME_BYTES_MAX: usize = 100;
+/// The most tries after the first that a user may ask for.
+const RETRIES_MAX: u32 = 10;
+/// The longest an attempt may take.
+const TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
+/// The longest a dedupe window may be.
+const WINDOW_MAX: Duration = Duration::from_secs(366 * 86_400);
+
+impl Queue {
+    /// Takes a task, or says why not. `by` is who asks. A task whose dedupe key is taken is not an error: the
+    /// reply names the one that holds it.
+    pub fn submit(
+        &mut self,
+        new: NewTask,
+        by: &str,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) -> Result<Submitted, Refusal> {
+        if self.users_live >= self.settings.queue_max {
+            return Err(Refusal::Full { max: self.settings.queue_max });
+        }
+        match new {
+            NewTask::Plain(spec, window) => self.submit_plain(spec, window, by, now, out),
+            NewTask::Typed(new) => self.submit_typed(new, by, now, out),
+            NewTask::Scheduled(new) => self.submit_scheduled(new, by, now, out),
+        }
+    }
+
+    fn submit_plain(
+        &mut self,
+        spec: TaskSpec,
+        window: Duration,
+        by: &str,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) -> Result<Submitted, Refusal> {
+        if spec.class == Class::User {
+            self.check_kind("kind", &spec.kind)?;
+        }
+        self.check_args("args", &spec.args)?;
+        check_name("dedupe_key", spec.dedupe_key.as_deref())?;
+        check_name("concurrency_key", spec.concurrency_key.as_deref())?;
+        check_numbers(spec.priority, spec.max_retries, spec.timeout, window)?;
+        if let Some(held) = self.holder(spec.dedupe_key.as_deref(), by) {
+            return Ok(held);
+        }
+        let run_at = spec.run_at.unwrap_or(now);
+        let task = Task {
+            id: self.ids.task(now, &mut self.rng),
+            form: Form::Plain,
+            kind: Arc::from(spec.kind),
+            title: String::new(),
+            description: String::new(),
+            args: Arc::new(spec.args),
+            pipeline: None,
+            class: spec.class,
+            priority: spec.priority,
+            dedupe_key: spec.dedupe_key,
+            dedupe_window: window,
+            concurrency_key: spec.concurrency_key.map(Arc::from),
+            max_retries: spec.max_retries,
+            backoff: spec.backoff,
+            timeout: spec.timeout,
+            agent: spec.agent.map(Arc::from),
+            status: Status::Active,
+            next_fire: None,
+            created_by: by.to_owned(),
+            created_at: now,
+        };
+        Ok(self.put_single(task, run_at, now, out))
+    }
+
+    fn submit_typed(
+        &mut self,
+        new: NewTyped,
+        by: &str,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) -> Result<Submitted, Refusal> {
+        let Some((canonical, agent)) = typed::route(&new.type_) else {
+            let known = typed::types().collect::<Vec<_>>().join(", ");
+            let what = format!("{:?} is not a task type; known: {known}", new.type_);
+            return Err(Refusal::invalid("type", what));
+        };
+        if !typed::is_source(&new.source) {
+            let what = format!("{:?} is not a source; known: {}", new.source, typed::sources());
+            return Err(Refusal::invalid("source", what));
+        }
+        self.check_args("payload", &new.payload)?;
+        self.check_args("metadata", &new.metadata)?;
+        let id = self.ids.task(now, &mut self.rng);
+        let task = Task {
+            id,
+            kind: Arc::from(canonical),
+            title: String::new(),
+            description: String::new(),
+            args: Arc::new(new.payload),
+            pipeline: None,
+            class: Class::User,
+            priority: new.urgency.priority(),
+            dedupe_key: None,
+            dedupe_window: Duration::ZERO,
+            concurrency_key: None,
+            max_retries: 3,
+            backoff: Backoff::ExponentialJitter,
+            timeout: Duration::from_secs(3600),
+            agent: Some(Arc::from(agent)),
+            status: Status::Active,
+            next_fire: None,
+            created_by: by.to_owned(),
+            created_at: now,
+            form: Form::Typed(Box::new(Typed {
+                type_: new.type_,
+                source: new.source,
+                urgency: new.urgency,
+                trace_id: self.ids.run(now, &mut self.rng).to_string(),
+                sla: new.sla,
+                metadata: new.metadata,
+            })),
+        };
+        Ok(self.put_single(task, now, now, out))
+    }
+
+    fn submit_scheduled(
+        &mut self,
+        new: NewScheduled,
+        by: &str,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) -> Result<Submitted, Refusal> {
+        check_text("title", &new.title, 200)?;
+        check_text("description", &new.description, 2_000)?;
+        check_name("dedupe_key", new.dedupe_key.as_deref())?;
+        check_name("concurrency_key", new.concurrency_key.as_deref())?;
+        self.check_args("payload", &new.payload)?;
+        let (priority, max_retries) = (new.priority.unwrap_or(5), new.max_retries.unwrap_or(3));
+        let (timeout, window) = (Duration::from_secs(30), new.dedupe_window.unwrap_or_default());
+        check_numbers(priority, max_retries, timeout, window)?;
+        let backoff = match new.backoff_strategy.as_deref() {
+            None => Backoff::ExponentialJitter,
+            Some(word) => parse_backoff(word).ok_or_else(|| {
+                let what = format!("{word:?} is unknown; known: exponential_jitter, linear, fixed");
+                Refusal::invalid("backoff_strategy", what)
+            })?,
+        };
+        let schedule = self.read_schedule(&new)?;
+        let plan = self.plan(&schedule)?;
+        let next_fire = plan.first(now)?;
+        let (params, steps) = pipeline::parse(&new.payload, max_retries, timeout)?;
+        self.check_steps(&steps)?;
+        if let Some(held) = self.holder(new.dedupe_key.as_deref(), by) {
+            return Ok(held);
+        }
+        let task = Arc::new(Task {
+            id: self.ids.task(now, &mut self.rng),
+            kind: Arc::from(""),
+            title: new.title,
+            description: new.description,
+            args: Arc::new(params),
+            pipeline: Some(Arc::from(steps)),
+            class: Class::User,
+            priority,
+            dedupe_key: new.dedupe_key,
+            dedupe_window: window,
+            concurrency_key: new.concurrency_key.map(Arc::from),
+            max_retries,
+            backoff,
+            timeout,
+            agent: None,
+            status: Status::Active,
+            next_fire: Some(next_fire),
+            created_by: by.to_owned(),
+            created_at: now,
+            form: Form::Scheduled(Box::new(schedule)),
+        });
+        self.put_task(&task, now, out);
+        out.push(Change::Audit(Audit {
+            at: now,
+            actor: by.to_owned(),
+            action: "task.created",
+            subject: task.id,
+            details: json!({"title": task.title, "next_fire": next_fire.rfc3339()}),
+        }));
+        self.fires.insert((next_fire, task.id));
+        self.schedules.insert(task.id, Scheduled { task: task.clone(), plan, live: None });
+        Ok(Submitted { task_id: task.id, task: Some(task), duplicate: false, available: false })
+    }
+
+    fn read_schedule(&self, new: &NewScheduled) -> Result<Schedule, Refusal> {
+        let Some(kind) = ScheduleKind::parse(&new.schedule_kind) else {
+            let what = format!("{:?} is not taken; known: once, cron", new.schedule_kind);
+            return Err(Refusal::invalid("schedule_kind", what));
+        };
+        let expr = new.schedule_expr.clone().unwrap_or_default();
+        if expr.trim().is_empty() {
+            return Err(Refusal::invalid("schedule_expr", format!("is missing; {} needs one", kind.as_str())));
+        }
+        let timezone = new.timezone.clone().unwrap_or_else(|| self.settings.timezone.clone());
+        Ok(Schedule { kind, expr, timezone })
+    }
+
+    fn check_steps(&self, steps: &[Step]) -> Result<(), Refusal> {
+        steps
+            .iter()
+            .enumerate()
+            .try_for_each(|(i, step)| self.check_kind(&format!("payload.pipeline[{i}].uses"), &step.uses))
+    }
+
+    /// A kind is known if the built-in worker can do it or a worker elsewhere has named it.
+    fn check_kind(&self, field: &str, kind: &str) -> Result<(), Refusal> {
+        if kind.is_empty() || kind.len() > NAME_BYTES_MAX {
+            return Err(Refusal::invalid(field, format!("must have 1 to {NAME_BYTES_MAX} bytes")));
+        }
+        let Some(known) = &self.settings.kinds else { return Ok(()) };
+        if known.contains(kind) || self.some_worker_does(kind) {
+            return Ok(());
+        }
+        let known = known.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        Err(Refusal::UnknownKind { field: field.to_owned(), kind: kind.to_owned(), known })
+    }
+
+    fn some_worker_does(&self, kind: &str) -> bool {
+        let elsewhere = self.workers.values().filter(|worker| !worker.row.id.starts_with(BUILTIN_WORKER));
+        elsewhere.flat_map(|worker| &worker.row.kinds).any(|one| one == kind)
+    }
+
+    fn check_args(&self, field: &str, args: &Value) -> Result<(), Refusal> {
+        let max = self.settings.args_bytes_max;
+        match json_size(args) {
+            size if size > max => {
+                Err(Refusal::invalid(field, format!("has about {size} bytes, more than the {max} taken")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The answer for a dedupe key that is taken.
+    fn holder(&self, key: Option<&str>, by: &str) -> Option<Submitted> {
+        let held = self.dedupe.get(&(key?.to_owned(), by.to_owned()))?;
+        let live = self.runs.get(&RunId::of_single(held.task_id)).map(|live| &live.task);
+        let task = live.or_else(|| self.schedules.get(&held.task_id).map(|scheduled| &scheduled.task)).cloned();
+        Some(Submitted { task_id: held.task_id, task, duplicate: true, available: false })
+    }
+
+    /// Puts a task that runs once, and its run.
+    fn put_single(
+        &mut self,
+        task: Task,
+        run_at: Timestamp,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) -> Submitted {
+        let task = Arc::new(task);
+        let state = if run_at > now { RunState::Scheduled } else { RunState::Available };
+        let run = Run {
+            id: RunId::of_single(task.id),
+            task_id: task.id,
+            class: task.class,
+            parent: None,
+            args: None,
+            created_at: now,
+            at: Progress::new(state, run_at),
+            steps: Vec::new(),
+        };
+        self.put_task(&task, now, out);
+        out.push(Change::RunPut(Box::new(run.clone())));
+        self.insert_live(Live::new(run, task.clone()));
+        let available = state == RunState::Available;
+        self.available = 0;
+        Submitted { task_id: task.id, task: Some(task), duplicate: false, available }
+    }
+
+    fn put_task(&mut self, task: &Arc<Task>, now: Timestamp, out: &mut Vec<Change>) {
+        self.totals.accepted += u64::from(task.class == Class::User);
+        out.push(Change::TaskPut(task.clone()));
+        out.push(Change::Totals(self.totals));
+        if let Some(key) = &task.dedupe_key {
+            let (key, by) = (key.clone(), task.created_by.clone());
+            let dedupe = Dedupe { key, by, task_id: task.id, until: now.plus(task.dedupe_window) };
+            out.push(Change::DedupePut(dedupe.clone()));
+            self.hold_key(dedupe);
+        }
+    }
+
+    pub(super) fn hold_key(&mut self, dedupe: Dedupe) {
+        self.dedupe_ends.insert((dedupe.until, dedupe.key.clone(), dedupe.by.clone()));
+        self.dedupe.insert((dedupe.key.clone(), dedupe.by.clone()), dedupe);
+    }
+
+    /// Frees the key of a task that has ended, unless its window goes on.
+    pub(super) fn end_key(&mut self, task: &Task, now: Timestamp, out: &mut Vec<Change>) {
+        let Some(key) = &task.dedupe_key else { return };
+        let name = (key.clone(), task.created_by.clone());
+        let over = |held: &&Dedupe| held.task_id == task.id && held.until <= now;
+        if !self.is_live(task.id) && self.dedupe.get(&name).filter(over).is_some() {
+            self.drop_key(name, out);
+        }
+    }
+
+    pub(super) fn drop_key(&mut self, name: (String, String), out: &mut Vec<Change>) {
+        if let Some(held) = self.dedupe.remove(&name) {
+            self.dedupe_ends.remove(&(held.until, held.key, held.by));
+            out.push(Change::DedupeGone { key: name.0, by: name.1 });
+        }
+    }
+
+    /// Whether a task waits, runs or will fire.
+    pub(super) fn is_live(&self, id: TaskId) -> bool {
+        self.runs.contains_key(&RunId::of_single(id)) || self.schedules.contains_key(&id)
+    }
+}
+
+fn check_name(field: &str, name: Option<&str>) -> Result<(), Refusal> {
+    match name {
+        Some(name) if name.is_empty() || name.len() > NAME_BYTES_MAX => {
+            Err(Refusal::invalid(field, format!("must have 1 to {NAME_BYTES_MAX} bytes")))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_text(field: &str, text: &str, max: usize) -> Result<(), Refusal> {
+    match text.chars().count() {
+        n if n == 0 || n > max => Err(Refusal::invalid(field, format!("must have 1 to {max} characters"))),
+        _ => Ok(()),
+    }
+}
+
+fn check_numbers(priority: u8, retries: u32, timeout: Duration, window: Duration) -> Result<(), Refusal> {
+    if !(1..=9).contains(&priority) {
+        return Err(Refusal::invalid("priority", "must be from 1 (first) to 9 (last)"));
+    }
+    if retries > RETRIES_MAX {
+        return Err(Refusal::invalid("max_retries", format!("must be from 0 to {RETRIES_MAX}")));
+    }
+    if timeout.is_zero() || timeout > TIMEOUT_MAX {
+        return Err(Refusal::invalid("timeout_seconds", "must be above 0 and at most 86400"));
+    }
+    if window > WINDOW_MAX {
+        return Err(Refusal::invalid("dedupe_window_seconds", "must be at most a year"));
+    }
+    Ok(())
+}

@@ -1,0 +1,1 @@
+//! Cases of the queue, told as what goes in and what comes out.

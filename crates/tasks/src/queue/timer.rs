@@ -1,0 +1,46 @@
+//! What time alone brings about.
+
+use super::Queue;
+use crate::{Change, Event, RunEvent, RunState};
+use model::Timestamp;
+use std::time::Duration;
+
+/// Silent workers are looked for this often.
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+impl Queue {
+    /// Does everything that is due by `now`: fires schedules, makes waiting runs available, takes runs from
+    /// silent workers, lets pages go whose deadline is there, frees dedupe keys.
+    pub fn tick(&mut self, now: Timestamp, out: &mut Vec<Change>) -> Vec<Event> {
+        let mut events = Vec::new();
+        self.fire_due(now, out, &mut events);
+        while let Some((at, id)) = self.index.due(now) {
+            match self.runs.get(&id).map(|live| live.run.at.state) {
+                Some(RunState::Running) => self.rescue(id, now, out, &mut events),
+                Some(_) if self.release(id, now, out, &mut events) => {}
+                Some(_) => self.shift(id, RunEvent::Due, out, |_| {}),
+                None => unreachable!("timer of {id} at {at:?}: a run leaves the index before it leaves memory"),
+            }
+        }
+        self.release_ready(now, out, &mut events);
+        self.end_keys(now, out);
+        if now.since(self.swept) >= SWEEP_EVERY {
+            self.swept = now;
+            self.forget_workers(now, out);
+        }
+        self.announce(&mut events);
+        events
+    }
+
+    fn end_keys(&mut self, now: Timestamp, out: &mut Vec<Change>) {
+        while let Some((until, key, by)) = self.dedupe_ends.first().filter(|(until, _, _)| *until <= now) {
+            let (until, name) = (*until, (key.clone(), by.clone()));
+            self.dedupe_ends.remove(&(until, name.0.clone(), name.1.clone()));
+            let task = self.dedupe.get(&name).map(|held| held.task_id);
+            // The key of a task that still goes is freed when it ends.
+            if task.is_some_and(|task| !self.is_live(task)) {
+                self.drop_key(name, out);
+            }
+        }
+    }
+}

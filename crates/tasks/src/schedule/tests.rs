@@ -1,0 +1,150 @@
+use super::*;
+
+const UPSTREAM: Policy = Policy { gap: Gap::Skip, fold: Fold::Both };
+
+#[track_caller]
+fn check(expr: &str, zone: &str, policy: Policy, after: &str, wanted: &[&str]) {
+    let schedule = CronSchedule::new(expr, Dialect::Standard, zone, policy).expect(expr);
+    let after = Timestamp::parse_rfc3339(after).unwrap();
+    let got: Vec<String> = schedule.fires_after(after).take(wanted.len()).map(Timestamp::rfc3339).collect();
+    let wanted: Vec<String> =
+        wanted.iter().map(|at| Timestamp::parse_rfc3339(at).unwrap().rfc3339()).collect();
+    assert_eq!(got, wanted, "{expr} in {zone} after {after:?}");
+}
+
+#[test]
+fn a_skipped_time_of_day_is_shifted_or_skipped() {
+    let after = "2026-03-28T12:00:00+02:00";
+    let (shift, skip) = (Policy::default(), Policy { gap: Gap::Skip, ..Policy::default() });
+    // In Chisinau clocks go from 02:00 to 03:00 on 29 March 2026.
+    check("30 2 * * *", "Europe/Chisinau", shift, after, &["2026-03-29T03:30:00+03:00", "2026-03-30T02:30:00+03:00"]);
+    check("30 2 * * *", "Europe/Chisinau", skip, after, &["2026-03-30T02:30:00+03:00"]);
+    check("30 2,3 * * *", "Europe/Chisinau", shift, after, &["2026-03-29T03:30:00+03:00", "2026-03-30T02:30:00+03:00"]);
+    check("30 8 * * *", "Europe/Chisinau", shift, after, &["2026-03-29T08:30:00+03:00"]);
+    check("*/30 * * * *", "Europe/Chisinau", shift, "2026-03-29T01:15:00+02:00", &[
+        "2026-03-29T01:30:00+02:00",
+        "2026-03-29T03:00:00+03:00",
+        "2026-03-29T03:30:00+03:00",
+    ]);
+}
+
+#[test]
+fn a_time_of_day_that_occurs_twice_fires_once_or_twice() {
+    // In Chisinau clocks go from 03:00 to 02:00 on 25 October 2026.
+    let after = "2026-10-24T12:00:00+03:00";
+    let fold = |fold| Policy { fold, ..Policy::default() };
+    let (first, second) = ("2026-10-25T02:30:00+03:00", "2026-10-25T02:30:00+02:00");
+    check("30 2 * * *", "Europe/Chisinau", fold(Fold::Second), after, &[second, "2026-10-26T02:30:00+02:00"]);
+    check("30 2 * * *", "Europe/Chisinau", fold(Fold::First), after, &[first, "2026-10-26T02:30:00+02:00"]);
+    check("30 2 * * *", "Europe/Chisinau", fold(Fold::Both), after, &[first, second]);
+    check("0 * * * *", "Europe/Chisinau", fold(Fold::Second), "2026-10-25T01:59:00+03:00", &[
+        "2026-10-25T02:00:00+03:00",
+        "2026-10-25T02:00:00+02:00",
+        "2026-10-25T03:00:00+02:00",
+    ]);
+}
+
+#[test]
+fn instants() {
+    let zone = zone("Europe/Chisinau").unwrap();
+    for (text, wanted) in [
+        ("2026-11-22T08:30:00+02:00", "2026-11-22T06:30:00.000Z"),
+        ("2026-11-22T08:30:00Z", "2026-11-22T08:30:00.000Z"),
+        ("2026-11-22T08:30:00", "2026-11-22T06:30:00.000Z"),
+        ("2026-11-22 08:30", "2026-11-22T06:30:00.000Z"),
+        ("2026-10-25T02:30:00", "2026-10-25T00:30:00.000Z"),
+        ("2026-03-29T02:30:00", "2026-03-29T00:30:00.000Z"),
+    ] {
+        assert_eq!(instant(text, &zone).map(Timestamp::rfc3339), Ok(wanted.to_owned()), "{text}");
+    }
+    assert!(instant("tomorrow", &zone).is_err());
+}
+
+#[test]
+fn zones() {
+    for good in ["UTC", "Etc/GMT+2", "America/Argentina/Buenos_Aires", "+05:30", "-3"] {
+        assert!(super::zone(good).is_ok(), "{good}");
+    }
+    for bad in ["", "Mars/Olympus", "+25:00", "../../etc/passwd"] {
+        assert_eq!(super::zone(bad), Err(ScheduleError::Zone(bad.to_owned())), "{bad}");
+    }
+}
+
+#[test]
+fn refuses_with_the_field() {
+    for (expr, message) in [
+        ("60 0 * * *", "minute \"60\": must be from 0 to 59"),
+        ("0 0 * * XYZ", "day of week \"XYZ\": is no number or name of this field"),
+        ("* * * *", "expected exactly 5 fields, found 4: \"* * * *\""),
+        ("*/0 * * * *", "minute \"*/0\": the step must be a whole number above 0"),
+        ("0 5-3 * * *", "hour \"5-3\": the range runs backwards"),
+        ("0 0 32 * *", "day of month \"32\": must be from 1 to 31"),
+        ("0 0 * * 1#6", "day of week \"1#6\": after # must come a number from 1 to 5"),
+        ("0 0 * * 8", "day of week \"8\": must be from 0 to 7"),
+        ("@reboot", "\"@reboot\" is unknown; known: @hourly @daily @midnight @weekly @monthly @yearly @annually"),
+        ("-1 * * * *", "minute \"\": is no number or name of this field"),
+        (", * * * *", "minute \"\": is no number or name of this field"),
+    ] {
+        let err = CronSchedule::new(expr, Dialect::Standard, "UTC", Policy::default()).unwrap_err();
+        assert_eq!(err.to_string(), message, "{expr}");
+    }
+    let never = CronSchedule::new("0 0 30 2 *", Dialect::Standard, "UTC", Policy::default()).unwrap();
+    assert_eq!(never.next(Timestamp::from_millis(0)), None);
+}
+
+/// The cron vectors of the conformance collection, under the policy they were made with.
+#[test]
+fn conformance() {
+    let Ok(root) = std::env::var("TOCSIN_CONFORMANCE") else {
+        println!("skipped: no data");
+        return;
+    };
+    let (mut failures, mut passed, mut skipped) = (Vec::new(), 0, 0);
+    for file in ["cronexpr-dst", "cronexpr", "croniter-tz", "croniter", "robfig"] {
+        let path = format!("{root}/schedules/cron-{file}.json");
+        let text = std::fs::read_to_string(&path).expect(&path);
+        let cases: serde_json::Value = serde_json::from_str(&text).expect(&path);
+        for case in cases["cases"].as_array().expect("a list of cases") {
+            if case["advisory"] == true {
+                skipped += 1;
+                continue;
+            }
+            match run_case(case) {
+                Ok(()) => passed += 1,
+                Err(why) => failures.push(format!("{}: {why}", case["id"])),
+            }
+        }
+    }
+    println!("TOTAL: {passed} passed, {} failed, {skipped} skipped", failures.len());
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+fn run_case(case: &serde_json::Value) -> Result<(), String> {
+    let text = |key: &str| case[key].as_str().unwrap_or_default().to_owned();
+    let dialect = match text("dialect") {
+        name if name.contains("with seconds") => Dialect::Seconds,
+        name if name.starts_with("cronexpr") => Dialect::Year,
+        _ => Dialect::Standard,
+    };
+    let zone = case["timezone"].as_str().unwrap_or("UTC");
+    let schedule = CronSchedule::new(&text("expr"), dialect, zone, UPSTREAM);
+    if case["valid"] == false {
+        return schedule.map_or(Ok(()), |_| Err("was taken".to_owned()));
+    }
+    let schedule = schedule.map_err(|why| why.to_string())?;
+    let instant = |text: &str| Timestamp::parse_rfc3339(text).map_err(|why| why.to_string());
+    if let Some(at) = case["at"].as_str() {
+        let at = instant(at)?;
+        let fires = schedule.next(Timestamp::from_millis(at.as_millis() - 1)) == Some(at);
+        return if case["fires"] == fires { Ok(()) } else { Err(format!("fires: {fires}")) };
+    }
+    let after = instant(&text("after"))?;
+    if case["never"] == true {
+        return schedule.next(after).map_or(Ok(()), |at| Err(format!("fires at {}", at.rfc3339())));
+    }
+    let wanted = case["next"].as_array().ok_or("no `next`")?;
+    let got: Vec<Timestamp> = schedule.fires_after(after).take(wanted.len()).collect();
+    let wanted: Vec<Timestamp> =
+        wanted.iter().map(|at| instant(at.as_str().unwrap_or_default())).collect::<Result<_, _>>()?;
+    if got == wanted { Ok(()) } else { Err(format!("wanted {wanted:?}, got {got:?}")) }
+}
