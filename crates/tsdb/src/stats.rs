@@ -1,0 +1,89 @@
+//! What the store tells of itself: a snapshot for screens, and the same as metrics.
+
+use model::{Refusal, Timestamp};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+/// A snapshot of the store.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Series in the head.
+    pub series: usize,
+    /// Samples in memory.
+    pub hot_samples: usize,
+    /// Samples taken in this run.
+    pub appended: u64,
+    /// Samples refused in this run, by reason; only reasons that occurred.
+    pub refused: Vec<(Refusal, u64)>,
+    /// Oldest sample in memory.
+    pub head_min: Option<Timestamp>,
+    /// Newest sample in memory.
+    pub head_max: Option<Timestamp>,
+    /// Oldest sample anywhere.
+    pub oldest: Option<Timestamp>,
+    /// Size of the log.
+    pub wal_bytes: u64,
+    /// Bytes of torn records that were cut off the log when it was opened.
+    pub wal_cut_bytes: u64,
+    /// Segments in use.
+    pub segments: usize,
+    /// Samples in segments.
+    pub segment_samples: u64,
+    /// Segments that were damaged when the store was opened and are set aside.
+    pub segments_damaged: u64,
+    /// All files together.
+    pub disk_bytes: u64,
+}
+
+/// What only goes up.
+#[derive(Default)]
+pub(crate) struct Counters {
+    pub(crate) appended: AtomicU64,
+    refused: [AtomicU64; REFUSALS.len()],
+    pub(crate) wal_cut: AtomicU64,
+    pub(crate) damaged: AtomicU64,
+}
+
+/// All reasons with their names in metrics.
+const REFUSALS: [(Refusal, &str); 7] = [
+    (Refusal::OutOfOrder, "out_of_order"),
+    (Refusal::Duplicate, "duplicate"),
+    (Refusal::TooOld, "too_old"),
+    (Refusal::TooNew, "too_new"),
+    (Refusal::TooManySeries, "too_many_series"),
+    (Refusal::UnknownSeries, "unknown_series"),
+    (Refusal::BadLabels, "bad_labels"),
+];
+
+impl Counters {
+    /// Counts a refusal and hands it back.
+    pub(crate) fn refuse(&self, why: Refusal) -> Refusal {
+        if let Some(at) = REFUSALS.iter().position(|(refusal, _)| *refusal == why) {
+            self.refused[at].fetch_add(1, Relaxed);
+        }
+        why
+    }
+
+    pub(crate) fn refused(&self) -> Vec<(Refusal, u64)> {
+        let counts = self.refused.iter().map(|count| count.load(Relaxed));
+        REFUSALS.iter().zip(counts).filter(|(_, n)| *n > 0).map(|((refusal, _), n)| (*refusal, n)).collect()
+    }
+}
+
+impl Stats {
+    /// Hands out each figure as name, labels, value.
+    pub fn metrics(&self, out: &mut dyn FnMut(&str, &[(&str, &str)], f64)) {
+        out("tocsin_series_hot", &[], self.series as f64);
+        out("tocsin_series_hot_samples", &[], self.hot_samples as f64);
+        out("tocsin_samples_appended_total", &[], self.appended as f64);
+        for (refusal, reason) in REFUSALS {
+            let count = self.refused.iter().find(|(r, _)| *r == refusal).map_or(0, |(_, n)| *n);
+            out("tocsin_samples_refused_total", &[("reason", reason)], count as f64);
+        }
+        out("tocsin_wal_bytes", &[], self.wal_bytes as f64);
+        out("tocsin_wal_cut_bytes_total", &[], self.wal_cut_bytes as f64);
+        out("tocsin_segments", &[], self.segments as f64);
+        out("tocsin_segments_damaged_total", &[], self.segments_damaged as f64);
+        out("tocsin_segment_samples", &[], self.segment_samples as f64);
+        out("tocsin_series_disk_bytes", &[], self.disk_bytes as f64);
+    }
+}
