@@ -19,7 +19,7 @@ fn acts() {
         ("- {action: Keep, source_labels: [a, b], regex: Foo;foo}", "m{a=\"Foo\", b=\"foo\"}"),
         ("- {action: keepequal, source_labels: [a], target_label: b}", "dropped"),
         (
-            "- {source_labels: [a], regex: (F)(.*), target_label: c, replacement: $2-${1}}",
+            "- {source_labels: [a], regex: (F)(.*), target_label: c, replacement: '$2-${1}'}",
             "m{a=\"Foo\", b=\"foo\", c=\"oo-F\"}",
         ),
         ("- {target_label: a, replacement: ''}", "m{b=\"foo\"}"),

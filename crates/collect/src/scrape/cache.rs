@@ -193,6 +193,12 @@ impl<'w> Walk<'w> {
             self.edit_before(0);
         }
         loop {
+            // Slots that moved forward were here already.
+            if let Some(edit) = &self.edit {
+                while edit.seen.get(next) == Some(&true) {
+                    next += 1;
+                }
+            }
             if let Some(tail) = self.repeats(next, at) {
                 self.known(next, at, tail)?;
                 (at, next) = (tail.next, next + 1);
@@ -233,17 +239,7 @@ impl<'w> Walk<'w> {
     fn known(&mut self, slot: usize, at: usize, tail: Tail) -> Result<(), Error> {
         let old = self.old.slots[slot];
         self.tally.scraped += 1;
-        let fate = match old.fate {
-            Fate::Tracked(id) if !self.is_timed(tail) => self.append_known(id, tail, old.fate)?,
-            Fate::Timed(id) if self.is_timed(tail) => self.append_known(id, tail, old.fate)?,
-            Fate::Dropped => Some(Fate::Dropped),
-            Fate::Duplicate if self.edit.is_none() => {
-                self.tally.refuse(Refusal::Duplicate);
-                Some(Fate::Duplicate)
-            }
-            Fate::Tracked(_) | Fate::Timed(_) | Fate::Duplicate | Fate::Refused => None,
-        };
-        let fate = match fate {
+        let fate = match self.again(old.fate, tail) {
             Some(fate) => fate,
             None => {
                 let bytes = self.old.series(&self.old.slots[slot]);
@@ -302,15 +298,8 @@ impl<'w> Walk<'w> {
 
     /// An old slot in another place, or behind other comments.
     fn moved(&mut self, slot: usize, at: usize, gap: usize, series: usize, tail: Tail) -> Result<(), Error> {
-        let old = self.old.slots[slot].fate;
         self.tally.scraped += 1;
-        let fate = match old {
-            Fate::Tracked(id) if !self.is_timed(tail) => self.append_known(id, tail, old)?,
-            Fate::Timed(id) if self.is_timed(tail) => self.append_known(id, tail, old)?,
-            Fate::Dropped => Some(Fate::Dropped),
-            _ => None,
-        };
-        let fate = match fate {
+        let fate = match self.again(self.old.slots[slot].fate, tail) {
             Some(fate) => fate,
             None => self.resolve(&self.body[at + gap..at + gap + series], tail.next, tail)?,
         };
@@ -319,6 +308,31 @@ impl<'w> Walk<'w> {
             edit.seen[slot] = true;
         }
         Ok(())
+    }
+
+    /// Appends a sample of a series whose fate is known. `None`: its labels are needed to tell what it is now.
+    #[inline]
+    fn again(&mut self, fate: Fate, tail: Tail) -> Option<Fate> {
+        let id = match fate {
+            Fate::Tracked(id) if !self.is_timed(tail) => id,
+            Fate::Timed(id) if self.is_timed(tail) => id,
+            Fate::Dropped => return Some(fate),
+            Fate::Duplicate if self.edit.is_none() => {
+                self.tally.refuse(Refusal::Duplicate);
+                return Some(fate);
+            }
+            Fate::Tracked(_) | Fate::Timed(_) | Fate::Duplicate | Fate::Refused => return None,
+        };
+        if tail.at_ms.is_none() && self.edit.as_ref().is_some_and(|edit| edit.ids.contains(&id)) {
+            self.tally.refuse(Refusal::Duplicate);
+            return Some(Fate::Duplicate);
+        }
+        match self.appender.append_known(id, self.time(tail), tail.value) {
+            Ok(()) => self.tally.kept += 1,
+            Err(Refusal::UnknownSeries) => return None,
+            Err(refusal) => self.tally.refuse(refusal),
+        }
+        Some(fate)
     }
 
     fn find(&mut self, series: &[u8]) -> Option<usize> {
@@ -334,17 +348,6 @@ impl<'w> Walk<'w> {
             index
         });
         index.get(series).copied()
-    }
-
-    /// Appends by id. `None`: the store does not know the id any more, so the labels are needed.
-    #[inline]
-    fn append_known(&mut self, id: SeriesId, tail: Tail, fate: Fate) -> Result<Option<Fate>, Error> {
-        match self.appender.append_known(id, self.time(tail), tail.value) {
-            Ok(()) => self.tally.kept += 1,
-            Err(Refusal::UnknownSeries) => return Ok(None),
-            Err(refusal) => self.tally.refuse(refusal),
-        }
-        Ok(Some(fate))
     }
 
     /// Finds out what a series is and appends its sample by its labels. `after` is a place on the line's end.
