@@ -6,7 +6,21 @@
 //! table with the role it needs; every body has a bound; a text from outside is escaped for where it is shown;
 //! only this crate turns a failure into a status code.
 
+mod api;
+mod app;
+pub mod auth;
+mod edge;
+#[cfg(test)]
+mod fixture;
+mod metrics;
+mod screens;
 mod seam;
+mod serve;
+mod state;
 pub mod views;
 
+pub use app::app;
+pub use metrics::{FAMILIES, HttpMetrics};
 pub use seam::{Desk, Failure, Grammar, Monitoring, QueryFailure, Reads, Series, Tasks, Vitals};
+pub use serve::serve;
+pub use state::{Limits, State};

@@ -1,0 +1,195 @@
+//! A failure as an answer. Every dialect carries the same facts: `detail`, `error` and `message` at once.
+
+use crate::auth::Role;
+use crate::seam::Failure;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+/// Why a request is not done.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Refused {
+    /// No credential, or a bad one.
+    Unauthorized(&'static str),
+    /// A good credential whose role is too low.
+    RoleTooLow { has: Role, needs: Role },
+    /// The body is too large.
+    TooLarge { max: usize },
+    /// The body did not arrive in time.
+    TooSlow,
+    /// The request as a whole is garbled.
+    BadRequest(String),
+    /// All fields that have the wrong shape: name (empty: the body), what is wrong.
+    Shape(Vec<(String, String)>),
+    /// What the desk or a reader said.
+    Failure(Failure),
+    /// The route exists, not for this method.
+    NoMethod,
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Refused {
+        match failure {
+            Failure::Shape { field, what } => Refused::Shape(vec![(field, what)]),
+            failure => Refused::Failure(failure),
+        }
+    }
+}
+
+impl Refused {
+    /// A field of known shape with a value we do not take.
+    pub(crate) fn value(field: &str, what: impl Into<String>) -> Refused {
+        Refused::Failure(Failure::Value { field: field.to_owned(), what: what.into() })
+    }
+
+    /// Its code.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Refused::Unauthorized(_) => StatusCode::UNAUTHORIZED,
+            Refused::RoleTooLow { .. } => StatusCode::FORBIDDEN,
+            Refused::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            Refused::TooSlow => StatusCode::REQUEST_TIMEOUT,
+            Refused::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Refused::Shape(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Refused::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
+            Refused::Failure(failure) => match failure {
+                Failure::Shape { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+                Failure::Value { .. } => StatusCode::BAD_REQUEST,
+                Failure::Forbidden(_) => StatusCode::FORBIDDEN,
+                Failure::NotFound(_) => StatusCode::NOT_FOUND,
+                Failure::Conflict(_) => StatusCode::CONFLICT,
+                Failure::Full(_) => StatusCode::TOO_MANY_REQUESTS,
+                Failure::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+                Failure::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+        }
+    }
+
+    fn kind(&self) -> &'static str {
+        match self {
+            Refused::Unauthorized(_) => "unauthorized",
+            Refused::RoleTooLow { .. } => "forbidden",
+            Refused::TooLarge { .. } => "payload_too_large",
+            Refused::TooSlow => "body_timeout",
+            Refused::BadRequest(_) => "bad_request",
+            Refused::Shape(_) => "validation_error",
+            Refused::NoMethod => "method_not_allowed",
+            Refused::Failure(failure) => match failure {
+                Failure::Shape { .. } => "validation_error",
+                Failure::Value { .. } => "invalid_value",
+                Failure::Forbidden(_) => "forbidden",
+                Failure::NotFound(_) => "not_found",
+                Failure::Conflict(_) => "conflict",
+                Failure::Full(_) => "queue_full",
+                Failure::Unavailable(_) => "unavailable",
+                Failure::Internal(_) => "internal_error",
+            },
+        }
+    }
+
+    /// What the client is told. Of our own faults it is told only that there is one.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Refused::Unauthorized(what) => (*what).to_owned(),
+            Refused::RoleTooLow { has, needs } => {
+                format!("role {} is needed, this credential has role {}", needs.as_str(), has.as_str())
+            }
+            Refused::TooLarge { max } => format!("the body is larger than {max} bytes"),
+            Refused::TooSlow => "the body did not arrive in time".to_owned(),
+            Refused::BadRequest(what) => what.clone(),
+            Refused::Shape(problems) => problems
+                .iter()
+                .map(|(field, what)| if field.is_empty() { what.clone() } else { format!("{field}: {what}") })
+                .collect::<Vec<_>>()
+                .join("; "),
+            Refused::NoMethod => "method not allowed".to_owned(),
+            Refused::Failure(Failure::Internal(_)) => "internal error; the log says more".to_owned(),
+            Refused::Failure(failure) => failure.to_string(),
+        }
+    }
+}
+
+/// What the edge needs to write the body of an error: it alone knows the request's id and the time.
+#[derive(Debug, Clone)]
+pub(crate) struct ErrorBody {
+    pub kind: &'static str,
+    pub message: String,
+    pub detail: Value,
+    pub max_size_bytes: Option<usize>,
+    /// The body is written already, in the dialect of the route.
+    pub written: bool,
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let mut response = self.status().into_response();
+        response.extensions_mut().insert(self.error_body());
+        match &self {
+            Refused::Unauthorized(_) => {
+                set(&mut response, header::WWW_AUTHENTICATE, "Bearer");
+            }
+            Refused::Failure(Failure::Full(_)) => set(&mut response, header::RETRY_AFTER, "1"),
+            Refused::Failure(Failure::Unavailable(_)) => set(&mut response, header::RETRY_AFTER, "5"),
+            _ => {}
+        }
+        response
+    }
+}
+
+impl Refused {
+    fn error_body(&self) -> ErrorBody {
+        if let Refused::Failure(Failure::Internal(why)) = self {
+            tracing::error!(event = "request_failed", "Request failed: {why}");
+        }
+        let message = self.message();
+        let detail = match self {
+            Refused::Shape(problems) => problems.iter().map(field_problem).collect(),
+            _ => Value::from(message.clone()),
+        };
+        let max_size_bytes = match self {
+            Refused::TooLarge { max } => Some(*max),
+            _ => None,
+        };
+        ErrorBody { kind: self.kind(), message, detail, max_size_bytes, written: false }
+    }
+
+    /// An answer in Prometheus's envelope.
+    pub(crate) fn into_prometheus(self) -> Response {
+        let error_type = match self.status() {
+            StatusCode::NOT_FOUND => "not_found",
+            StatusCode::SERVICE_UNAVAILABLE => "unavailable",
+            StatusCode::INTERNAL_SERVER_ERROR => "internal",
+            _ => "bad_data",
+        };
+        let body = json!({"status": "error", "errorType": error_type, "error": self.message()});
+        self.into_written(&body)
+    }
+
+    /// An answer as Alertmanager gives it: the message as one JSON string.
+    pub(crate) fn into_alertmanager(self) -> Response {
+        let body = Value::from(self.message());
+        let mut response = self.into_written(&body);
+        if response.status() == StatusCode::UNPROCESSABLE_ENTITY {
+            *response.status_mut() = StatusCode::BAD_REQUEST;
+        }
+        response
+    }
+
+    fn into_written(self, body: &Value) -> Response {
+        let mut error = self.error_body();
+        error.written = true;
+        let mut response = (self.into_response().into_parts().0.status, axum::Json(body)).into_response();
+        response.extensions_mut().insert(error);
+        response
+    }
+}
+
+fn field_problem((field, what): &(String, String)) -> Value {
+    let place: Vec<&str> =
+        ["body"].into_iter().chain((!field.is_empty()).then_some(field.as_str())).collect();
+    json!({"loc": place, "msg": what, "type": "value_error"})
+}
+
+fn set(response: &mut Response, name: HeaderName, value: &'static str) {
+    response.headers_mut().insert(name, HeaderValue::from_static(value));
+}

@@ -1,0 +1,141 @@
+//! `/health`, its parts, their forms that Prometheus's users know, `/metrics` and `/-/reload`.
+
+use super::Refused;
+use super::tasks::queue_object;
+use crate::auth::Principal;
+use crate::state::State;
+use crate::views::{Check, Health, HealthStatus};
+use axum::Extension;
+use axum::extract::State as Given;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use serde_json::ser::{Formatter, Serializer};
+use serde_json::{Map, Value, json};
+use std::io;
+use std::sync::Arc;
+
+pub(crate) async fn health(Given(state): Given<Arc<State>>) -> Response {
+    let health = state.reads.vitals.health().await;
+    let queue = state.reads.tasks.queue().await;
+    let now = state.clock.now();
+    let count = |status| health.checks.iter().filter(|check| check.status == status).count();
+    let took: f64 = health.checks.iter().map(|check| check.took.as_secs_f64() * 1000.0).sum();
+    let body = json!({
+        "status": health.status.as_str(),
+        "redis": redis_word(&health),
+        "queue_stats": queue_object(&queue),
+        "version": state.build.version,
+        "timestamp": now.rfc3339(),
+        "services": health.checks.iter().map(|c| (c.name.to_owned(), service_word(c).into())).collect::<Map<_, _>>(),
+        "summary": {
+            "overall_status": health.status.as_str(),
+            "total_checks": health.checks.len(),
+            "healthy_checks": count(HealthStatus::Healthy),
+            "degraded_checks": count(HealthStatus::Degraded),
+            "unhealthy_checks": count(HealthStatus::Unhealthy),
+            "total_duration_ms": took,
+            "uptime_seconds": now.since(health.started_at).as_secs_f64(),
+        },
+        "checks": health.checks.iter().map(|c| check(c, &now.rfc3339())).collect::<Vec<_>>(),
+    });
+    spaced(
+        if health.status == HealthStatus::Unhealthy {
+            StatusCode::SERVICE_UNAVAILABLE
+        } else {
+            StatusCode::OK
+        },
+        &body,
+    )
+}
+
+pub(crate) async fn live(Given(state): Given<Arc<State>>) -> Response {
+    let started = state.reads.vitals.runtime().await.started_at;
+    let now = state.clock.now();
+    let body = json!({
+        "status": "alive",
+        "timestamp": now.rfc3339(),
+        "uptime_seconds": now.since(started).as_secs_f64(),
+    });
+    spaced(StatusCode::OK, &body)
+}
+
+pub(crate) async fn ready(Given(state): Given<Arc<State>>) -> Response {
+    let health = state.reads.vitals.health().await;
+    let ready = state.reads.vitals.ready();
+    let mut body = json!({"status": if ready { "ready" } else { "not_ready" }, "redis": redis_word(&health)});
+    for check in health.checks.iter().filter(|check| check.name != "redis") {
+        body[check.name] = check.status.as_str().into();
+    }
+    spaced(if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &body)
+}
+
+pub(crate) async fn healthy_text() -> &'static str {
+    "Tocsin is healthy.\n"
+}
+
+pub(crate) async fn ready_text(Given(state): Given<Arc<State>>) -> (StatusCode, &'static str) {
+    match state.reads.vitals.ready() {
+        true => (StatusCode::OK, "Tocsin is ready.\n"),
+        false => (StatusCode::SERVICE_UNAVAILABLE, "Tocsin is not ready.\n"),
+    }
+}
+
+pub(crate) async fn metrics(Given(state): Given<Arc<State>>) -> Response {
+    let text = state.reads.vitals.metrics().await;
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+pub(crate) async fn reload(
+    Given(state): Given<Arc<State>>,
+    Extension(principal): Extension<Principal>,
+) -> Result<Response, Refused> {
+    state.desk.reload(principal.name).await?;
+    Ok(StatusCode::OK.into_response())
+}
+
+fn redis_word(health: &Health) -> &'static str {
+    if health.redis_connected { "connected" } else { "disconnected" }
+}
+
+fn service_word(check: &Check) -> &'static str {
+    if check.status == HealthStatus::Unhealthy { "disconnected" } else { "connected" }
+}
+
+fn check(check: &Check, now: &str) -> Value {
+    let details: Map<String, Value> =
+        check.details.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect();
+    let error = (check.status == HealthStatus::Unhealthy).then_some(check.message.as_str());
+    json!({
+        "name": check.name,
+        "status": check.status.as_str(),
+        "message": check.message,
+        "duration_ms": check.took.as_secs_f64() * 1000.0,
+        "timestamp": now,
+        "details": details,
+        "error": error,
+    })
+}
+
+/// JSON with one space after each colon and comma: uptime services look for the text `"status": "healthy"`.
+fn spaced(status: StatusCode, body: &Value) -> Response {
+    let mut text = Vec::new();
+    body.serialize(&mut Serializer::with_formatter(&mut text, Spaced)).expect("a value always becomes text");
+    (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+struct Spaced;
+
+impl Formatter for Spaced {
+    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if first { Ok(()) } else { writer.write_all(b", ") }
+    }
+
+    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
+        writer.write_all(b": ")
+    }
+}

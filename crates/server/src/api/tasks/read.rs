@@ -1,0 +1,85 @@
+//! Reading tasks, and the one change that documents make to a typed task from outside.
+
+use super::show;
+use crate::api::{Params, Refused};
+use crate::auth::Principal;
+use crate::seam::Failure;
+use crate::state::State;
+use crate::views::{PageOf, TaskFilter, TaskForm};
+use axum::Extension;
+use axum::extract::{Path, State as Given};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+/// Items of a page unless `limit` says otherwise, and the most it may ask for.
+pub(super) const PAGE: u64 = 50;
+pub(super) const PAGE_MAX: u64 = 200;
+pub(super) const OFFSET_MAX: u64 = 1_000_000_000;
+
+pub(crate) async fn list(
+    Given(state): Given<Arc<State>>,
+    params: Result<Params, Refused>,
+) -> Result<Response, Refused> {
+    let params = params?;
+    let text = |name: &str| params.get(name).map(str::to_owned);
+    let filter = TaskFilter {
+        status: text("status"),
+        created_by: text("created_by"),
+        schedule_kind: text("schedule_kind"),
+        limit: params.number("limit", 1, PAGE_MAX, PAGE)?,
+        offset: params.number("offset", 0, OFFSET_MAX, 0)?,
+    };
+    let (limit, offset) = (filter.limit, filter.offset);
+    let page = state.reads.tasks.tasks(filter).await?;
+    Ok(page_of(&page, show::task, limit, offset))
+}
+
+/// `{items, total, limit, offset, has_more}`.
+pub(super) fn page_of<T>(page: &PageOf<T>, show: impl Fn(&T) -> Value, limit: u64, offset: u64) -> Response {
+    let shown = page.items.len() as u64;
+    axum::Json(json!({
+        "items": page.items.iter().map(show).collect::<Vec<_>>(),
+        "total": page.total,
+        "limit": limit,
+        "offset": offset,
+        "has_more": offset.saturating_add(shown) < page.total,
+    }))
+    .into_response()
+}
+
+pub(crate) async fn task(
+    Given(state): Given<Arc<State>>,
+    Path(id): Path<String>,
+) -> Result<Response, Refused> {
+    let task = state.reads.tasks.task(id.clone()).await?;
+    let task = task.ok_or_else(|| Failure::NotFound(format!("Task {id} not found")))?;
+    let shown = show::task(&task);
+    let body = match task.form {
+        TaskForm::Typed { .. } => {
+            json!({"success": true, "id": task.id, "task_id": task.id, "message": null, "task": shown})
+        }
+        TaskForm::Plain(_) | TaskForm::Scheduled { .. } => shown,
+    };
+    Ok(axum::Json(body).into_response())
+}
+
+pub(crate) async fn patch_status(
+    Given(state): Given<Arc<State>>,
+    Path(id): Path<String>,
+    Extension(principal): Extension<Principal>,
+    params: Result<Params, Refused>,
+) -> Result<Response, Refused> {
+    let params = params?;
+    let missing = || Refused::Shape(vec![("status".to_owned(), "it is missing".to_owned())]);
+    let status = params.get("status").ok_or_else(missing)?.to_owned();
+    let error = params.get("error").map(str::to_owned);
+    state.desk.patch_status(id.clone(), status.clone(), error, principal.name).await?;
+    Ok(axum::Json(json!({"success": true, "id": id, "task_id": id, "status": status})).into_response())
+}
+
+pub(crate) async fn stats(Given(state): Given<Arc<State>>) -> Response {
+    let queue = state.reads.tasks.queue().await;
+    let body = json!({"queue": show::queue_object(&queue), "timestamp": state.clock.now().rfc3339()});
+    axum::Json(body).into_response()
+}

@@ -1,0 +1,273 @@
+//! `POST /v1/work`: the JSON form of the worker protocol.
+
+use super::Refused;
+use super::body::Raw;
+use crate::edge::Waited;
+use crate::state::State;
+use axum::Extension;
+use axum::extract::State as Given;
+use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tasks::{
+    AttemptToken, Claim, Completion, Directive, Extension as Extend, Outcome, RunError, TokenResult,
+    WorkReply, WorkRequest, WorkerCard,
+};
+
+const WANT_MAX: u32 = 1000;
+const WAIT_MAX: Duration = Duration::from_secs(30);
+/// Characters of a worker's name, nonce, label or kind.
+const TEXT_MAX: usize = 200;
+/// Labels, kinds.
+const WORDS_MAX: usize = 1000;
+/// Completions, and extensions, in one request.
+const RESULTS_MAX: usize = 10_000;
+
+#[derive(Deserialize)]
+struct Asked {
+    worker: Worker,
+    #[serde(default)]
+    complete: Vec<Complete>,
+    #[serde(default)]
+    extend: Vec<Extended>,
+    #[serde(default)]
+    want: u32,
+    #[serde(default)]
+    wait_ms: u64,
+}
+
+#[derive(Deserialize)]
+struct Worker {
+    id: String,
+    boot_nonce: String,
+    #[serde(default)]
+    labels: BTreeMap<String, String>,
+    #[serde(default)]
+    kinds: Vec<String>,
+    slots_free: Option<u32>,
+    #[serde(default)]
+    draining: bool,
+}
+
+#[derive(Deserialize)]
+struct Complete {
+    attempt_token: String,
+    outcome: Ended,
+    #[serde(default)]
+    result: Value,
+    error: Option<Trouble>,
+    retry_after_ms: Option<u64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Ended {
+    Done,
+    Retry,
+    Snooze,
+    Failed,
+}
+
+#[derive(Deserialize, Default)]
+struct Trouble {
+    #[serde(default, rename = "type")]
+    kind: String,
+    #[serde(default)]
+    message: String,
+}
+
+#[derive(Deserialize)]
+struct Extended {
+    attempt_token: String,
+    progress: Option<f64>,
+    checkpoint: Option<Value>,
+}
+
+pub(crate) async fn work(
+    Given(state): Given<Arc<State>>,
+    Extension(principal): Extension<crate::auth::Principal>,
+    body: Result<Raw, Refused>,
+) -> Result<Response, Refused> {
+    let (request, garbled) = parse(&body?.0).map_err(Refused::BadRequest)?;
+    tracing::trace!(event = "work_asked", worker = request.worker.id, by = principal.name, "Worker asks");
+    let reply = state.desk.work(request).await?;
+    let mut response = axum::Json(shown(&reply, garbled)).into_response();
+    response.extensions_mut().insert(Waited);
+    Ok(response)
+}
+
+/// The request, and those tokens that no attempt can have.
+fn parse(body: &[u8]) -> Result<(WorkRequest, Vec<String>), String> {
+    let asked: Asked =
+        serde_json::from_slice(body).map_err(|err| format!("the body is not a work request: {err}"))?;
+    check(&asked)?;
+    let mut garbled = Vec::new();
+    let mut token = |text: String| {
+        let token = AttemptToken::parse(&text);
+        if token.is_none() {
+            garbled.push(text);
+        }
+        token
+    };
+    let mut complete = Vec::with_capacity(asked.complete.len());
+    for one in asked.complete {
+        let outcome = outcome(one.outcome, one.result, one.error, one.retry_after_ms)?;
+        if let Some(token) = token(one.attempt_token) {
+            complete.push(Completion { token, outcome });
+        }
+    }
+    let mut extend = Vec::with_capacity(asked.extend.len());
+    for one in asked.extend {
+        if let Some(token) = token(one.attempt_token) {
+            extend.push(Extend { token, progress: one.progress, checkpoint: one.checkpoint });
+        }
+    }
+    let Worker { id, boot_nonce, labels, kinds, slots_free, draining } = asked.worker;
+    let slots_free = slots_free.unwrap_or(asked.want);
+    let worker = WorkerCard { id, boot_nonce, labels, kinds, slots_free, draining };
+    let wait = Duration::from_millis(asked.wait_ms);
+    Ok((WorkRequest { worker, complete, extend, want: asked.want, wait }, garbled))
+}
+
+fn check(asked: &Asked) -> Result<(), String> {
+    let worker = &asked.worker;
+    let text = |name: &str, text: &str| match text.chars().count() {
+        1..=TEXT_MAX => Ok(()),
+        n => Err(format!("{name} has {n} characters, not 1 to {TEXT_MAX}")),
+    };
+    let count = |name: &str, n: usize, most: usize| match n <= most {
+        true => Ok(()),
+        false => Err(format!("{name} has {n} entries, at most {most} are taken")),
+    };
+    text("worker.id", &worker.id)?;
+    text("worker.boot_nonce", &worker.boot_nonce)?;
+    count("worker.labels", worker.labels.len(), WORDS_MAX)?;
+    count("worker.kinds", worker.kinds.len(), WORDS_MAX)?;
+    for word in worker.kinds.iter().chain(worker.labels.keys()) {
+        text("a kind or label of the worker", word)?;
+    }
+    count("complete", asked.complete.len(), RESULTS_MAX)?;
+    count("extend", asked.extend.len(), RESULTS_MAX)?;
+    if asked.want > WANT_MAX {
+        return Err(format!("want is {}, at most {WANT_MAX} is given", asked.want));
+    }
+    if Duration::from_millis(asked.wait_ms) > WAIT_MAX {
+        return Err(format!("wait_ms is {}, at most {} is waited", asked.wait_ms, WAIT_MAX.as_millis()));
+    }
+    if let Some(bad) = asked.extend.iter().filter_map(|one| one.progress).find(|p| !(0.0..=1.0).contains(p)) {
+        return Err(format!("progress is {bad}, not from 0 to 1"));
+    }
+    Ok(())
+}
+
+fn outcome(
+    ended: Ended,
+    result: Value,
+    error: Option<Trouble>,
+    retry_after_ms: Option<u64>,
+) -> Result<Outcome, String> {
+    let after = retry_after_ms.map(Duration::from_millis);
+    let error = || {
+        let Trouble { kind, message } = error.unwrap_or_default();
+        RunError { kind: if kind.is_empty() { "error".to_owned() } else { kind }, message }
+    };
+    Ok(match ended {
+        Ended::Done => Outcome::Done(result),
+        Ended::Retry => Outcome::Retry { error: error(), after },
+        Ended::Failed => Outcome::Failed(error()),
+        Ended::Snooze => Outcome::Snooze(after.ok_or("outcome snooze needs retry_after_ms")?),
+    })
+}
+
+fn shown(reply: &WorkReply, garbled: Vec<String>) -> Value {
+    let mut results: Map<String, Value> = reply
+        .results
+        .iter()
+        .map(|(token, result)| (token.to_string(), result_word(*result).into()))
+        .collect();
+    results.extend(garbled.into_iter().map(|token| (token, result_word(TokenResult::Unknown).into())));
+    json!({
+        "results": results,
+        "runs": reply.runs.iter().map(claim).collect::<Vec<_>>(),
+        "cancel": reply.cancel.iter().map(AttemptToken::to_string).collect::<Vec<_>>(),
+        "directive": match reply.directive {
+            Directive::None => "none",
+            Directive::Quiet => "quiet",
+            Directive::Terminate => "terminate",
+        },
+    })
+}
+
+fn result_word(result: TokenResult) -> &'static str {
+    match result {
+        TokenResult::Accepted => "accepted",
+        TokenResult::Stale => "stale",
+        TokenResult::Unknown => "unknown",
+    }
+}
+
+fn claim(claim: &Claim) -> Value {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    json!({
+        "id": claim.run_id,
+        "task_id": claim.task_id,
+        "kind": claim.kind,
+        "attempt_token": claim.token.to_string(),
+        "attempt": claim.attempt,
+        "args": claim.args,
+        "lease_ms": ms(claim.lease),
+        "deadline_ms": ms(claim.deadline),
+        "traceparent": claim.traceparent,
+        "checkpoint": claim.checkpoint,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(body: &str, want: &str) {
+        match parse(body.as_bytes()) {
+            Ok(_) => assert_eq!(want, "", "{body} was taken"),
+            Err(what) => {
+                assert!(!want.is_empty() && what.contains(want), "{body}: got {what:?}, wanted {want:?}")
+            }
+        }
+    }
+
+    #[test]
+    fn taken_and_refused() {
+        check(r#"{"worker": {"id": "w", "boot_nonce": "n"}}"#, "");
+        check(
+            r#"{"worker": {"id": "w", "boot_nonce": "n", "kinds": ["*"], "slots_free": 2}, "want": 1000, "wait_ms": 30000, "complete": [{"attempt_token": "x", "outcome": "done"}]}"#,
+            "",
+        );
+        check("{}", "missing field `worker`");
+        check(r#"{"worker": {"id": "", "boot_nonce": "n"}}"#, "worker.id has 0 characters");
+        check(r#"{"worker": {"id": "w", "boot_nonce": "n"}, "want": 1001}"#, "at most 1000");
+        check(r#"{"worker": {"id": "w", "boot_nonce": "n"}, "wait_ms": 30001}"#, "at most 30000");
+        check(
+            r#"{"worker": {"id": "w", "boot_nonce": "n"}, "complete": [{"attempt_token": "x", "outcome": "snooze"}]}"#,
+            "needs retry_after_ms",
+        );
+        check(
+            r#"{"worker": {"id": "w", "boot_nonce": "n"}, "complete": [{"attempt_token": "x", "outcome": "maybe"}]}"#,
+            "unknown variant",
+        );
+        check(
+            r#"{"worker": {"id": "w", "boot_nonce": "n"}, "extend": [{"attempt_token": "x", "progress": 2}]}"#,
+            "not from 0 to 1",
+        );
+    }
+
+    #[test]
+    fn a_token_that_is_none_is_unknown() {
+        let body = r#"{"worker": {"id": "w", "boot_nonce": "n"}, "extend": [{"attempt_token": "nonsense"}]}"#;
+        let (request, garbled) = parse(body.as_bytes()).unwrap();
+        assert!(request.extend.is_empty());
+        assert_eq!(shown(&WorkReply::default(), garbled)["results"]["nonsense"], "unknown");
+    }
+}

@@ -1,0 +1,46 @@
+//! The routes put together: around each its gate, around all the edge.
+
+use crate::api::{ErrorBody, Refused, routes};
+use crate::auth::{Need, guard};
+use crate::edge::edge;
+use crate::state::State;
+use axum::Router;
+use axum::handler::Handler;
+use axum::http::StatusCode;
+use axum::middleware::from_fn_with_state;
+use axum::response::{IntoResponse, Response};
+use serde_json::Value;
+use std::sync::Arc;
+
+/// The whole application. A connection's [`crate::auth::Peer`] must be among each request's extensions (as
+/// [`crate::serve`] does it), else no request counts as local.
+pub fn app(state: Arc<State>) -> Router {
+    let mut router = Router::new();
+    for route in routes() {
+        let gate = from_fn_with_state((Arc::clone(&state), route.need), guard);
+        router = router.route(route.path, route.answer.route_layer(gate));
+    }
+    let gate = from_fn_with_state((Arc::clone(&state), Need::Nothing), guard);
+    router
+        .fallback(no_route.layer(gate.clone()))
+        .method_not_allowed_fallback(no_method.layer(gate))
+        .layer(from_fn_with_state(Arc::clone(&state), edge))
+        .with_state(state)
+}
+
+/// A plain text, never a screen: clients tell by it which product they speak to.
+async fn no_route() -> Response {
+    let mut response = (StatusCode::NOT_FOUND, "404 page not found\n").into_response();
+    response.extensions_mut().insert(ErrorBody {
+        kind: "not_found",
+        message: String::new(),
+        detail: Value::Null,
+        max_size_bytes: None,
+        written: true,
+    });
+    response
+}
+
+async fn no_method() -> Response {
+    Refused::NoMethod.into_response()
+}

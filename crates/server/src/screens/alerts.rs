@@ -1,0 +1,199 @@
+//! What is wrong now: a card for each alert, newest first, with its course, its cause and what was found.
+
+use super::spark::spark;
+use super::words::{age, ago, for_, link, plural};
+use crate::views::{
+    ActiveAlertView, ActiveState, AlertState, AlertView, Diagnosis, RuleGroupView, RuleKind, Trend,
+};
+use maud::{Markup, html};
+use model::{ALERTNAME, Finding, FindingState, Labels, METRIC_NAME, Timestamp};
+use std::time::Duration;
+
+/// Cards; further alerts are only counted.
+const CARDS_MAX: usize = 40;
+/// Rows of alerts that are on their way.
+const PENDING_MAX: usize = 20;
+/// Labels that the card says in another place.
+const SAID_ELSEWHERE: [&str; 3] = [ALERTNAME, METRIC_NAME, "severity"];
+
+/// The course that belongs to each of the first alerts.
+pub(super) struct Trends {
+    pub from: Timestamp,
+    pub to: Timestamp,
+    pub of: Vec<Option<Trend>>,
+}
+
+pub(super) fn wrong(alerts: &[&AlertView], trends: &Trends, now: Timestamp) -> Markup {
+    html! {
+        section #wrong {
+            h2 { "Wrong now" span.count { (alerts.len()) } }
+            @if alerts.is_empty() {
+                div.panel { p.none { "Nothing. No alert is firing." } }
+            } @else {
+                div.alerts {
+                    @for (i, alert) in alerts.iter().take(CARDS_MAX).enumerate() {
+                        (card(alert, trends.of.get(i).and_then(Option::as_ref), trends, now))
+                    }
+                    @if alerts.len() > CARDS_MAX {
+                        p.soft { "and " (alerts.len() - CARDS_MAX) " more" }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Alerts that page nobody now, folded away.
+pub(super) fn quiet(alerts: &[&AlertView], now: Timestamp) -> Markup {
+    let none = Trends { from: now, to: now, of: Vec::new() };
+    html! {
+        @if !alerts.is_empty() {
+            details.quiet {
+                summary { (plural(alerts.len(), "alert")) " silenced, inhibited or muted" }
+                div.alerts { @for alert in alerts.iter().take(CARDS_MAX) { (card(alert, None, &none, now)) } }
+            }
+        }
+    }
+}
+
+fn card(view: &AlertView, trend: Option<&Trend>, trends: &Trends, now: Timestamp) -> Markup {
+    let alert = &view.alert;
+    let severity = alert.labels.get("severity").unwrap_or("");
+    let text = |name: &str| alert.annotations.get(name).filter(|text| !text.is_empty());
+    let summary = text("summary").or(text("description")).or(text("message"));
+    html! {
+        article class={ "alert " (tone(severity)) } {
+            div.head {
+                div {
+                    h3 {
+                        @match link(&alert.generator_url) {
+                            Some(url) => a href=(url) { (name(&alert.labels)) },
+                            None => (name(&alert.labels)),
+                        }
+                    }
+                    p.facts {
+                        @if !severity.is_empty() { span.level { (severity) } }
+                        (for_(alert.starts_at, now))
+                        @if view.state == AlertState::Suppressed { (why_quiet(view)) }
+                    }
+                }
+                @if let Some(trend) = trend { (spark(trend, trends.from, trends.to)) }
+            }
+            @if let Some(summary) = summary { p.summary { (summary) } }
+            (labels(&alert.labels))
+            @if let Some(diagnosis) = &view.diagnosis { (found(diagnosis)) }
+            p.told {
+                @match &view.diagnosis {
+                    Some(diagnosis) => {
+                        @if diagnosis.told.is_empty() { span { "paged " (ago(diagnosis.at, now)) ", nobody has taken it yet" } }
+                        @else { span { "told " (diagnosis.told.join(", ")) " " (ago(diagnosis.at, now)) } }
+                    }
+                    None => @if view.state != AlertState::Suppressed && !view.receivers.is_empty() {
+                        span { "goes to " (view.receivers.join(", ")) }
+                    },
+                }
+                @for (name, says) in [("runbook_url", "runbook"), ("dashboard_url", "dashboard")] {
+                    @if let Some(url) = text(name).and_then(link) { a href=(url) rel="noreferrer" { (says) } }
+                }
+            }
+        }
+    }
+}
+
+fn name(labels: &Labels) -> &str {
+    labels.get(ALERTNAME).unwrap_or("alert without a name")
+}
+
+fn tone(severity: &str) -> &'static str {
+    match severity {
+        "critical" | "page" | "fatal" | "emergency" => "critical",
+        "error" => "error",
+        "info" | "none" => "info",
+        _ => "warning",
+    }
+}
+
+fn why_quiet(view: &AlertView) -> Markup {
+    html! {
+        @if !view.silenced_by.is_empty() { span { "silenced" } }
+        @if !view.inhibited_by.is_empty() { span { "inhibited" } }
+        @if !view.muted_by.is_empty() { span { "muted by " (view.muted_by.join(", ")) } }
+    }
+}
+
+fn labels(labels: &Labels) -> Markup {
+    html! {
+        ul.labels.mono {
+            @for (name, value) in labels.iter().filter(|(name, _)| !SAID_ELSEWHERE.contains(name)) {
+                li { (name) "=" b { (value) } }
+            }
+        }
+    }
+}
+
+fn found(diagnosis: &Diagnosis) -> Markup {
+    html! {
+        @if !diagnosis.cause.is_empty() { p.cause { (diagnosis.cause) } }
+        @if !diagnosis.findings.is_empty() {
+            ul.findings { @for finding in &diagnosis.findings { (one_finding(finding)) } }
+        }
+        @if !diagnosis.remedies.is_empty() {
+            ul.remedies {
+                @for remedy in &diagnosis.remedies {
+                    li {
+                        span class={ "risk " (remedy.risk.as_str()) } { (remedy.risk.as_str()) }
+                        (remedy.text)
+                        @if let Some(url) = link(&remedy.approve_url) { " " a href=(url) { "approve" } }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn one_finding(finding: &Finding) -> Markup {
+    let took = age_of_step(finding.took_ms);
+    let ended = match finding.state {
+        FindingState::Done => took,
+        FindingState::Failed => format!("failed after {took}"),
+        FindingState::Late => "still running when the page left".to_owned(),
+    };
+    html! {
+        li {
+            p.step { b { (finding.step.replace(['_', '-'], " ")) } span.faint { (ended) } }
+            @if !finding.output.is_empty() { pre { (finding.output) } }
+        }
+    }
+}
+
+fn age_of_step(ms: u64) -> String {
+    super::words::latency(Duration::from_millis(ms))
+}
+
+/// Alerts that are true and not yet for long enough.
+pub(super) fn pending(groups: &[RuleGroupView], now: Timestamp) -> Markup {
+    let mut rows: Vec<(&ActiveAlertView, Duration)> = Vec::new();
+    for rule in groups.iter().flat_map(|group| &group.rules) {
+        if let RuleKind::Alerting { hold, alerts, .. } = &rule.kind {
+            rows.extend(alerts.iter().filter(|a| a.state == ActiveState::Pending).map(|a| (a, *hold)));
+        }
+    }
+    rows.sort_by_key(|(alert, _)| std::cmp::Reverse(alert.active_at));
+    html! {
+        @if !rows.is_empty() {
+            section {
+                h2 { "On its way" span.count { (rows.len()) } }
+                ul.rows.panel {
+                    @for (alert, hold) in rows.iter().take(PENDING_MAX) {
+                        li {
+                            span.dot.due {}
+                            span.what { (name(&alert.labels)) }
+                            span.fig { "fires in " (age(hold.saturating_sub(now.since(alert.active_at)))) }
+                            span.more.mono { (alert.labels.without(ALERTNAME).without("severity")) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! The screens: server-rendered, without script, without anything from outside; light and dark, phone first.
+//!
+//! Every text from outside goes through maud, which escapes it; every link from outside through `words::link`.
+
+mod alerts;
+mod chart;
+mod docs;
+mod graph;
+mod layout;
+mod overview;
+mod queue;
+mod spark;
+mod watch;
+mod words;
+
+pub(crate) use docs::docs;
+pub(crate) use graph::graph;
+pub(crate) use overview::overview;

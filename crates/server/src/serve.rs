@@ -1,0 +1,111 @@
+//! The accept loop of one listener: bounded connections, bounded silence, an end that lets answers finish.
+
+use crate::auth::Peer;
+use crate::state::Limits;
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tower::ServiceExt;
+
+/// After a failed accept (out of file handles, mostly) the loop waits this long before it tries again.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Serves `app` on `listener` until `shutdown` ends; then takes no new connection, lets open requests finish
+/// for at most `grace`, and returns. Every connection's task ends before this does.
+pub async fn serve(
+    listener: TcpListener,
+    app: Router,
+    limits: Limits,
+    shutdown: impl Future<Output = ()> + Send,
+    grace: Duration,
+) -> io::Result<()> {
+    let local = listener.local_addr()?;
+    let places = Arc::new(Semaphore::new(limits.connections_max));
+    let (stop, stopped) = watch::channel(());
+    let mut connections = JoinSet::new();
+    let mut shutdown = pin!(shutdown);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut shutdown => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        while connections.try_join_next().is_some() {}
+        match accepted {
+            Ok((stream, place)) => {
+                let stopped = stopped.clone();
+                connections.spawn(connection(
+                    stream,
+                    place,
+                    local,
+                    app.clone(),
+                    limits.idle_timeout,
+                    stopped,
+                ));
+            }
+            Err(err) => {
+                tracing::warn!(event = "accept_failed", "Cannot accept a connection on {local}: {err}");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    drop(listener);
+    drop(stop);
+    let all_ended = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(grace, all_ended).await.is_err() {
+        connections.shutdown().await;
+    }
+    Ok(())
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    Ok((stream, place))
+}
+
+/// One connection until it ends, is silent for too long, or `stopped` and its last answer is out.
+async fn connection(
+    stream: TcpStream,
+    _place: OwnedSemaphorePermit,
+    listening: std::net::SocketAddr,
+    app: Router,
+    idle: Duration,
+    mut stopped: watch::Receiver<()>,
+) {
+    let Ok(remote) = stream.peer_addr() else { return };
+    let peer = Peer { remote, local: stream.local_addr().unwrap_or(listening) };
+    // Small answers leave at once; failing to say so costs only time.
+    let _ = stream.set_nodelay(true);
+    let service = app.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        request
+    });
+    let mut served = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(idle)
+            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+    );
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        _ = stopped.changed() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(err) = ended {
+        tracing::debug!(event = "connection_ended", "Connection of {remote} ended: {err}");
+    }
+}
