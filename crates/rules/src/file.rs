@@ -274,7 +274,9 @@ impl Check<'_> {
         match promql::parse(&text.value) {
             Ok(expr) => Some(expr),
             Err(err) => {
-                let at = inside(self.text, text.defined, err.line, err.column);
+                // A literal scalar's place is that of its first line that is not blank.
+                let blank = text.value.bytes().take_while(|b| *b == b'\n').count() as u32;
+                let at = inside(self.text, text.defined, err.line.saturating_sub(blank).max(1), err.column);
                 self.error(at, format!("parse error in expr: {}", err.what), "");
                 None
             }
@@ -292,22 +294,20 @@ fn merged(
 }
 
 /// Where in the file the place `line:column` of a scalar's content is. Exact for plain, quoted and literal
-/// scalars; a folded scalar's own place otherwise.
+/// scalars of one line, and for literal ones of several; else the scalar's own place.
 fn inside(text: &str, scalar: Location, line: u32, column: u32) -> (u32, u32) {
     let (at_line, at_column) = place(scalar);
-    let mut lines = text.lines().skip((at_line as usize).saturating_sub(1));
-    let first = lines.next().unwrap_or_default();
-    let mut rest = first.chars().skip((at_column as usize).saturating_sub(1));
-    match rest.next() {
-        Some('|') => {
-            let indent = lines
-                .find(|line| !line.trim().is_empty())
-                .map_or(0, |line| line.chars().take_while(|c| *c == ' ').count() as u32);
-            (at_line + line, indent + column)
-        }
-        Some('>') => (at_line, at_column),
-        Some('"' | '\'') if line == 1 => (at_line, at_column + column),
-        _ if line == 1 => (at_line, at_column + column - 1),
+    let before: Vec<&str> = text.lines().take(at_line as usize).collect();
+    let Some((own, earlier)) = before.split_last() else { return (at_line, at_column) };
+    let indent = (at_column as usize).saturating_sub(1);
+    let starts_line = own.chars().take(indent).all(|c| c == ' ');
+    let header = earlier.iter().rev().find(|line| !line.trim().is_empty()).copied().unwrap_or_default();
+    let header = header.trim_end().trim_end_matches(|c: char| matches!(c, '-' | '+') || c.is_ascii_digit());
+    match (own.chars().nth(indent), line) {
+        _ if starts_line && header.ends_with(" |") => (at_line + line - 1, at_column + column - 1),
+        _ if starts_line && header.ends_with(" >") => (at_line, at_column),
+        (Some('"' | '\''), 1) => (at_line, at_column + column),
+        (_, 1) => (at_line, at_column + column - 1),
         _ => (at_line, at_column),
     }
 }

@@ -43,11 +43,14 @@ fn an_empty_file_has_no_groups() {
 /// Each file has one mistake: where it is, and what is said of it.
 #[test]
 fn mistakes_have_a_place_and_a_reason() {
+    let mut wrong = Vec::new();
     let rule = |lines: &str| format!("groups:\n- name: g\n  rules:\n  - {}\n", lines.replace('\n', "\n    "));
     for (text, line, column, what) in [
-        (rule("alert: A\nexpr: up ==="), 5, 15, "parse error"),
-        (rule("alert: A\nexpr: 'rate(up)'"), 5, 12, "parse error"),
+        (rule("alert: A\nexpr: up ==="), 5, 16, "parse error"),
+        (rule("alert: A\nexpr: 'rate(up)'"), 5, 17, "parse error"),
         (rule("alert: A\nexpr: |\n  up\n  == ="), 7, 10, "parse error"),
+        (rule("alert: A\nexpr: >\n  up\n  == ="), 6, 7, "parse error"),
+        (rule("alert: A\nexpr: |-\n\n  \"up"), 7, 7, "parse error"),
         (rule("alert: A\nexpr: up\nfor: 5x"), 6, 10, "for: \"5x\" is not a duration"),
         (rule("alert: A\nexpr: up\nfr: 5m"), 6, 5, "unknown field"),
         (rule("alert: A\nexpr: up\nannotations:\n  a: '{{ $label.x }}'"), 7, 10, "undefined variable"),
@@ -64,9 +67,11 @@ fn mistakes_have_a_place_and_a_reason() {
     ] {
         let problems = parse_file("f.yml", &text).unwrap_err();
         let problem = &problems[0];
-        assert!(problem.what.contains(what), "{text}\n{problem}");
-        assert_eq!((problem.line, problem.column), (line, column), "{text}\n{problem}");
+        if !problem.what.contains(what) || (problem.line, problem.column) != (line, column) {
+            wrong.push(format!("{text}wanted {line}:{column} {what}, got {problem}\n"));
+        }
     }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
