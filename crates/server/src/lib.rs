@@ -17,6 +17,8 @@ mod screens;
 mod seam;
 mod serve;
 mod state;
+#[cfg(test)]
+mod tests;
 pub mod views;
 
 pub use app::app;
