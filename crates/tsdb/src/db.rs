@@ -7,7 +7,7 @@ use crate::head::lanes::NO_LANE;
 use crate::head::slots::{Slots, slot_of};
 use crate::log::definitions::Definitions;
 use crate::log::replay::replay;
-use crate::log::{Log, sync_dir};
+use crate::log::{Log, create_file, sync_dir};
 use crate::options::Options;
 use crate::segment::Segment;
 use crate::stats::{Counters, Stats};
@@ -171,7 +171,7 @@ fn create_dir(path: &Path) -> Result<(), Error> {
 
 fn lock(dir: &Path) -> Result<File, Error> {
     let path = dir.join("lock");
-    let file = File::options().create(true).truncate(false).write(true).open(&path).on("create", &path)?;
+    let file = create_file(&path)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(Error::Locked { dir: dir.to_owned() }),
@@ -223,6 +223,7 @@ fn restore_series(head: &mut Head, series: Vec<(SeriesId, Labels)>, series_max: 
     let ids: Vec<SeriesId> = series.iter().map(|(id, _)| *id).collect();
     let capacity = ids.iter().map(|id| slot_of(*id) as usize + 1).max().unwrap_or(0).max(series_max);
     let slots = Slots::new(capacity);
+    head.reserve(series.len());
     for (id, labels) in series {
         head.restore(id, labels, now);
     }

@@ -7,6 +7,7 @@
 
 use crate::db::{Db, Inner, Upkeep, segment_dir, segment_path};
 use crate::error::{Error, On};
+use crate::head::order::compare;
 use crate::log::sync_dir;
 use crate::segment::Segment;
 use crate::segment::merge::{self, Shape};
@@ -87,7 +88,9 @@ impl Inner {
         let cutoff = now.saturating_sub(hot);
         if head.samples > self.options.hot_samples_max {
             let half = oldest.saturating_add(head.newest.saturating_sub(oldest) / 2);
-            return Some(cutoff.max(half.saturating_add(1)));
+            // Not past the present, or samples of now would be too old; nor for nothing.
+            let early = cutoff.max(half.saturating_add(1).min(now));
+            return (oldest < early).then_some(early);
         }
         (oldest < cutoff.saturating_sub(hot)).then_some(cutoff)
     }
@@ -118,17 +121,17 @@ impl Inner {
     }
 
     fn write_segment(&self, path: &Path, cutoff: i64) -> Result<Option<Segment>, Error> {
-        let slots = self.head().slots_before(cutoff);
+        let mut series = self.head().series_before(cutoff);
+        series.sort_unstable_by(|(a, _), (b, _)| compare(a, b));
         let mut writer = Writer::create(path)?;
         let (mut times, mut values) = (Vec::new(), Vec::new());
-        for slots in slots.chunks(COPY) {
+        for series in series.chunks(COPY) {
             let copied: Vec<_> = {
                 let head = self.head();
-                let copy =
-                    |slot| Some((head.labels(slot)?.clone(), head.samples_of(slot, i64::MIN, cutoff - 1)));
-                slots.iter().copied().filter_map(copy).collect()
+                let samples = |slot: &u32| head.samples_of(*slot, i64::MIN, cutoff - 1);
+                series.iter().map(|(labels, slot)| (labels, samples(slot))).collect()
             };
-            for (labels, samples) in copied.iter().filter(|(_, samples)| !samples.is_empty()) {
+            for (labels, samples) in copied.into_iter().filter(|(_, samples)| !samples.is_empty()) {
                 times.clear();
                 values.clear();
                 times.extend(samples.iter().map(|sample| sample.t.as_millis()));

@@ -69,9 +69,12 @@ impl Counters {
     }
 }
 
+/// Takes one figure: name, labels, value.
+pub type TakeMetric<'a> = dyn FnMut(&str, &[(&str, &str)], f64) + 'a;
+
 impl Stats {
-    /// Hands out each figure as name, labels, value.
-    pub fn metrics(&self, out: &mut dyn FnMut(&str, &[(&str, &str)], f64)) {
+    /// Hands out each figure.
+    pub fn metrics(&self, out: &mut TakeMetric<'_>) {
         out("tocsin_series_hot", &[], self.series as f64);
         out("tocsin_series_hot_samples", &[], self.hot_samples as f64);
         out("tocsin_samples_appended_total", &[], self.appended as f64);

@@ -108,6 +108,15 @@ impl Head {
         Ok(id)
     }
 
+    /// Makes room for so many more series at once.
+    pub(crate) fn reserve(&mut self, series: usize) {
+        let (rows, hasher) = (&self.rows, &self.hasher);
+        self.by_labels.reserve(series, |slot| {
+            let row = rows[*slot as usize].as_ref();
+            row.map_or(0, |row| hasher.hash_one(row.labels.as_bytes()))
+        });
+    }
+
     /// Puts a series that the log has defined at its place; whatever had its slot or its labels before is gone.
     pub(crate) fn restore(&mut self, id: SeriesId, labels: Labels, now: i64) {
         let slot = slots::slot_of(id);
@@ -186,12 +195,10 @@ impl Head {
         found.into_iter().filter_map(|slot| self.labels(slot).cloned()).collect()
     }
 
-    /// Slots of all series with a sample before `cutoff`, by labels.
-    pub(crate) fn slots_before(&self, cutoff: i64) -> Vec<u32> {
-        let mut found: Vec<u32> =
-            self.slots().filter(|slot| self.has_sample(*slot, i64::MIN, cutoff - 1)).collect();
-        self.sort(&mut found, |slot| *slot);
-        found
+    /// All series with a sample before `cutoff`, in no order: to be sorted without the lock.
+    pub(crate) fn series_before(&self, cutoff: i64) -> Vec<(Labels, u32)> {
+        let has = |slot: &u32| self.has_sample(*slot, i64::MIN, cutoff - 1);
+        self.slots().filter(has).filter_map(|slot| Some((self.labels(slot)?.clone(), slot))).collect()
     }
 
     /// The visible samples of a series in `from..=to`.

@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn ranks_follow_births_and_deaths() {
         let name = |text: &str| Some(Labels::from_pairs([("n", text)]));
-        let mut series = vec![name("c"), name("a"), name("b")];
+        let mut series = [name("c"), name("a"), name("b")];
         let mut order = Order::default();
         (0..3).for_each(|slot| order.add(slot));
         assert_eq!(order.ranks(|s| series[s as usize].as_ref()), [2, 0, 1]);

@@ -1,7 +1,7 @@
 //! `series.log`: which labels an id stands for. Appended to when a series' first sample is committed; rewritten
 //! without the dead when these are the greater part.
 
-use super::{frame, sync_dir};
+use super::{create_file, frame, sync_dir};
 use crate::error::{Error, On};
 use model::{Labels, SeriesId};
 use std::fs::{self, File};
@@ -111,7 +111,7 @@ fn replace(path: &Path, generation: u32, series: &[(SeriesId, Labels)]) -> Resul
     })?;
     encode(&mut bytes, series)?;
     let new = path.with_extension("log.tmp");
-    let mut file = File::create(&new).on("create", &new)?;
+    let mut file = create_file(&new)?;
     file.write_all(&bytes).and_then(|()| file.sync_all()).on("write to", &new)?;
     fs::rename(&new, path).on("replace", path)?;
     sync_dir(path.parent().expect("the series log lies in the store's directory"))

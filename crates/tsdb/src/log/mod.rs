@@ -19,6 +19,7 @@ use model::{Labels, SeriesId};
 use record::Item;
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -142,10 +143,17 @@ impl Log {
 
 fn create(dir: &Path, number: u64) -> Result<(File, Span), Error> {
     let path = file_path(dir, number);
-    let mut file = File::options().append(true).create_new(true).open(&path).on("create", &path)?;
+    let mut file = create_file(&path)?;
     file.write_all(MAGIC).on("write to", &path)?;
     sync_dir(dir)?;
     Ok((file, Span { number, bytes: MAGIC.len() as u64, newest: i64::MIN }))
+}
+
+/// A new, empty file that only its owner may read.
+pub(crate) fn create_file(path: &Path) -> Result<File, Error> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options.open(path).on("create", path)
 }
 
 pub(crate) fn file_path(dir: &Path, number: u64) -> PathBuf {

@@ -3,7 +3,7 @@
 use super::column;
 use super::footer::{Footer, MAGIC, PARTS};
 use crate::error::{Error, On};
-use crate::log::{sync_dir, varint};
+use crate::log::{create_file, sync_dir, varint};
 use hashbrown::{DefaultHashBuilder, HashMap};
 use model::Labels;
 use pco::data_types::Number;
@@ -54,7 +54,7 @@ struct Blocks<T> {
 impl Writer {
     pub(crate) fn create(path: &Path) -> Result<Writer, Error> {
         let temporary = path.with_extension("tmp");
-        let file = File::create(&temporary).on("create", &temporary)?;
+        let file = create_file(&temporary)?;
         let mut out = Out { file: BufWriter::with_capacity(1 << 18, file), at: 0 };
         out.write(MAGIC).on("write to", &temporary)?;
         Ok(Writer {

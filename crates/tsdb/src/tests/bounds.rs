@@ -113,6 +113,32 @@ fn a_silent_series_leaves_the_head_and_its_id_is_not_used_again() {
 }
 
 #[test]
+fn the_log_forgets_series_that_are_mostly_dead() {
+    let root = tempfile::tempdir().unwrap();
+    let rig = Rig::open(root.path(), START);
+    let churn: Vec<Labels> = (0..10_100).map(|i| series("short", &i.to_string())).collect();
+    let batch: Vec<(&Labels, i64, f64)> = churn.iter().map(|labels| (labels, START, 1.0)).collect();
+    let ids = rig.put(&batch).touched;
+    let defined = || std::fs::metadata(root.path().join("series.log")).unwrap().len();
+    let before = defined();
+    let mut now = START;
+    for _ in 0..30 {
+        now += 10_000;
+        rig.clock.set(at(now));
+        rig.put(&[(&series("long", "1"), now, 1.0)]);
+        rig.pass(now);
+    }
+    assert!(defined() < before / 1000, "{} of {before}", defined());
+    let all = rig.all();
+    assert_eq!(all.len(), 10_101);
+    drop(rig);
+    let rig = Rig::open(root.path(), now);
+    assert_eq!(rig.all(), all);
+    let new = rig.put(&batch.iter().take(10).map(|(labels, ..)| (*labels, now, 2.0)).collect::<Vec<_>>());
+    assert!(new.touched.iter().all(|id| !ids.contains(id)), "{:?}", new.touched);
+}
+
+#[test]
 fn retention_and_size_drop_the_oldest_segments() {
     let root = tempfile::tempdir().unwrap();
     let day = Duration::from_secs(86_400);
@@ -209,4 +235,44 @@ fn many_series_come_sorted() {
     rig.put(&[(&series("k", "1"), START, 0.0)]);
     let all = rig.all();
     assert!(all.len() == 2001 && all.is_sorted_by(|a, b| a.labels < b.labels));
+}
+
+/// Two series always get the same values in one batch: no reader may ever see them differ, whatever maintenance is
+/// doing, nor miss or double a sample.
+#[test]
+fn readers_see_whole_batches_while_writers_and_maintenance_run() {
+    let root = tempfile::tempdir().unwrap();
+    let rig = Rig::open(root.path(), START);
+    let pair = [series("left", "1"), series("right", "1")];
+    const BATCHES: i64 = 600;
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for i in 0..BATCHES {
+                let t = START + i * 1000;
+                rig.clock.set(at(t));
+                rig.put(&[(&pair[0], t, i as f64), (&pair[1], t, i as f64)]);
+            }
+            done.store(true, std::sync::atomic::Ordering::SeqCst);
+        });
+        scope.spawn(|| {
+            while !done.load(std::sync::atomic::Ordering::SeqCst) {
+                rig.db.maintain(::model::Clock::now(&*rig.clock)).unwrap();
+            }
+        });
+        let mut seen = 0;
+        while seen < BATCHES as usize {
+            let found = rig.all();
+            if found.is_empty() {
+                continue;
+            }
+            assert_eq!(found[0].samples, found[1].samples);
+            let values: Vec<f64> = found[0].samples.iter().map(|sample| sample.v).collect();
+            assert!(values.len() >= seen, "what was seen stays");
+            assert_eq!(values, (0..values.len()).map(|i| i as f64).collect::<Vec<_>>());
+            seen = values.len();
+        }
+    });
+    rig.pass(START + BATCHES * 1000);
+    assert!(rig.db.stats().segments > 0, "{:?}", rig.db.stats());
 }
