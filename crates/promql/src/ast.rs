@@ -52,7 +52,7 @@ pub enum ExprKind {
     /// A function call.
     Call(Call),
     /// `name{label="value"}` with its modifiers; with `window`, a range selector.
-    Vector(VectorSelector),
+    Vector(Box<VectorSelector>),
     /// `inner[range:step]` with its modifiers.
     Subquery(Box<Subquery>),
 }
@@ -155,6 +155,8 @@ pub enum BinaryOp {
     LessOrEqual,
     Greater,
     GreaterOrEqual,
+    TrimUpper,
+    TrimLower,
     Add,
     Sub,
     Mul,
@@ -177,6 +179,8 @@ impl BinaryOp {
             BinaryOp::LessOrEqual => "<=",
             BinaryOp::Greater => ">",
             BinaryOp::GreaterOrEqual => ">=",
+            BinaryOp::TrimUpper => "</",
+            BinaryOp::TrimLower => ">/",
             BinaryOp::Add => "+",
             BinaryOp::Sub => "-",
             BinaryOp::Mul => "*",
@@ -192,11 +196,16 @@ impl BinaryOp {
         match self {
             BinaryOp::Or => 1,
             BinaryOp::And | BinaryOp::Unless => 2,
-            op if op.is_comparison() => 3,
+            op if op.is_comparison() || op.is_trim() => 3,
             BinaryOp::Add | BinaryOp::Sub => 4,
             BinaryOp::Pow => 6,
             _ => 5,
         }
+    }
+
+    /// `</` and `>/`, which cut native histograms.
+    pub fn is_trim(self) -> bool {
+        matches!(self, BinaryOp::TrimUpper | BinaryOp::TrimLower)
     }
 
     /// `or`, `and`, `unless`.
@@ -364,7 +373,7 @@ impl Expr {
         let mut found = Vec::new();
         self.visit(&mut |expr| {
             if let ExprKind::Vector(selector) = &expr.kind {
-                found.push(selector);
+                found.push(&**selector);
             }
         });
         found

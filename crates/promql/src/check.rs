@@ -31,6 +31,9 @@ pub(crate) fn binary(mut binary: Binary) -> Result<Binary, String> {
         return Err("comparisons between scalars must use BOOL modifier".to_owned());
     }
     let vectors = left == ValueType::Vector && right == ValueType::Vector;
+    if op.is_trim() && left == ValueType::Scalar && right == ValueType::Scalar {
+        return Err(format!("operator {:?} not allowed for Scalar operations", op.as_str()));
+    }
     if op.is_set() && !vectors {
         return Err(format!("set operator {:?} not allowed in binary scalar expression", op.as_str()));
     }
@@ -91,7 +94,9 @@ pub(crate) fn call(call: Call) -> Result<Call, (Option<Range<usize>>, String)> {
             && !call.function.takes(selector.widen)
         {
             let what = match selector.widen {
-                Widen::Anchored => "anchored modifier can only be used with: changes, delta, increase, rate, resets",
+                Widen::Anchored => {
+                    "anchored modifier can only be used with: changes, delta, increase, rate, resets"
+                }
                 _ => "smoothed modifier can only be used with: delta, increase, rate",
             };
             return Err((Some(arg.range.clone()), format!("{what} - not with {}", call.function.name())));

@@ -1,7 +1,11 @@
 //! Durations inside brackets and after `offset`: literals, or arithmetic over `step()` and `range()` that is
 //! worked out when the query's step and range are known.
 
-use crate::{ast::{BinaryOp, Place}, error::EvalError, number::{format_value, go_max, go_min}};
+use crate::{
+    ast::{BinaryOp, Place},
+    error::EvalError,
+    number::{format_value, go_max, go_min},
+};
 use std::{fmt, time::Duration};
 
 /// A duration, in seconds once evaluated.
@@ -122,9 +126,7 @@ impl DurationExpr {
     fn print(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kind {
             DurationKind::Seconds(seconds) => f.write_str(&format_value(*seconds)),
-            DurationKind::Literal(ms) => {
-                f.write_str(&model::format_duration(Duration::from_millis(*ms)))
-            }
+            DurationKind::Literal(ms) => f.write_str(&model::format_duration(Duration::from_millis(*ms))),
             DurationKind::Step => f.write_str("step()"),
             DurationKind::Range => f.write_str("range()"),
             DurationKind::Negative(inner) => {

@@ -29,7 +29,9 @@ pub enum EvalError {
         at: Option<Place>,
     },
     /// More samples than [`crate::Options::samples_max`].
-    #[error("query processing would load too many samples into memory (more than {max}); narrow its selectors or its range")]
+    #[error(
+        "query processing would load too many samples into memory (more than {max}); narrow its selectors or its range"
+    )]
     TooManySamples {
         /// The bound.
         max: usize,

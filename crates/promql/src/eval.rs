@@ -120,7 +120,8 @@ pub fn range(
     }
     if !matches!(expr.result_type(), ValueType::Scalar | ValueType::Vector) {
         let ty = expr.result_type().as_str();
-        let what = format!("invalid expression type {ty:?} for range query, must be scalar or instant vector");
+        let what =
+            format!("invalid expression type {ty:?} for range query, must be scalar or instant vector");
         return Err(EvalError::query(what));
     }
     let span = to.as_millis().saturating_sub(from.as_millis());
@@ -237,7 +238,9 @@ impl<'a> Engine<'a> {
             ExprKind::Aggregate(aggregate) => self.aggregate(aggregate, grid).map(Val::Vector),
             ExprKind::Call(call) => self.call(expr, call, grid),
             ExprKind::Vector(selector) => self.instant_vector(selector, grid).map(Val::Vector),
-            ExprKind::Subquery(_) => Err(EvalError::at(expr.place, "a range vector cannot be evaluated by itself")),
+            ExprKind::Subquery(_) => {
+                Err(EvalError::at(expr.place, "a range vector cannot be evaluated by itself"))
+            }
         }
     }
 
@@ -340,7 +343,9 @@ fn is_pinned(expr: &Expr) -> bool {
         ExprKind::Aggregate(aggregate) => {
             is_pinned(&aggregate.inner) && aggregate.parameter.as_ref().is_none_or(is_pinned)
         }
-        ExprKind::Call(call) => !asks_for_time(call.function, call.args.len()) && call.args.iter().all(is_pinned),
+        ExprKind::Call(call) => {
+            !asks_for_time(call.function, call.args.len()) && call.args.iter().all(is_pinned)
+        }
         ExprKind::Vector(selector) => selector.anchor.at.is_some(),
         ExprKind::Subquery(subquery) => subquery.anchor.at.is_some(),
     }

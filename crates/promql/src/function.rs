@@ -181,7 +181,8 @@ impl Function {
         if count < least {
             return Some(format!("expected at least {least} argument(s) in call to {name:?}, got {count}"));
         }
-        (count > most).then(|| format!("expected at most {most} argument(s) in call to {name:?}, got {count}"))
+        (count > most)
+            .then(|| format!("expected at most {most} argument(s) in call to {name:?}, got {count}"))
     }
 
     /// Whether it knows what to do with a selector so widened.

@@ -38,9 +38,9 @@ enum Inside {
     Brackets,
 }
 
-const SIGNS: [&str; 24] = [
-    "==", "!=", "=~", "!~", "<=", ">=", "=", "<", ">", "+", "-", "*", "/", "%", "^", "(", ")", "{", "}", "[",
-    "]", ",", ":", "@",
+const SIGNS: [&str; 26] = [
+    "==", "!=", "=~", "!~", "<=", ">=", "</", ">/", "=", "<", ">", "+", "-", "*", "/", "%", "^", "(", ")",
+    "{", "}", "[", "]", ",", ":", "@",
 ];
 
 /// All tokens, the last one [`Kind::End`].
@@ -90,12 +90,14 @@ fn skip_blank(text: &str, mut at: usize) -> usize {
 }
 
 fn starts_name(rest: &str, inside: Inside) -> bool {
-    inside == Inside::Nothing && rest[1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == ':')
+    inside == Inside::Nothing
+        && rest[1..].starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == ':')
 }
 
 fn word_length(rest: &str, inside: Inside) -> usize {
     let colons = inside == Inside::Nothing;
-    rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || (c == ':' && colons))).unwrap_or(rest.len())
+    rest.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || (c == ':' && colons)))
+        .unwrap_or(rest.len())
 }
 
 fn text_length(rest: &str, quote: char, at: usize) -> Result<usize, LexError> {
@@ -121,7 +123,8 @@ fn number_length(rest: &str, at: usize) -> Result<usize, LexError> {
     let bytes = rest.as_bytes();
     let mut i = 0;
     while i < bytes.len() {
-        let exponent = matches!(bytes[i], b'e' | b'E') && !rest[..i].starts_with("0x") && !rest[..i].starts_with("0X");
+        let exponent =
+            matches!(bytes[i], b'e' | b'E') && !rest[..i].starts_with("0x") && !rest[..i].starts_with("0X");
         let sign = exponent
             && matches!(bytes.get(i + 1), Some(b'+' | b'-'))
             && bytes.get(i + 2).is_some_and(u8::is_ascii_digit);

@@ -7,19 +7,19 @@
 //! The language is that of Prometheus 3.14 for float samples: left-open windows, delayed dropping of metric
 //! names, duration expressions, `fill`, `anchored`, `smoothed`, `info()`. Native histograms are not samples here.
 
-mod parse;
 mod ast;
 mod check;
 mod duration;
-mod function;
-mod print;
-mod lex;
-mod eval;
-mod number;
-mod text;
 mod error;
+mod eval;
+mod function;
+mod lex;
+mod number;
+mod parse;
+mod print;
 pub mod series_notation;
 pub mod testscript;
+mod text;
 
 pub use ast::{
     Aggregate, AggregateOp, Anchor, At, Binary, BinaryOp, Call, Cardinality, Expr, ExprKind, Fill, Grouping,

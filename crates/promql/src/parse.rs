@@ -5,8 +5,8 @@ mod selector;
 
 use crate::{
     ast::{
-        Aggregate, AggregateOp, Binary, BinaryOp, Call, Cardinality, Expr, ExprKind, Fill, Grouping, Matching,
-        Place, Widen,
+        Aggregate, AggregateOp, Binary, BinaryOp, Call, Cardinality, Expr, ExprKind, Fill, Grouping,
+        Matching, Place, Widen,
     },
     check,
     error::ParseError,
@@ -47,8 +47,7 @@ pub(crate) struct Parser<'a> {
 
 impl<'a> Parser<'a> {
     pub(crate) fn new(text: &'a str) -> Parsed<Parser<'a>> {
-        let tokens =
-            lex::tokens(text).map_err(|error| parse_error(text, error.range.clone(), error.what))?;
+        let tokens = lex::tokens(text).map_err(|error| parse_error(text, error.range.clone(), error.what))?;
         Ok(Parser { text, tokens, next: 0, depth: 0, height: 0 })
     }
 
@@ -239,8 +238,7 @@ impl<'a> Parser<'a> {
         }
         let inner = args.pop().expect("one or two arguments were just counted");
         let parameter = args.pop();
-        check::aggregate(op, parameter.as_ref(), &inner)
-            .map_err(|(range, what)| self.fail(range, what))?;
+        check::aggregate(op, parameter.as_ref(), &inner).map_err(|(range, what)| self.fail(range, what))?;
         let grouping = grouping.unwrap_or(Grouping { without: false, labels: Vec::new() });
         self.height += 1;
         Ok(self.node(ExprKind::Aggregate(Box::new(Aggregate { op, grouping, parameter, inner })), range))
@@ -460,6 +458,8 @@ impl<'a> Parser<'a> {
                 "<=" => BinaryOp::LessOrEqual,
                 ">" => BinaryOp::Greater,
                 ">=" => BinaryOp::GreaterOrEqual,
+                "</" => BinaryOp::TrimUpper,
+                ">/" => BinaryOp::TrimLower,
                 "+" => BinaryOp::Add,
                 "-" => BinaryOp::Sub,
                 "*" => BinaryOp::Mul,

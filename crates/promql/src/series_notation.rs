@@ -172,15 +172,19 @@ fn repeat_count(text: &str) -> Result<usize, &'static str> {
 /// Splits `1+2` before its sign; the sign of an exponent is not one.
 fn split_delta(sequence: &str) -> (&str, Option<&str>) {
     let bytes = sequence.as_bytes();
-    let sign = (1..bytes.len())
-        .find(|i| matches!(bytes[*i], b'+' | b'-') && !matches!(bytes[*i - 1], b'e' | b'E'));
+    let sign =
+        (1..bytes.len()).find(|i| matches!(bytes[*i], b'+' | b'-') && !matches!(bytes[*i - 1], b'e' | b'E'));
     match sign {
         Some(i) => (&sequence[..i], Some(&sequence[i..])),
         None => (sequence, None),
     }
 }
 
-fn push(points: &mut Vec<Point>, count: usize, point: impl FnMut(usize) -> Point) -> Result<(), &'static str> {
+fn push(
+    points: &mut Vec<Point>,
+    count: usize,
+    point: impl FnMut(usize) -> Point,
+) -> Result<(), &'static str> {
     if points.len().saturating_add(count) > POINTS_MAX {
         return Err("a line may have a million points at most");
     }
@@ -216,10 +220,16 @@ mod tests {
     fn lines() {
         check("up 1 2", Some(("up", &[1.0, 2.0])));
         check("{} 1+2x2 _ 0x2", Some(("{}", &[1.0, 3.0, 5.0, -999.0, 0.0, 0.0, 0.0])));
-        check("up{a=\"b c\"} -3-10x1 _x2 +5 1e-3", Some(("up{a=\"b c\"}", &[-3.0, -13.0, -999.0, -999.0, 5.0, 0.001])));
+        check(
+            "up{a=\"b c\"} -3-10x1 _x2 +5 1e-3",
+            Some(("up{a=\"b c\"}", &[-3.0, -13.0, -999.0, -999.0, 5.0, 0.001])),
+        );
         check("up {a='}'} 1", Some(("up{a=\"}\"}", &[1.0])));
         check("h {{schema:0 sum:1}}x1 {{}}", Some(("h", &[-888.0, -888.0, -888.0])));
-        check("{\"my.metric\", \"a.b\"='c'} Inf", Some(("{__name__=\"my.metric\", \"a.b\"=\"c\"}", &[f64::INFINITY])));
+        check(
+            "{\"my.metric\", \"a.b\"='c'} Inf",
+            Some(("{__name__=\"my.metric\", \"a.b\"=\"c\"}", &[f64::INFINITY])),
+        );
         check("up -3 -3-3", None);
         check("up 3+3x4-4", None);
         check("up{a=~\"b\"} 1", None);

@@ -187,7 +187,11 @@ impl Eval {
     fn judge_notes(&self, kind: Annotation, notes: &[String]) -> Result<(), String> {
         let Some(rules) = self.notes.get(&kind) else { return Ok(()) };
         if rules.is_empty() {
-            return if notes.is_empty() { Ok(()) } else { Err(format!("unexpected {kind:?}: {}", notes.join("; "))) };
+            return if notes.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("unexpected {kind:?}: {}", notes.join("; ")))
+            };
         }
         if let Some(rule) = rules.iter().find(|rule| !notes.iter().any(|note| rule.accepts(note))) {
             return Err(format!("expected {kind:?} {rule}, got: {}", notes.join("; ")));

@@ -79,7 +79,11 @@ fn scripts() {
 }
 
 fn cases(path: &PathBuf) -> Vec<serde_json::Value> {
-    let file: serde_json::Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+    // One case holds half a surrogate pair, which stands for a broken byte.
+    let text = fs::read_to_string(path).unwrap();
+    let halves = regex::Regex::new(r"\\u[dD][89a-fA-F][0-9a-fA-F]{2}").unwrap();
+    let text = halves.replace_all(&text, r"\ufffd");
+    let file: serde_json::Value = serde_json::from_str(&text).unwrap();
     file["cases"].as_array().unwrap().clone()
 }
 

@@ -37,7 +37,10 @@ impl Engine<'_> {
         let groups = group(&columns, grouping);
         let Some((at, parameter)) = parameter else {
             self.hold(groups.len().saturating_mul(grid.count))?;
-            return Ok(groups.iter().map(|group| group.column(fold(*op, group, &columns, grid.count))).collect());
+            return Ok(groups
+                .iter()
+                .map(|group| group.column(fold(*op, group, &columns, grid.count)))
+                .collect());
         };
         match op {
             AggregateOp::Quantile => {
@@ -75,7 +78,10 @@ impl Engine<'_> {
             let capped = ratio.clamp(-1.0, 1.0);
             if capped != *ratio {
                 let (got, to) = (format_value(*ratio), format_value(capped));
-                self.warn(at.place, &format!("ratio value should be between -1 and 1, got {got}, capping to {to}"));
+                self.warn(
+                    at.place,
+                    &format!("ratio value should be between -1 and 1, got {got}, capping to {to}"),
+                );
                 *ratio = capped;
             }
         }
@@ -163,9 +169,8 @@ fn fold(op: AggregateOp, group: &Group, columns: &[Column], steps: usize) -> Vec
         _ => {
             let variances = accumulate(group, columns, steps, Variance::default(), Variance::add);
             let root = op == AggregateOp::StdDev;
-            let value = |variance: Variance| {
-                variance.value().map_or(ABSENT, |v| if root { v.sqrt() } else { v })
-            };
+            let value =
+                |variance: Variance| variance.value().map_or(ABSENT, |v| if root { v.sqrt() } else { v });
             variances.into_iter().map(value).collect()
         }
     }

@@ -14,6 +14,9 @@ impl Engine<'_> {
         let lhs = self.eval(&binary.lhs, grid)?;
         let rhs = self.eval(&binary.rhs, grid)?;
         let Binary { op, returns_bool, .. } = *binary;
+        if op.is_trim() {
+            return Ok(Val::Vector(self.trimmed(binary, &[lhs, rhs])));
+        }
         Ok(match (lhs, rhs) {
             (Val::Scalar(mut left), Val::Scalar(right)) => {
                 for (l, r) in left.iter_mut().zip(right) {
@@ -28,7 +31,8 @@ impl Engine<'_> {
                 Val::Vector(with_scalar(columns, op, returns_bool, |v, step| (scalars[step], v)))
             }
             (Val::Vector(left), Val::Vector(right)) => {
-                let matching = binary.matching.as_ref().expect("the parser settles the matching of two vectors");
+                let matching =
+                    binary.matching.as_ref().expect("the parser settles the matching of two vectors");
                 let columns = if op.is_set() {
                     super::vector_match::set(op, matching, left, right, grid.count)
                 } else {
@@ -41,6 +45,16 @@ impl Engine<'_> {
                 return Err(EvalError::at(binary.lhs.place, "operators do not take strings"));
             }
         })
+    }
+
+    /// Floats cannot be trimmed: nothing comes of them.
+    fn trimmed(&mut self, binary: &Binary, sides: &[Val]) -> Vec<Column> {
+        let op = binary.op.as_str();
+        if sides.iter().any(|side| matches!(side, Val::Vector(columns) if !columns.is_empty())) {
+            let what = "incompatible sample types encountered for binary operator";
+            self.inform(binary.lhs.place, &format!("{what} {op:?}: float {op} float"));
+        }
+        Vec::new()
     }
 }
 
@@ -87,6 +101,8 @@ pub(super) fn number(op: BinaryOp, l: f64, r: f64) -> f64 {
         BinaryOp::LessOrEqual => truth(l <= r),
         BinaryOp::Greater => truth(l > r),
         BinaryOp::GreaterOrEqual => truth(l >= r),
-        BinaryOp::Or | BinaryOp::And | BinaryOp::Unless => f64::NAN,
+        BinaryOp::Or | BinaryOp::And | BinaryOp::Unless | BinaryOp::TrimUpper | BinaryOp::TrimLower => {
+            f64::NAN
+        }
     }
 }

@@ -195,7 +195,10 @@ impl Engine<'_> {
                     if let Some(bad) = scalars[i].iter().find(|v| !(**v > 0.0 && **v < 1.0)) {
                         return Err(EvalError::at(
                             call.args[i + 1].place,
-                            format!("invalid {what} factor. Expected: 0 < {letter} < 1, got: {}", format_value(*bad)),
+                            format!(
+                                "invalid {what} factor. Expected: 0 < {letter} < 1, got: {}",
+                                format_value(*bad)
+                            ),
                         ));
                     }
                 }
@@ -248,8 +251,9 @@ fn over_windows(
             let (slope, intercept) = window::line(view, grid.at(view.step))?;
             Some(slope * scalars[0][view.step] + intercept)
         }),
-        Function::DoubleExponentialSmoothing => window
-            .apply(samples, |view| window::smoothed(view, scalars[0][view.step], scalars[1][view.step])),
+        Function::DoubleExponentialSmoothing => {
+            window.apply(samples, |view| window::smoothed(view, scalars[0][view.step], scalars[1][view.step]))
+        }
         Function::MaxOverTime => {
             window.apply(samples, |view| window::extreme(view, |v, best| v > best).map(|sample| sample.v))
         }
@@ -264,7 +268,9 @@ fn over_windows(
         }
         Function::FirstOverTime => window.apply(samples, |view| view.samples.first().map(|sample| sample.v)),
         Function::LastOverTime => window.apply(samples, |view| view.samples.last().map(|sample| sample.v)),
-        Function::TsOfFirstOverTime => window.apply(samples, |view| view.samples.first().copied().map(seconds)),
+        Function::TsOfFirstOverTime => {
+            window.apply(samples, |view| view.samples.first().copied().map(seconds))
+        }
         Function::TsOfLastOverTime => window.apply(samples, |view| view.samples.last().copied().map(seconds)),
         Function::CountOverTime => window.apply(samples, |view| Some(view.samples.len() as f64)),
         Function::PresentOverTime | Function::AbsentOverTime => window.apply(samples, |_| Some(1.0)),

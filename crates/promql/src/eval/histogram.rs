@@ -56,9 +56,9 @@ impl Engine<'_> {
         let lower = self.scalar(&args[0], grid)?;
         let upper = self.scalar(&args[1], grid)?;
         let histograms = self.histograms(&args[2], grid)?;
-        let column = |histogram: &Histogram| histogram.column(grid, |step, buckets| {
-            fraction(lower[step], upper[step], buckets)
-        });
+        let column = |histogram: &Histogram| {
+            histogram.column(grid, |step, buckets| fraction(lower[step], upper[step], buckets))
+        };
         Ok(histograms.iter().map(column).collect())
     }
 
@@ -196,7 +196,7 @@ fn fraction(lower: f64, upper: f64, buckets: &mut Vec<Bucket>) -> f64 {
     (rank_of(upper, buckets) - rank_of(lower, buckets)) / observations
 }
 
-/// How many observations are below `v`. A bucket without a finite width counts whole, at its finite end.
+/// How many observations are below `v`. Those of a bucket of infinite width sit at its infinite end.
 fn rank_of(v: f64, buckets: &[Bucket]) -> f64 {
     let (mut below, mut rank) = (f64::NEG_INFINITY, 0.0);
     for (i, bucket) in buckets.iter().enumerate() {
@@ -209,8 +209,7 @@ fn rank_of(v: f64, buckets: &[Bucket]) -> f64 {
         if v < bucket.bound {
             let width = bucket.bound - below;
             if below == f64::NEG_INFINITY {
-                // All of it sits at its upper end.
-                return rank;
+                return bucket.count;
             }
             return rank + (bucket.count - rank) * ((v - below) / width);
         }

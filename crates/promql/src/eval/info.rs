@@ -40,7 +40,10 @@ impl Engine<'_> {
         let mut by_identity: HashMap<Labels, Candidates> = HashMap::new();
         for column in self.latest(&matchers, looks, Take::Time)? {
             let candidates = by_identity.entry(identity(&column.labels)).or_default();
-            candidates.entry(column.labels.name().to_owned()).or_default().push((column.labels, column.values));
+            candidates
+                .entry(column.labels.name().to_owned())
+                .or_default()
+                .push((column.labels, column.values));
         }
         let mut out = Vec::new();
         for column in base {
@@ -125,8 +128,11 @@ fn enrich(
     let steps = column.values.len();
     let mut splits: Vec<(Vec<&Labels>, Column)> = Vec::new();
     for (step, v) in column.values.iter().enumerate().filter(|(_, v)| !is_absent(**v)) {
-        let current: Vec<&Labels> =
-            candidates.into_iter().flat_map(BTreeMap::values).filter_map(|series| latest(series, step)).collect();
+        let current: Vec<&Labels> = candidates
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .filter_map(|series| latest(series, step))
+            .collect();
         if current.is_empty() && !keeps_bare {
             continue;
         }

@@ -21,7 +21,10 @@ impl Engine<'_> {
             .size_limit(REGEX_SIZE_MAX)
             .build()
             .map_err(|_| {
-                EvalError::at(args[4].place, format!("invalid regular expression in label_replace(): {pattern}"))
+                EvalError::at(
+                    args[4].place,
+                    format!("invalid regular expression in label_replace(): {pattern}"),
+                )
             })?;
         let mut columns = self.vector(&args[0], grid)?;
         for column in &mut columns {
@@ -64,9 +67,8 @@ impl Engine<'_> {
         }
         let mut columns = self.vector(&args[0], grid)?;
         columns.sort_by(|a, b| {
-            let by_name = |name: &String| {
-                natural(a.labels.get(name).unwrap_or(""), b.labels.get(name).unwrap_or(""))
-            };
+            let by_name =
+                |name: &String| natural(a.labels.get(name).unwrap_or(""), b.labels.get(name).unwrap_or(""));
             let order = names.iter().map(by_name).find(|order| order.is_ne());
             direction(order.unwrap_or_else(|| a.labels.cmp(&b.labels)))
         });

@@ -63,7 +63,8 @@ impl Engine<'_> {
         take: Take,
     ) -> Result<Vec<Column>, EvalError> {
         let lookback = self.lookback();
-        let series = self.load(matchers, looks.start.saturating_sub(lookback).saturating_add(1), looks.end())?;
+        let series =
+            self.load(matchers, looks.start.saturating_sub(lookback).saturating_add(1), looks.end())?;
         let loaded: usize = series.iter().map(|series| series.samples.len()).sum();
         self.hold(series.len().saturating_mul(looks.count))?;
         let mut columns = Vec::with_capacity(series.len());
@@ -71,7 +72,8 @@ impl Engine<'_> {
             if i % 64 == 63 {
                 self.check_deadline()?;
             }
-            let column = Column { labels, unnamed: false, values: latest_of(&samples, looks, lookback, take) };
+            let column =
+                Column { labels, unnamed: false, values: latest_of(&samples, looks, lookback, take) };
             if !column.is_empty() {
                 columns.push(column);
             }
@@ -113,12 +115,12 @@ impl Engine<'_> {
     /// The samples behind a range vector, and how windows move over them.
     pub(super) fn ranged(&mut self, expr: &Expr, grid: Grid) -> Result<(Vec<Ranged>, Window), EvalError> {
         match &expr.unwrapped().kind {
-            ExprKind::Vector(VectorSelector { window: Some(span), widen, anchor, matchers, .. }) => {
+            ExprKind::Vector(selector) if let Some(span) = &selector.window => {
                 let span = span.positive_ms(self.frame)?;
-                let ends = self.anchored(anchor, grid)?;
-                let window = Window { ends, span, widen: *widen, lookback: self.lookback() };
+                let ends = self.anchored(&selector.anchor, grid)?;
+                let window = Window { ends, span, widen: selector.widen, lookback: self.lookback() };
                 let (from, to) = window.reach();
-                let series = self.load(matchers, from, to)?;
+                let series = self.load(&selector.matchers, from, to)?;
                 let ranged = series.into_iter().map(|Series { labels, mut samples }| {
                     samples.retain(|sample| !is_stale(sample.v));
                     Ranged { labels, unnamed: false, samples }
@@ -144,7 +146,8 @@ impl Engine<'_> {
         if ends.end() < start {
             return Ok((Vec::new(), window));
         }
-        let count = usize::try_from(ends.end().saturating_sub(start) / step).unwrap_or(usize::MAX).saturating_add(1);
+        let count =
+            usize::try_from(ends.end().saturating_sub(start) / step).unwrap_or(usize::MAX).saturating_add(1);
         // The steps themselves cost even where there are no series.
         self.hold(count)?;
         let inner = Grid { start, step, count };
@@ -185,9 +188,8 @@ fn latest_of(samples: &[Sample], looks: Grid, lookback: i64, take: Take) -> Vec<
             next += 1;
         }
         let last = next.checked_sub(1).map(|i| samples[i]);
-        let fresh = |sample: &Sample| {
-            sample.t.as_millis() > at.saturating_sub(lookback) && !is_stale(sample.v)
-        };
+        let fresh =
+            |sample: &Sample| sample.t.as_millis() > at.saturating_sub(lookback) && !is_stale(sample.v);
         values.push(match (last.filter(fresh), take) {
             (None, _) => ABSENT,
             (Some(sample), Take::Value) => sample.v,

@@ -98,7 +98,13 @@ fn bounds_hold() {
 #[test]
 fn far_times_do_not_overflow() {
     let store = testscript::MemoryStore::new();
-    for text in ["m offset -200y", "rate(m[200y] offset 200y)", "m @ 9e15", "max_over_time(m[200y:100y])", "m @ -9e15 offset 200y"] {
+    for text in [
+        "m offset -200y",
+        "rate(m[200y] offset 200y)",
+        "m @ 9e15",
+        "max_over_time(m[200y:100y])",
+        "m @ -9e15 offset 200y",
+    ] {
         let expr = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
         for at in [Timestamp::MIN, Timestamp::MAX, Timestamp::from_millis(0)] {
             let _ = instant(&expr, &store, at, &Options::default());

@@ -134,9 +134,19 @@ impl Join<'_> {
     fn group(&self, group: &Match, out: &mut Vec<Column>) -> Result<(), EvalError> {
         let right_is_one = self.matching.cardinality != Cardinality::OneToMany;
         let (many, one, many_fill, one_fill) = if right_is_one {
-            (self.columns(self.left, &group.left), self.columns(self.right, &group.right), self.matching.fill.left, self.matching.fill.right)
+            (
+                self.columns(self.left, &group.left),
+                self.columns(self.right, &group.right),
+                self.matching.fill.left,
+                self.matching.fill.right,
+            )
         } else {
-            (self.columns(self.right, &group.right), self.columns(self.left, &group.left), self.matching.fill.right, self.matching.fill.left)
+            (
+                self.columns(self.right, &group.right),
+                self.columns(self.left, &group.left),
+                self.matching.fill.right,
+                self.matching.fill.left,
+            )
         };
         let ones = self.the_ones(&one, &group.labels, if right_is_one { "right" } else { "left" })?;
         let mut taken = vec![false; self.busy.len()];
@@ -166,7 +176,12 @@ impl Join<'_> {
     }
 
     /// Which series of the "one" side is there, by step; two at once are refused.
-    fn the_ones(&self, one: &[&Column], labels: &Labels, side: &str) -> Result<Vec<Option<usize>>, EvalError> {
+    fn the_ones(
+        &self,
+        one: &[&Column],
+        labels: &Labels,
+        side: &str,
+    ) -> Result<Vec<Option<usize>>, EvalError> {
         let mut ones: Vec<Option<usize>> = vec![None; self.busy.len()];
         for (i, column) in one.iter().enumerate() {
             for (step, there) in ones.iter_mut().enumerate() {

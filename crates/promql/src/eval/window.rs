@@ -88,9 +88,18 @@ impl Window {
     }
 
     /// The samples of the window at `lo..hi`, with the neighbours that `anchored` and `smoothed` want.
-    fn widened(&self, samples: &[Sample], lo: usize, hi: usize, start: i64, end: i64) -> Option<(usize, usize)> {
-        let before = lo.checked_sub(1).filter(|i| samples[*i].t.as_millis() > start.saturating_sub(self.lookback));
-        let after = samples.get(hi).filter(|sample| sample.t.as_millis() <= end.saturating_add(self.lookback));
+    fn widened(
+        &self,
+        samples: &[Sample],
+        lo: usize,
+        hi: usize,
+        start: i64,
+        end: i64,
+    ) -> Option<(usize, usize)> {
+        let before =
+            lo.checked_sub(1).filter(|i| samples[*i].t.as_millis() > start.saturating_sub(self.lookback));
+        let after =
+            samples.get(hi).filter(|sample| sample.t.as_millis() <= end.saturating_add(self.lookback));
         match self.widen {
             _ if self.widen != Widen::Smoothed && lo >= hi => None,
             Widen::No => Some((lo, hi)),
@@ -230,9 +239,12 @@ pub(super) fn resets(view: View<'_>) -> f64 {
 /// The extreme sample; NaN only if there is nothing else. The first of equals, or the last one.
 pub(super) fn extreme(view: View<'_>, better: impl Fn(f64, f64) -> bool) -> Option<Sample> {
     let (first, rest) = view.samples.split_first()?;
-    Some(rest.iter().fold(*first, |best, sample| {
-        if best.v.is_nan() || better(sample.v, best.v) { *sample } else { best }
-    }))
+    Some(rest.iter().fold(
+        *first,
+        |best, sample| {
+            if best.v.is_nan() || better(sample.v, best.v) { *sample } else { best }
+        },
+    ))
 }
 
 /// Slope and intercept of the least-squares line, `None` if there are fewer than two samples.

@@ -29,11 +29,15 @@ impl Parser<'_> {
         }
         self.expect("]", "range")?;
         let what = match &mut expr.kind {
-            ExprKind::Vector(selector) if selector.window.is_some() => "ranges only allowed for vector selectors",
+            ExprKind::Vector(selector) if selector.window.is_some() => {
+                "ranges only allowed for vector selectors"
+            }
             ExprKind::Vector(selector) if selector.anchor.offset.is_some() => {
                 "no offset modifiers allowed before range"
             }
-            ExprKind::Vector(selector) if selector.anchor.at.is_some() => "no @ modifiers allowed before range",
+            ExprKind::Vector(selector) if selector.anchor.at.is_some() => {
+                "no @ modifiers allowed before range"
+            }
             ExprKind::Vector(selector) if selector.widen != Widen::No => {
                 "no anchored or smoothed modifiers allowed before range"
             }
@@ -173,14 +177,8 @@ impl Parser<'_> {
     }
 
     fn duration_operator(&self) -> Option<BinaryOp> {
-        let arithmetic = [
-            BinaryOp::Add,
-            BinaryOp::Sub,
-            BinaryOp::Mul,
-            BinaryOp::Div,
-            BinaryOp::Mod,
-            BinaryOp::Pow,
-        ];
+        let arithmetic =
+            [BinaryOp::Add, BinaryOp::Sub, BinaryOp::Mul, BinaryOp::Div, BinaryOp::Mod, BinaryOp::Pow];
         self.peek_operator().filter(|op| arithmetic.contains(op))
     }
 

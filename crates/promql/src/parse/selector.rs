@@ -34,7 +34,7 @@ impl Parser<'_> {
         }
         let selector =
             VectorSelector { name, matchers, window: None, widen: Widen::No, anchor: Anchor::default() };
-        Ok(self.node(ExprKind::Vector(selector), range))
+        Ok(self.node(ExprKind::Vector(Box::new(selector)), range))
     }
 
     fn matchers(&mut self) -> Parsed<Vec<Matcher>> {

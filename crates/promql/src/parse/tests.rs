@@ -84,15 +84,22 @@ fn depth_is_bounded_both_ways_and_fits_a_small_stack() {
         ] {
             assert!(parse(&deep).unwrap_err().what.contains("nested"), "{}", &deep[..20]);
         }
-        eprintln!("A");
-        let chain = parse(&format!("1{}", " + 1".repeat(DEPTH_MAX - 2))).unwrap();
-        eprintln!("B");
-        let nested = parse(&format!("{}1{}", "(".repeat(DEPTH_MAX - 1), ")".repeat(DEPTH_MAX - 1))).unwrap();
-        eprintln!("C");
+        let around = |before: &str, inner: &str, after: &str, times: usize| {
+            format!("{}{inner}{}", before.repeat(times), after.repeat(times))
+        };
+        let fitting = [
+            around("", "1", " + 1", DEPTH_MAX - 2),
+            around("(", "1", ")", DEPTH_MAX - 1),
+            around("sum(abs(", "a", "))", DEPTH_MAX / 2 - 1),
+            around("1 ^ ", "1", "", DEPTH_MAX - 2),
+            around("max_over_time(", "a", "[1m:1m])", DEPTH_MAX / 2 - 1),
+            around("label_replace(", "a", ", \"b\", \"c\", \"d\", \"e\")", DEPTH_MAX - 2),
+        ];
         let store = crate::testscript::MemoryStore::new();
-        for expr in [chain, nested] {
+        for text in fitting {
+            let expr =
+                parse(&text).unwrap_or_else(|error| panic!("{}: {error}", &text[..20.min(text.len())]));
             let at = model::Timestamp::from_millis(0);
-        eprintln!("D");
             crate::instant(&expr, &store, at, &crate::Options::default()).unwrap();
             assert!(!expr.to_string().is_empty());
         }

@@ -26,7 +26,8 @@ pub(super) fn value(eval: &Eval, value: &Value) -> Result<(), String> {
 /// The middle of a range against an instant's expectation.
 pub(super) fn middle(eval: &Eval, matrix: &[Series]) -> Result<(), String> {
     let empty = Labels::empty();
-    let got: Vec<(&Labels, f64)> = matrix.iter().map(|series| (&series.labels, series.samples[0].v)).collect();
+    let got: Vec<(&Labels, f64)> =
+        matrix.iter().map(|series| (&series.labels, series.samples[0].v)).collect();
     match eval.scalar {
         None => vector(eval, &got),
         Some(want) => match got.as_slice() {

@@ -35,7 +35,10 @@ pub(super) enum Kind {
     /// The vector's order counts.
     Ordered,
     /// An instant query that returns a matrix, listed at these times.
-    Matrix { from: Timestamp, step: Duration },
+    Matrix {
+        from: Timestamp,
+        step: Duration,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -97,12 +100,15 @@ pub(super) fn commands(text: &str) -> Vec<(usize, Result<Command, String>)> {
             }
         }
         let body = &lines[start..i];
-        commands.push((number, match word {
-            "clear" => Ok(Command::Clear),
-            "load" | "load_with_nhcb" => load(head, body).map(Command::Load),
-            _ if word.starts_with("eval") => eval(head, body).map(Command::Eval),
-            _ => Err(format!("unknown command {word:?}; known: clear, load, load_with_nhcb, eval")),
-        }));
+        commands.push((
+            number,
+            match word {
+                "clear" => Ok(Command::Clear),
+                "load" | "load_with_nhcb" => load(head, body).map(Command::Load),
+                _ if word.starts_with("eval") => eval(head, body).map(Command::Eval),
+                _ => Err(format!("unknown command {word:?}; known: clear, load, load_with_nhcb, eval")),
+            },
+        ));
     }
     commands
 }
@@ -110,14 +116,21 @@ pub(super) fn commands(text: &str) -> Vec<(usize, Result<Command, String>)> {
 fn load(head: &str, body: &[Numbered<'_>]) -> Result<Load, String> {
     let (command, step) = head.split_once(char::is_whitespace).ok_or("load needs a step, as in: load 5m")?;
     let step = parse_duration(step.trim()).map_err(|error| error.to_string())?;
-    let mut load =
-        Load { step, with_histograms: command == "load_with_nhcb", start_timestamps: false, series: Vec::new() };
+    let mut load = Load {
+        step,
+        with_histograms: command == "load_with_nhcb",
+        start_timestamps: false,
+        series: Vec::new(),
+    };
     for (number, line) in body {
-        if series_notation::split_series(line).1.starts_with("@st") || line.split_whitespace().next().is_some_and(|word| word.ends_with("@st")) {
+        if series_notation::split_series(line).1.starts_with("@st")
+            || line.split_whitespace().next().is_some_and(|word| word.ends_with("@st"))
+        {
             load.start_timestamps = true;
             continue;
         }
-        load.series.push(series_notation::parse_line(line).map_err(|error| format!("line {number}: {error}"))?);
+        load.series
+            .push(series_notation::parse_line(line).map_err(|error| format!("line {number}: {error}"))?);
     }
     Ok(load)
 }
@@ -197,7 +210,8 @@ fn eval_line(eval: &mut Eval, line: &str) -> Result<(), String> {
         eval.scalar = Some(value);
         return Ok(());
     }
-    let SeriesLine { labels, points } = series_notation::parse_line(line).map_err(|error| error.to_string())?;
+    let SeriesLine { labels, points } =
+        series_notation::parse_line(line).map_err(|error| error.to_string())?;
     let mut values = Vec::with_capacity(points.len());
     for point in points {
         values.push(match point {
