@@ -5,7 +5,7 @@
 
 use crate::Error;
 use crate::config::{CollectConfig, HostConfig, Job, StaticGroup};
-use crate::context::{Context, Counts, OnCommit};
+use crate::context::{Context, Counts, OnCommit, Sink};
 use crate::discovery::Files;
 use crate::host::Host;
 use crate::probe::{Prober, probe_loop};
@@ -25,6 +25,8 @@ use tokio::task::JoinSet;
 
 /// How often discovery files are looked at.
 const FILES_EVERY: Duration = Duration::from_secs(2);
+/// A loop that failed, which is our own fault, starts again after this.
+const FAILED_PAUSE: Duration = Duration::from_secs(1);
 /// First scrapes of new targets are spread by this for each.
 const SPREAD_EACH: Duration = Duration::from_millis(2);
 /// Dropped targets shown for each job that sets no `keep_dropped_targets`.
@@ -91,11 +93,7 @@ impl Collector {
                 () = &mut shutdown => break,
                 () = self.0.poke.notified() => {}
                 () = self.files_changed(&wanted) => {}
-                Some(ended) = crew.tasks.join_next() => {
-                    if let Err(error) = ended {
-                        tracing::error!(event = "loop_failed", %error, "a collecting loop failed; it starts again");
-                    }
-                }
+                () = crew.failure() => tokio::time::sleep(FAILED_PAUSE).await,
             }
         }
         crew.tasks.shutdown().await;
@@ -135,7 +133,7 @@ impl Collector {
     }
 
     /// Own metrics.
-    pub fn metrics(&self, out: &mut dyn FnMut(&str, &[(&str, &str)], f64)) {
+    pub fn metrics(&self, out: &mut Sink<'_>) {
         self.0.context.counts.metrics(out);
         let (targets, probes) = {
             let board = lock(&self.0.board);
@@ -193,6 +191,17 @@ struct Wanted {
 }
 
 impl Crew {
+    /// Returns when a loop failed. Loops that ended as they should are forgotten on the way.
+    async fn failure(&mut self) {
+        while let Some(ended) = self.tasks.join_next().await {
+            if let Err(error) = ended {
+                tracing::error!(event = "loop_failed", %error, "a collecting loop failed; it starts again");
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
     fn reconcile(&mut self, inner: &Inner, config: &CollectConfig) {
         let mut board = Board::default();
         let wanted = self.wanted(inner, config, &mut board);

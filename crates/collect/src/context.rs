@@ -9,6 +9,9 @@ use std::sync::{Arc, Mutex};
 /// Told of each committed batch, on the thread that committed it: it must not block.
 pub type OnCommit = Arc<dyn Fn(Committed) + Send + Sync>;
 
+/// Takes one sample: name, labels, value.
+pub type Sink<'a> = dyn FnMut(&str, &[(&str, &str)], f64) + 'a;
+
 pub(crate) struct Context {
     pub(crate) ingest: Arc<dyn Ingest>,
     pub(crate) client: Client,
@@ -16,6 +19,17 @@ pub(crate) struct Context {
     pub(crate) on_commit: OnCommit,
     pub(crate) counts: Counts,
 }
+
+/// Type and help of the own metrics that [`crate::Collector::metrics`] tells.
+pub const METRICS: [(&str, &str, &str); 7] = [
+    ("tocsin_scrapes_total", "counter", "Scrapes by result: ok, or why they failed."),
+    ("tocsin_scrape_samples_total", "counter", "Scraped samples that the store took."),
+    ("tocsin_scrape_samples_refused_total", "counter", "Scraped samples refused one by one, by reason."),
+    ("tocsin_scrape_targets", "gauge", "Targets with a running loop."),
+    ("tocsin_scrape_cache_bytes", "gauge", "Memory that holds the targets' last bodies."),
+    ("tocsin_probes", "gauge", "Probes with a running loop."),
+    ("tocsin_probes_total", "counter", "Questions asked by kind and result."),
+];
 
 /// What happened so far. Held for a few additions each scrape.
 #[derive(Default)]
@@ -44,7 +58,7 @@ impl Counts {
         *self.lock().probes.entry((kind, code)).or_default() += 1;
     }
 
-    pub(crate) fn metrics(&self, out: &mut dyn FnMut(&str, &[(&str, &str)], f64)) {
+    pub(crate) fn metrics(&self, out: &mut Sink<'_>) {
         let totals = self.lock().clone();
         let result = |code: &'static str| if code.is_empty() { "ok" } else { code };
         for (code, n) in totals.scrapes {

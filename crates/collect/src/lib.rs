@@ -30,7 +30,7 @@ mod view;
 
 pub use collector::Collector;
 pub use config::{CollectConfig, HostConfig};
-pub use context::OnCommit;
+pub use context::{METRICS, OnCommit, Sink};
 pub use error::Error;
 pub use recorder::Recorder;
 pub use view::{DroppedView, Health, ProbeView, TargetView};

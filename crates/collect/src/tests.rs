@@ -223,3 +223,37 @@ async fn probes_fail_in_words() {
         ))
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_changed_relabelling_renames_and_too_many_targets_are_refused() {
+    let good = target("200 OK", "a 1\n".to_owned()).await;
+    let rig = rig();
+    let yaml = |more: &str| {
+        format!(
+            "- {{job_name: j, scrape_interval: 100ms, static_configs: [{{targets: ['{good}', '127.0.0.1:1']}}], {more}}}"
+        )
+    };
+    rig.collector.apply(config(&yaml("")));
+    let collector = rig.collector.clone();
+    let running = tokio::spawn(async move { collector.run(std::future::pending()).await });
+    rig.until("a first scrape", |rig| !rig.store.values("a").is_empty()).await;
+    let rename = "metric_relabel_configs: [{target_label: __name__, source_labels: [__name__], regex: a, replacement: b}]";
+    rig.collector.apply(config(&yaml(rename)));
+    rig.until("the new name", |rig| !rig.store.values("b").is_empty()).await;
+    assert!(rig.store.values("a").last().is_some_and(|v| model::is_stale(*v)));
+    rig.collector.apply(config(&yaml("target_limit: 1")));
+    let refused = |rig: &Rig| {
+        let targets = rig.collector.targets();
+        targets
+            .iter()
+            .all(|target| target.last_error == "target_limit exceeded: 2 targets, at most 1 allowed")
+    };
+    rig.until("the refusal", refused).await;
+    running.abort();
+    let mut told = Vec::new();
+    rig.collector
+        .metrics(&mut |name, labels, value| told.push((name.to_owned(), format!("{labels:?}"), value)));
+    assert!(told.iter().all(|(name, ..)| crate::METRICS.iter().any(|(known, ..)| known == name)), "{told:?}");
+    let refusals = told.iter().find(|(_, labels, _)| labels.contains("target_limit")).map(|(.., n)| *n);
+    assert!(refusals.is_some_and(|n| n >= 2.0), "{told:?}");
+}

@@ -11,7 +11,7 @@ mod line;
 mod number;
 mod series;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use line::{Line, MetricType, Parser};
 pub use series::RawLabels;

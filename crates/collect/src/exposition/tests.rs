@@ -3,7 +3,10 @@
 use super::*;
 use proptest::prelude::*;
 
-fn read(body: &[u8], format: Format) -> Result<Vec<(model::Labels, f64, Option<i64>)>, ParseError> {
+pub(crate) fn read(
+    body: &[u8],
+    format: Format,
+) -> Result<Vec<(model::Labels, f64, Option<i64>)>, ParseError> {
     let mut parser = Parser::new(body, format);
     let mut samples = Vec::new();
     while let Some(line) = parser.next_line()? {
@@ -74,7 +77,7 @@ fn show(read: Result<Vec<(model::Labels, f64, Option<i64>)>, ParseError>) -> Str
 }
 
 /// Pieces from which almost-expositions are made: pure noise rarely gets past the first byte.
-fn near_exposition() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn near_exposition() -> impl Strategy<Value = Vec<u8>> {
     let pieces = prop::sample::select(vec![
         "a",
         "a:b",

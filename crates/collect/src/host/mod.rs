@@ -13,10 +13,12 @@ mod process;
 #[cfg(test)]
 mod tests;
 
+pub use crate::context::Sink;
+
 use std::path::{Path, PathBuf};
 
-/// Takes one sample: name, labels, value.
-pub type Sink<'a> = dyn FnMut(&str, &[(&str, &str)], f64) + 'a;
+/// Reads one part; `None` if it failed.
+type Part = fn(&Host, &mut Sink<'_>) -> Option<()>;
 
 /// Where the kernel speaks.
 #[derive(Debug, Clone)]
@@ -39,7 +41,7 @@ impl Host {
 
     /// The machine. Blocks for some milliseconds.
     pub fn read(&self, sink: &mut Sink<'_>) {
-        let parts: [(&str, fn(&Host, &mut Sink<'_>) -> Option<()>); 12] = [
+        let parts: [(&str, Part); 12] = [
             ("cpu", kernel::stat),
             ("loadavg", kernel::load),
             ("vmstat", kernel::vmstat),

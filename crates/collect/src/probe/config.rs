@@ -55,7 +55,7 @@ pub enum Question {
     /// PING.
     Redis(redis::Dsn),
     /// `SELECT 1`.
-    Postgres(postgres::Dsn),
+    Postgres(Box<postgres::Dsn>),
     /// GET.
     Http(Box<http::Request>),
     /// A connection.
@@ -90,7 +90,7 @@ impl Question {
     fn parse(kind: &str, text: &str) -> Result<Question, reach::Error> {
         Ok(match kind {
             "redis" => Question::Redis(redis::Dsn::parse(text)?),
-            "postgres" => Question::Postgres(postgres::Dsn::parse(text)?),
+            "postgres" => Question::Postgres(Box::new(postgres::Dsn::parse(text)?)),
             "http" => {
                 let text = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
                 let mut request = http::Request::get(&text)?;

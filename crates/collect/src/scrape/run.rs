@@ -62,22 +62,20 @@ pub(crate) async fn scrape_loop(
     first_after: Duration,
 ) {
     let mut due = context.clock.now().plus(first_after);
+    let mut last: Option<Arc<Settings>> = None;
     loop {
         let settings = match orders.borrow_and_update().clone() {
             Order::Run(settings) => settings,
             Order::Retire => return retire(&context, &target),
         };
-        {
-            let mut status = target.status();
-            (status.interval, status.timeout) = (settings.interval, settings.timeout);
-        }
+        follow(&target, last.as_deref(), &settings);
+        last = Some(settings.clone());
         tokio::select! {
             () = schedule::until(&*context.clock, due) => {}
             changed = orders.changed() => {
                 if changed.is_err() {
                     return;
                 }
-                follow(&target, &settings, &orders.borrow());
                 let now = context.clock.now();
                 due = due.min(schedule::next(now, settings.interval, target.key.hash()));
                 continue;
@@ -89,13 +87,13 @@ pub(crate) async fn scrape_loop(
     }
 }
 
-/// What new orders mean for what is remembered.
-fn follow(target: &Target, old: &Settings, orders: &Order) {
-    if let Order::Run(new) = orders
-        && new.shape != old.shape
-    {
+/// What new settings mean for what is remembered and shown.
+fn follow(target: &Target, last: Option<&Settings>, settings: &Settings) {
+    if last.is_some_and(|last| last.shape != settings.shape) {
         target.memory().cache.forget_meaning();
     }
+    let mut status = target.status();
+    (status.interval, status.timeout) = (settings.interval, settings.timeout);
 }
 
 async fn scrape(context: &Arc<Context>, target: &Arc<Target>, settings: &Arc<Settings>, at: Timestamp) {

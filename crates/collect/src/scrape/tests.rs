@@ -4,6 +4,7 @@ use super::cache::Cache;
 use super::shape::{Limits, Shape};
 use super::tally::Tally;
 use crate::exposition::Format;
+use crate::exposition::tests::{near_exposition, read};
 use crate::testing::Store;
 use crate::{Error, relabel};
 use model::{Ingest, Labels, Timestamp};
@@ -234,5 +235,26 @@ proptest! {
         // Every series has ended or is in the last body, never both.
         let last = cached.store.at(cached.now);
         prop_assert!(last.len() <= cached.store.series().len());
+    }
+
+    /// A body is taken or refused by what it is, whatever came before.
+    #[test]
+    fn the_cache_judges_as_the_parser_does(bodies in prop::collection::vec(near_exposition(), 1..6)) {
+        for format in [Format::Text, Format::OpenMetrics] {
+            let mut cached = Bench::new(plain());
+            for body in bodies.iter().flat_map(|body| [body, body]) {
+                let at = Timestamp::from_millis(cached.now + 1000);
+                let mut appender = cached.store.appender();
+                let got = cached.cache.ingest(body, format, at, &cached.shape, &mut *appender);
+                let want = read(body, format);
+                prop_assert_eq!(got.is_ok(), want.is_ok(), "{:?}", String::from_utf8_lossy(body));
+                if let Ok((tally, learned)) = got {
+                    prop_assert_eq!(tally.scraped, want.map_or(0, |samples| samples.len()));
+                    appender.commit().unwrap();
+                    cached.cache.adopt(learned);
+                }
+                cached.now += 1000;
+            }
+        }
     }
 }
