@@ -1,1 +1,112 @@
-//! Durable state: one Journal over the deciders' change values.
+//! Durable state: one [`Journal`] over the change values that the deciders define.
+//!
+//! What one decision changed is one transaction: a page's run is there if and only if the alert state that
+//! caused it is. Decides nothing: a change is written as it comes. After a failed commit the journal refuses
+//! everything; the process must stop and start from disk.
+
+mod changes;
+mod reader;
+mod rows;
+pub mod sqlite;
+
+pub use changes::{Changes, Loaded, Receipt};
+pub use reader::{Page, Reader, RunFilter, RunRow, RunStats, TaskFilter, TaskRow};
+pub use sqlite::Sqlite;
+
+use model::Timestamp;
+use std::path::PathBuf;
+
+/// Keeps changes. One writer; a commit returns when a power cut can no longer take it back.
+pub trait Journal: Send {
+    /// Writes all of `changes` or none. After an error every further commit fails with
+    /// [`Error::Refusing`].
+    fn commit(&mut self, changes: &Changes) -> Result<Receipt, Error>;
+
+    /// Everything that deciders start from. Called once, before the first commit.
+    fn load(&mut self) -> Result<Loaded, Error>;
+
+    /// Removes what ended before `before` (runs, the tasks that ran once, decisions, audit lines), at most
+    /// about `limit` rows of each; call again while it says `limit`. Says how many runs went.
+    fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, Error>;
+}
+
+/// What can go wrong with a store.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be made or opened.
+    #[error("cannot open the store {path}")]
+    Open {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
+    /// The file was written by a newer release.
+    #[error("the store {path} has layout {found}, this release knows up to {known}; use a newer release")]
+    Newer {
+        /// Where.
+        path: PathBuf,
+        /// Its layout.
+        found: i64,
+        /// Ours.
+        known: i64,
+    },
+    /// A layout could not be brought up to date.
+    #[error("cannot bring the store to layout {to}")]
+    Migrate {
+        /// The layout that could not be reached.
+        to: i64,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A commit failed. Final: the store refuses everything after it.
+    #[error("cannot commit {rows} changes")]
+    Commit {
+        /// How many there were.
+        rows: usize,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// Somebody else fired a schedule. Final, as [`Error::Commit`].
+    #[error("the schedule of task {task} was fired by somebody else")]
+    FiredElsewhere {
+        /// Whose schedule.
+        task: String,
+    },
+    /// An earlier commit failed.
+    #[error("the store refuses writes since an earlier commit failed; restart from disk")]
+    Refusing,
+    /// Rows cannot be read.
+    #[error("cannot read {what} from the store")]
+    Read {
+        /// What was asked for.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
+    /// A row says what no release wrote.
+    #[error("cannot read {table} row {key:?}: {what}")]
+    Row {
+        /// The table.
+        table: &'static str,
+        /// The row.
+        key: String,
+        /// What is wrong with it.
+        what: String,
+    },
+}
+
+/// Why a file could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum Cause {
+    /// The file system.
+    #[error(transparent)]
+    Io(#[from] std::io::Error),
+    /// SQLite.
+    #[error(transparent)]
+    Sqlite(#[from] rusqlite::Error),
+}

@@ -13,6 +13,16 @@ impl AttemptToken {
         AttemptToken((u128::from(rng.next_u64()) << 64) | u128::from(rng.next_u64()))
     }
 
+    /// Its bits, for a store.
+    pub fn to_bytes(self) -> [u8; 16] {
+        self.0.to_be_bytes()
+    }
+
+    /// From [`AttemptToken::to_bytes`].
+    pub fn from_bytes(bytes: [u8; 16]) -> AttemptToken {
+        AttemptToken(u128::from_be_bytes(bytes))
+    }
+
     /// From its 32 hexadecimal digits.
     pub fn parse(text: &str) -> Option<AttemptToken> {
         let hex = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());

@@ -1,0 +1,331 @@
+use super::*;
+use crate::{Reader, RunFilter, TaskFilter};
+use model::{Class, Labels, TaskSpec};
+use serde_json::json;
+use std::time::Duration;
+use tasks::{
+    Change, Completion, Form, NewScheduled, NewTask, NewTyped, Outcome, Queue, RunError, RunState, Settings, Sla,
+    TaskId, TokenResult, Urgency, WorkRequest, WorkerCard,
+};
+
+fn at(secs: i64) -> Timestamp {
+    Timestamp::from_millis(1_800_000_000_000 + secs * 1000)
+}
+
+fn worker(id: &str, want: u32) -> WorkRequest {
+    WorkRequest {
+        worker: WorkerCard {
+            id: id.to_owned(),
+            boot_nonce: "n1".to_owned(),
+            labels: [("agent".to_owned(), "dev_agent".to_owned())].into(),
+            kinds: vec!["*".to_owned()],
+            slots_free: 100,
+            draining: false,
+        },
+        complete: Vec::new(),
+        extend: Vec::new(),
+        want,
+        wait: Duration::ZERO,
+    }
+}
+
+/// A queue with something of everything, its store, and the changes that were committed.
+struct Fixture {
+    dir: tempfile::TempDir,
+    store: Sqlite,
+    queue: Queue,
+}
+
+impl Fixture {
+    fn new() -> Fixture {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = Sqlite::open(&dir.path().join("tocsin.db")).expect("a new store");
+        Fixture { queue: Queue::new(Settings::default(), tasks::Loaded::default(), at(0)), store, dir }
+    }
+
+    fn path(&self) -> std::path::PathBuf {
+        self.dir.path().join("tocsin.db")
+    }
+
+    fn commit(&mut self, tasks: Vec<Change>) {
+        self.store.commit(&Changes { tasks, ..Changes::default() }).expect("a commit");
+    }
+
+    fn submit(&mut self, new: NewTask) -> TaskId {
+        let mut out = Vec::new();
+        let id = self.queue.submit(new, "ann", at(0), &mut out).expect("a task").task_id;
+        self.commit(out);
+        id
+    }
+
+    fn work(&mut self, request: WorkRequest, secs: i64) -> tasks::WorkReply {
+        let mut out = Vec::new();
+        let (reply, _) = self.queue.work(&request, at(secs), &mut out);
+        self.commit(out);
+        reply
+    }
+}
+
+fn plain(kind: &str) -> NewTask {
+    let spec = TaskSpec { dedupe_key: Some(format!("key-{kind}")), ..TaskSpec::new(kind, json!({"n": 1})) };
+    NewTask::Plain(spec, Duration::from_secs(60))
+}
+
+fn scheduled() -> NewTask {
+    NewTask::Scheduled(NewScheduled {
+        title: "report".to_owned(),
+        description: "each morning".to_owned(),
+        schedule_kind: "cron".to_owned(),
+        schedule_expr: Some("0 * * * *".to_owned()),
+        timezone: Some("Europe/Chisinau".to_owned()),
+        payload: json!({"params": {"a": 1}, "pipeline": [
+            {"id": "one", "uses": "noop", "save_as": "one", "timeout_seconds": 1.5},
+            {"id": "two", "uses": "http", "with": {"x": "${steps.one}"}, "if": "params.a == 1"}]}),
+        ..NewScheduled::default()
+    })
+}
+
+fn typed() -> NewTask {
+    NewTask::Typed(NewTyped {
+        type_: "bugfix".to_owned(),
+        payload: json!({"é": [1, 2.5, null]}),
+        urgency: Urgency::P1,
+        source: "user".to_owned(),
+        sla: Some(Sla { target: json!(3600), deadline: at(3600) }),
+        metadata: json!({"trace": "x"}),
+    })
+}
+
+#[test]
+fn everything_comes_back() {
+    let mut fixture = Fixture::new();
+    let noop = fixture.submit(plain("noop"));
+    fixture.submit(scheduled());
+    fixture.submit(typed());
+    let mut out = Vec::new();
+    fixture.queue.submit_page(
+        TaskSpec::new("page", json!({"key": "k"})),
+        vec![("ping".to_owned(), TaskSpec::new("redis", json!({})))],
+        Duration::from_secs(5),
+        at(0),
+        &mut out,
+    );
+    out.extend({
+        let mut ticked = Vec::new();
+        fixture.queue.tick(at(3600), &mut ticked);
+        ticked
+    });
+    fixture.commit(out);
+    let claims = fixture.work(worker("w", 10), 3601).runs;
+    assert_eq!(claims.len(), 3, "noop, bugfix, the pipeline's first step");
+    let step = claims.iter().find(|claim| claim.task_id != noop.to_string() && claim.kind == "noop").unwrap();
+    let mut done = worker("w", 0);
+    done.complete = vec![Completion { token: step.token, outcome: Outcome::Done(json!([1])) }];
+    assert_eq!(fixture.work(done.clone(), 3602).results, vec![(step.token, TokenResult::Accepted)]);
+
+    let Fixture { store, queue, dir } = fixture;
+    drop(store);
+    let path = dir.path().join("tocsin.db");
+    let loaded = Sqlite::open(&path).unwrap().load().unwrap().tasks;
+    assert_eq!(loaded.tasks.len(), 5);
+    assert_eq!(loaded.dedupe.len(), 1);
+    assert_eq!(loaded.workers.len(), 1);
+    assert_eq!(loaded.totals.accepted, 3);
+    let run = loaded.runs.iter().find(|run| !run.steps.is_empty()).unwrap();
+    assert_eq!(run.steps[0].result.as_deref(), Some(&json!([1])));
+    assert_eq!(run.at.step, 1);
+    let typed = loaded.tasks.iter().find_map(|task| match &task.form {
+        Form::Typed(typed) => Some((typed, task)),
+        _ => None,
+    });
+    let (typed, task) = typed.unwrap();
+    assert_eq!((typed.urgency, typed.sla.as_ref().unwrap().target.clone()), (Urgency::P1, json!(3600)));
+    assert_eq!(*task.args, json!({"é": [1, 2.5, null]}));
+
+    let mut restored = Queue::new(Settings::default(), loaded, at(3603));
+    assert_eq!(restored.counts(at(3603)), queue.counts(at(3603)));
+    let mut out = Vec::new();
+    let (reply, _) = restored.work(&worker("w", 10), at(3603), &mut out);
+    assert_eq!(reply.runs[0].args, json!({"x": [1]}), "the pipeline goes on at its second step");
+    let (reply, _) = restored.work(&done, at(3604), &mut out);
+    assert_eq!(reply.results[0].1, TokenResult::Unknown, "a step's token is not kept, its result is");
+}
+
+#[test]
+fn a_completion_is_known_after_a_restart() {
+    let mut fixture = Fixture::new();
+    let id = fixture.submit(plain("noop"));
+    let claim = fixture.work(worker("w", 1), 1).runs.remove(0);
+    let mut done = worker("w", 0);
+    done.complete = vec![Completion { token: claim.token, outcome: Outcome::Done(json!(1)) }];
+    fixture.work(done.clone(), 2);
+    let loaded = fixture.store.load().unwrap().tasks;
+    let mut restored = Queue::new(Settings::default(), loaded, at(3));
+    let mut out = Vec::new();
+    assert_eq!(restored.work(&done, at(3), &mut out).0.results[0].1, TokenResult::Accepted);
+    done.complete[0].outcome = Outcome::Done(json!(2));
+    assert_eq!(restored.work(&done, at(3), &mut out).0.results[0].1, TokenResult::Stale);
+    let again = restored.submit(plain("noop"), "ann", at(4), &mut out).unwrap();
+    assert_eq!((again.task_id, again.duplicate), (id, true), "the window goes on");
+}
+
+#[test]
+fn the_reader_sees_what_was_committed() {
+    let mut fixture = Fixture::new();
+    let (a, b) = (fixture.submit(plain("noop")), fixture.submit(typed()));
+    let nightly = fixture.submit(scheduled());
+    let claims = fixture.work(worker("w", 10), 1).runs;
+    let mut done = worker("w", 0);
+    let fail = Outcome::Failed(RunError { kind: "bad".to_owned(), message: "no".to_owned() });
+    done.complete = claims
+        .iter()
+        .map(|claim| {
+            let outcome = if claim.kind == "noop" { Outcome::Done(json!({"ok": true})) } else { fail.clone() };
+            Completion { token: claim.token, outcome }
+        })
+        .collect();
+    fixture.work(done, 3);
+
+    let reader = Reader::open(&fixture.path()).unwrap();
+    let row = reader.task(a).unwrap().unwrap();
+    let latest = row.latest.unwrap();
+    assert_eq!(latest.at.state, RunState::Completed);
+    assert_eq!(latest.at.output.as_deref(), Some(&json!({"ok": true})));
+    assert_eq!(reader.task(TaskId::parse(&"0".repeat(32)).unwrap()).unwrap(), None);
+
+    let ids = |filter: TaskFilter| {
+        let page = reader.tasks(&TaskFilter { limit: 10, ..filter }).unwrap();
+        assert_eq!(page.total as usize, page.items.len());
+        page.items.into_iter().map(|row| row.task.id).collect::<Vec<_>>()
+    };
+    let status = |word: &str| TaskFilter { status: Some(word.to_owned()), ..TaskFilter::default() };
+    assert_eq!(ids(TaskFilter::default()), [nightly, b, a]);
+    assert_eq!(ids(status("active")), [nightly]);
+    assert_eq!(ids(status("failed")), [b]);
+    assert_eq!(ids(status("completed")), [a]);
+    assert_eq!(ids(TaskFilter { schedule_kind: Some("cron".to_owned()), ..TaskFilter::default() }), [nightly]);
+    assert_eq!(ids(TaskFilter { created_by: Some("bob".to_owned()), ..TaskFilter::default() }), []);
+
+    let runs = |filter: RunFilter| reader.runs(&RunFilter { limit: 10, ..filter }).unwrap();
+    assert_eq!(runs(RunFilter::default()).total, 2);
+    let failed = runs(RunFilter { success: Some(false), ..RunFilter::default() });
+    assert_eq!((failed.items[0].kind.as_str(), failed.total), ("bugfix", 1));
+    assert_eq!(runs(RunFilter { task_id: Some(a), ..RunFilter::default() }).items[0].run.task_id, a);
+    assert_eq!(runs(RunFilter { task_id: Some(nightly), ..RunFilter::default() }).total, 0);
+    let stats = reader.run_stats(None, at(-10)).unwrap();
+    assert_eq!((stats.total, stats.successful, stats.failed, stats.seconds_avg), (2, 1, 1, Some(2.0)));
+    assert_eq!(reader.totals().unwrap().completed, 1);
+    let run = reader.run(latest.id).unwrap().unwrap();
+    assert_eq!((run.run, run.kind.as_str()), (latest, "noop"));
+}
+
+#[test]
+fn old_history_goes_and_the_rest_stays() {
+    let mut fixture = Fixture::new();
+    let done = fixture.submit(plain("noop"));
+    let claim = fixture.work(worker("w", 1), 1).runs.remove(0);
+    let mut end = worker("w", 0);
+    end.complete = vec![Completion { token: claim.token, outcome: Outcome::Done(json!(1)) }];
+    fixture.work(end, 2);
+    let waits = fixture.submit(plain("wait"));
+    let nightly = fixture.submit(scheduled());
+    assert_eq!(fixture.store.prune(at(1), 100).unwrap(), 0, "it ended after that");
+    assert_eq!(fixture.store.prune(at(86_400), 100).unwrap(), 1);
+    let reader = Reader::open(&fixture.path()).unwrap();
+    assert_eq!(reader.task(done).unwrap(), None);
+    assert!(reader.task(waits).unwrap().is_some());
+    assert!(reader.task(nightly).unwrap().is_some());
+}
+
+#[test]
+fn a_schedule_is_fired_once() {
+    let mut fixture = Fixture::new();
+    fixture.submit(scheduled());
+    let loaded = fixture.store.load().unwrap().tasks;
+    let mut other = Queue::new(Settings { seed: [9; 32], ..Settings::default() }, loaded, at(0));
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    fixture.queue.tick(at(7200), &mut ours);
+    other.tick(at(10_800), &mut theirs);
+    fixture.commit(ours);
+    let changes = Changes { tasks: theirs, ..Changes::default() };
+    assert!(matches!(fixture.store.commit(&changes), Err(Error::FiredElsewhere { .. })));
+    assert!(matches!(fixture.store.commit(&changes), Err(Error::Refusing)), "a failed commit is final");
+    let runs = fixture.store.load().unwrap().tasks.runs;
+    assert_eq!(runs.len(), 1, "the refused transaction left nothing");
+}
+
+#[test]
+fn router_and_rule_rows_come_and_go() {
+    let mut fixture = Fixture::new();
+    let labels = Labels::from_pairs([("alertname", "Down")]);
+    let alert = model::Alert {
+        labels: labels.clone(),
+        annotations: Labels::empty(),
+        starts_at: at(0),
+        ends_at: None,
+        generator_url: String::new(),
+        updated_at: at(0),
+    };
+    let rule = rules::ActiveRow {
+        rule: "a;b;Down".to_owned(),
+        labels: labels.clone(),
+        annotations: Labels::empty(),
+        state: rules::AlertState::Firing,
+        active_at: at(0),
+        fired_at: Some(at(1)),
+        value: 1.0,
+        keep_firing_since: None,
+        last_sent: None,
+    };
+    let decision = model::Decision {
+        at: at(5),
+        alert: labels.clone(),
+        verdict: model::Verdict::Hold(model::Hold::Grouped),
+        receiver: "r".to_owned(),
+        group_key: "g".to_owned(),
+        by: Vec::new(),
+        page_key: None,
+    };
+    let put = Changes {
+        alerts: vec![alerts::Change::Alert(alert), alerts::Change::Decision(decision.clone())],
+        rules: vec![rules::Change::Active(rule.clone())],
+        ..Changes::default()
+    };
+    fixture.store.commit(&put).unwrap();
+    let loaded = fixture.store.load().unwrap();
+    assert_eq!((loaded.alerts, loaded.rules), (put.alerts.clone(), vec![rule.clone()]));
+    let reader = Reader::open(&fixture.path()).unwrap();
+    assert_eq!(reader.decisions(at(5), at(5), 10).unwrap(), vec![decision]);
+    assert_eq!(reader.decisions(at(6), at(9), 10).unwrap(), vec![]);
+    let gone = Changes {
+        alerts: vec![alerts::Change::AlertGone(labels)],
+        rules: vec![rules::Change::Gone { key: rule.key() }],
+        ..Changes::default()
+    };
+    fixture.store.commit(&gone).unwrap();
+    let loaded = fixture.store.load().unwrap();
+    assert_eq!((loaded.alerts.len(), loaded.rules.len()), (1, 0), "the decision stays");
+}
+
+#[test]
+fn the_file_is_private_and_a_newer_one_is_refused() {
+    use std::os::unix::fs::PermissionsExt;
+    let fixture = Fixture::new();
+    let mode = std::fs::metadata(fixture.path()).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    rusqlite::Connection::open(fixture.path()).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    let err = Sqlite::open(&fixture.path()).unwrap_err();
+    assert!(matches!(err, Error::Newer { found: 99, .. }), "{err}");
+}
+
+#[test]
+fn classes_share_a_transaction_with_what_caused_them() {
+    let mut fixture = Fixture::new();
+    let mut out = Vec::new();
+    let run =
+        fixture.queue.submit_page(TaskSpec::new("page", json!({})), Vec::new(), Duration::ZERO, at(0), &mut out);
+    fixture.queue.amend_args(run, json!({"diagnosis": []}), &mut out);
+    fixture.commit(out);
+    let runs = fixture.store.load().unwrap().tasks.runs;
+    assert_eq!((runs[0].class, runs[0].args.as_deref()), (Class::Page, Some(&json!({"diagnosis": []}))));
+}
