@@ -190,13 +190,15 @@ impl Answer {
 
 /// A request from this machine, by its own name.
 pub fn local(method: &str, uri: &str) -> axum::http::request::Builder {
-    let peer = Peer { remote: "127.0.0.1:40000".parse().unwrap(), local: "127.0.0.1:8080".parse().unwrap() };
+    let peer =
+        Peer { remote: "127.0.0.1:40000".parse().unwrap(), listener: "127.0.0.1:8080".parse().unwrap() };
     Request::builder().method(method).uri(uri).header("host", "localhost:8080").extension(peer)
 }
 
 /// A request from elsewhere.
 pub fn remote(method: &str, uri: &str) -> axum::http::request::Builder {
-    let peer = Peer { remote: "192.0.2.7:40000".parse().unwrap(), local: "192.0.2.1:8080".parse().unwrap() };
+    let peer =
+        Peer { remote: "192.0.2.7:40000".parse().unwrap(), listener: "192.0.2.1:8080".parse().unwrap() };
     Request::builder().method(method).uri(uri).header("host", "tocsin.example").extension(peer)
 }
 

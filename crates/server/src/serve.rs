@@ -28,7 +28,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
     grace: Duration,
 ) -> io::Result<()> {
-    let local = listener.local_addr()?;
+    let bound = listener.local_addr()?;
     let places = Arc::new(Semaphore::new(limits.connections_max));
     let (stop, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
@@ -45,14 +45,14 @@ pub async fn serve(
                 connections.spawn(connection(
                     stream,
                     place,
-                    local,
+                    bound,
                     app.clone(),
                     limits.idle_timeout,
                     stopped,
                 ));
             }
             Err(err) => {
-                tracing::warn!(event = "accept_failed", "Cannot accept a connection on {local}: {err}");
+                tracing::warn!(event = "accept_failed", "Cannot accept a connection on {bound}: {err}");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -79,13 +79,13 @@ async fn accept(
 async fn connection(
     stream: TcpStream,
     _place: OwnedSemaphorePermit,
-    listening: std::net::SocketAddr,
+    listener: std::net::SocketAddr,
     app: Router,
     idle: Duration,
     mut stopped: watch::Receiver<()>,
 ) {
     let Ok(remote) = stream.peer_addr() else { return };
-    let peer = Peer { remote, local: stream.local_addr().unwrap_or(listening) };
+    let peer = Peer { remote, listener };
     // Small answers leave at once; failing to say so costs only time.
     let _ = stream.set_nodelay(true);
     let service = app.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
@@ -107,5 +107,51 @@ async fn connection(
     };
     if let Err(err) = ended {
         tracing::debug!(event = "connection_ended", "Connection of {remote} ended: {err}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::World;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::oneshot;
+
+    /// Writes `request` on a new connection and reads until the other end closes it.
+    async fn talk(to: std::net::SocketAddr, request: String) -> String {
+        let mut stream = TcpStream::connect(to).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_local_client_is_known_by_its_connection() {
+        let (_, state) = World::calm().state();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let limits = Limits { idle_timeout: Duration::from_millis(50), ..Limits::default() };
+        let ended = async { drop(stopped.await) };
+        let served = tokio::spawn(serve(listener, crate::app(state), limits, ended, Duration::from_secs(5)));
+
+        let body = r#"{"kind": "noop"}"#;
+        let post = |host: &str| {
+            let length = body.len();
+            format!(
+                "POST /tasks HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n{body}"
+            )
+        };
+        assert!(talk(at, post(&at.to_string())).await.starts_with("HTTP/1.1 201 Created"));
+        assert!(talk(at, post("evil.example")).await.starts_with("HTTP/1.1 401 Unauthorized"));
+        let half = talk(at, "GET / HTTP/1.1\r\nhost:".to_owned()).await;
+        assert!(half.is_empty() || half.starts_with("HTTP/1.1 408"), "a silent client is let go: {half}");
+
+        let open = TcpStream::connect(at).await.unwrap();
+        stop.send(()).unwrap();
+        served.await.unwrap().unwrap();
+        drop(open);
+        assert!(TcpStream::connect(at).await.is_err(), "the listener is closed");
     }
 }

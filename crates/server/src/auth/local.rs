@@ -1,6 +1,6 @@
 //! Whether a request was made on this machine, by a person or a program rather than by a web page.
 //!
-//! All must hold: the peer is loopback; `Host` is `localhost` or a loopback literal with our port (a page that
+//! All must hold: the listener and the peer are loopback; `Host` is `localhost` or a loopback literal with our port (a page that
 //! rebinds its name to 127.0.0.1 sends its own name); no header of a proxy; `Origin`, if any, is the host; and
 //! a body has a content type that no plain form can send.
 
@@ -12,8 +12,8 @@ use std::net::{IpAddr, SocketAddr};
 pub struct Peer {
     /// The other end.
     pub remote: SocketAddr,
-    /// Our end: the listener's address that was connected to.
-    pub local: SocketAddr,
+    /// The address the listener is bound to. Behind one that is not loopback nobody is local.
+    pub listener: SocketAddr,
 }
 
 /// Content types that a page can send anywhere without asking.
@@ -32,12 +32,13 @@ pub(super) enum Forms {
 }
 
 pub(super) fn is_local(headers: &HeaderMap, peer: Peer, forms: Forms) -> bool {
-    let from_here = peer.remote.ip().to_canonical().is_loopback();
+    let loopback = |end: SocketAddr| end.ip().to_canonical().is_loopback();
+    let from_here = loopback(peer.remote) && loopback(peer.listener);
     from_here
         && !headers
             .keys()
             .any(|name| PROXY_HEADERS.contains(&name.as_str()) || name.as_str().starts_with("x-forwarded-"))
-        && host(headers).is_some_and(|host| host_is_ours(host, peer.local.port()))
+        && host(headers).is_some_and(|host| host_is_ours(host, peer.listener.port()))
         && origin_is_host(headers)
         && (forms == Forms::Taken || !has_form_body(headers))
 }
@@ -92,7 +93,7 @@ mod tests {
             .iter()
             .map(|(n, v)| (n.parse::<HeaderName>().unwrap(), HeaderValue::from_str(v).unwrap()))
             .collect();
-        let peer = Peer { remote: remote.parse().unwrap(), local: "127.0.0.1:8080".parse().unwrap() };
+        let peer = Peer { remote: remote.parse().unwrap(), listener: "127.0.0.1:8080".parse().unwrap() };
         assert_eq!(is_local(&map, peer, Forms::Refused), want, "{remote} {headers:?}");
     }
 

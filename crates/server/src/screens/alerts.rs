@@ -6,7 +6,7 @@ use crate::views::{
     ActiveAlertView, ActiveState, AlertState, AlertView, Diagnosis, RuleGroupView, RuleKind, Trend,
 };
 use maud::{Markup, html};
-use model::{ALERTNAME, Finding, FindingState, Labels, METRIC_NAME, Timestamp};
+use model::{ALERTNAME, Finding, FindingState, Labels, METRIC_NAME, Risk, Timestamp};
 use std::time::Duration;
 
 /// Cards; further alerts are only counted.
@@ -26,7 +26,7 @@ pub(super) struct Trends {
 pub(super) fn wrong(alerts: &[&AlertView], trends: &Trends, now: Timestamp) -> Markup {
     html! {
         section #wrong {
-            h2 { "Wrong now" span.count { (alerts.len()) } }
+            h2 { "Wrong now" @if !alerts.is_empty() { span.count { (alerts.len()) } } }
             @if alerts.is_empty() {
                 div.panel { p.none { "Nothing. No alert is firing." } }
             } @else {
@@ -141,13 +141,21 @@ fn found(diagnosis: &Diagnosis) -> Markup {
             ul.remedies {
                 @for remedy in &diagnosis.remedies {
                     li {
-                        span class={ "risk " (remedy.risk.as_str()) } { (remedy.risk.as_str()) }
+                        span class={ "risk " (remedy.risk.as_str()) } { (risk_word(remedy.risk)) }
                         (remedy.text)
                         @if let Some(url) = link(&remedy.approve_url) { " " a href=(url) { "approve" } }
                     }
                 }
             }
         }
+    }
+}
+
+fn risk_word(risk: Risk) -> &'static str {
+    match risk {
+        Risk::Safe => "safe",
+        Risk::Caution => "needs approval",
+        Risk::Never => "by hand only",
     }
 }
 

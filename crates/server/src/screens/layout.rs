@@ -58,7 +58,7 @@ pub(super) fn page(state: &State, frame: &Frame<'_>, content: &Markup) -> Respon
 fn bell() -> Markup {
     html! {
         svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true" {
-            path fill="currentColor" d="M12 2.5a1.6 1.6 0 0 0-1.6 1.6v.5C7.3 5.3 5 8 5 11.2c0 4-1.2 5.2-2 6.3h18c-.8-1.1-2-2.3-2-6.3 0-3.2-2.3-5.9-5.4-6.6v-.5A1.6 1.6 0 0 0 12 2.5zM9.500 19a2.500 2.500 0 0 0 5 0z";
+            path fill="currentColor" d="M12 2.5a1.6 1.6 0 0 0-1.6 1.6v.5C7.3 5.3 5 8 5 11.2c0 4-1.2 5.2-2 6.3h18c-.8-1.1-2-2.3-2-6.3 0-3.2-2.3-5.9-5.4-6.6v-.5A1.6 1.6 0 0 0 12 2.5zM9.500 19a2.500 2.500 0 0 0 5 0z" {}
         }
     }
 }

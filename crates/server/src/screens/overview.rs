@@ -48,10 +48,10 @@ pub(crate) async fn overview(Given(state): Given<Arc<State>>) -> Response {
         (verdict(&loud, &groups, &targets, &probes, now))
         @if health.status != HealthStatus::Healthy { (own_health(&health)) }
         div.columns {
-            div { (wrong(&loud, &trends, now)) (quiet(&held, now)) }
+            div.now { (wrong(&loud, &trends, now)) (quiet(&held, now)) }
             div.side { (pending(&groups, now)) (waiting(&waits, &groups, now)) (runs(&queue, &by_state, &workers, now)) }
+            div.watched { (watched(&targets, &probes, now)) }
         }
-        div.wide.two { (watched(&targets, &probes, now)) }
     };
     let title = if loud.is_empty() { "Tocsin".to_owned() } else { format!("({}) Tocsin", loud.len()) };
     page(&state, &Frame { title: &title, here: "/", renew_secs: Some(RENEW_SECS) }, &content)

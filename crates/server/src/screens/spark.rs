@@ -23,10 +23,10 @@ pub(super) fn spark(trend: &Trend, from: Timestamp, to: Timestamp) -> Markup {
             svg viewBox={ "0 0 " (WIDTH) " " (HEIGHT) } preserveAspectRatio="none" role="img" aria-label=(says) {
                 @if let Some(threshold) = trend.threshold {
                     line x1="0" x2=(WIDTH) y1=(scale.y(threshold)) y2=(scale.y(threshold)) stroke="var(--faint)"
-                        stroke-dasharray="3 3" stroke-width="1" vector-effect="non-scaling-stroke";
+                        stroke-dasharray="3 3" stroke-width="1" vector-effect="non-scaling-stroke" {}
                 }
                 path d=(path(&finite, &scale)) fill="none" stroke="var(--tone, var(--plot))" stroke-width="1.6"
-                    stroke-linejoin="round" stroke-linecap="round" vector-effect="non-scaling-stroke";
+                    stroke-linejoin="round" stroke-linecap="round" vector-effect="non-scaling-stroke" {}
             }
             figcaption { (says) }
         }
