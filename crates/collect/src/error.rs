@@ -48,14 +48,6 @@ pub enum Error {
         /// The limit.
         limit: usize,
     },
-    /// A credential's file.
-    #[error("cannot read {path}: {why}")]
-    Secret {
-        /// The file.
-        path: String,
-        /// What the system says.
-        why: String,
-    },
     /// The series store does not take batches any more.
     #[error("cannot store the samples: {0}")]
     Store(#[from] model::QueryError),
@@ -75,7 +67,6 @@ impl Error {
             Error::SampleLimit { .. } => "sample_limit",
             Error::LabelLimit { .. } => "label_limit",
             Error::TargetLimit { .. } => "target_limit",
-            Error::Secret { .. } => "secret",
             Error::Store(_) => "store",
             Error::Interrupted => "interrupted",
         }

@@ -1,10 +1,13 @@
 //! Where targets come from: written down, or in files that something else writes.
 
-use super::{FilePattern, StaticGroup, error};
+use super::error;
 use model::{Labels, Problem};
 use serde::Deserialize;
 use serde_saphyr::Spanned;
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 /// One entry of `static_configs`, and of a discovery file.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -72,4 +75,92 @@ impl FileSdConfig {
         }
         patterns
     }
+}
+
+/// Targets with common labels.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StaticGroup {
+    /// Where they come from, for views.
+    pub source: String,
+    /// Their addresses.
+    pub targets: Vec<String>,
+    /// On each of them.
+    pub labels: Labels,
+}
+
+/// Files of one folder whose name fits a pattern.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct FilePattern {
+    folder: PathBuf,
+    name: String,
+}
+
+impl FilePattern {
+    /// `None` if it names something that is no discovery file, or has `*` elsewhere than in its last part.
+    pub fn new(base: &Path, text: &str) -> Option<FilePattern> {
+        let path = base.join(text);
+        let name = path.file_name()?.to_str()?.to_owned();
+        let folder = path.parent()?.to_owned();
+        let lower = name.to_ascii_lowercase();
+        let known = [".json", ".yml", ".yaml"].iter().any(|ending| lower.ends_with(ending));
+        let one_star = name.matches('*').count() <= 1 && !text.trim_end_matches(name.as_str()).contains('*');
+        (known && one_star).then_some(FilePattern { folder, name })
+    }
+
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The one file, if the pattern has no `*`.
+    pub fn single(&self) -> Option<PathBuf> {
+        (!self.name.contains('*')).then(|| self.folder.join(&self.name))
+    }
+
+    /// Whether a file of that name in the folder is meant.
+    pub fn matches(&self, name: &str) -> bool {
+        match self.name.split_once('*') {
+            None => name == self.name,
+            Some((before, after)) => {
+                name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after)
+            }
+        }
+    }
+}
+
+pub(super) fn static_groups(
+    raw: Option<Vec<Spanned<Option<StaticConfig>>>>,
+    problems: &mut Vec<Problem>,
+) -> Vec<StaticGroup> {
+    let mut groups = Vec::new();
+    for (i, group) in raw.unwrap_or_default().into_iter().enumerate() {
+        let at = super::place(&group);
+        match group.value {
+            Some(raw) => groups.push(raw.resolve(&format!("static/{i}"), problems)),
+            None => {
+                let what = "empty entry in static_configs";
+                problems.push(Problem::error(at.0, at.1, what, "remove it or add targets: [HOST:PORT]"));
+            }
+        }
+    }
+    groups
+}
+
+pub(super) fn file_patterns(
+    raw: Option<Vec<Spanned<Option<FileSdConfig>>>>,
+    base: &Path,
+    problems: &mut Vec<Problem>,
+) -> Vec<FilePattern> {
+    let mut patterns = Vec::new();
+    for entry in raw.unwrap_or_default() {
+        let at = super::place(&entry);
+        match entry.value {
+            Some(raw) => patterns.extend(raw.resolve(at, base, problems)),
+            None => {
+                let what = "empty entry in file_sd_configs";
+                problems.push(Problem::error(at.0, at.1, what, "remove it or add files: [PATTERN]"));
+            }
+        }
+    }
+    patterns
 }

@@ -1,6 +1,6 @@
 //! The `global` block of `prometheus.yml`, and the part of it that jobs inherit.
 
-use super::{bytes, duration, job::Protocol};
+use super::{Protocol, bytes, duration};
 use model::Problem;
 use serde::Deserialize;
 use serde_saphyr::Spanned;

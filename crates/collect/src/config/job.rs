@@ -1,16 +1,16 @@
 //! A checked scrape job.
 
-use super::{Defaults, ScrapeConfig, bytes, duration, error, finding, global::names};
+use super::discovery::{file_patterns, static_groups};
+use super::{
+    Defaults, FilePattern, Protocol, ScrapeConfig, StaticGroup, bytes, duration, error, finding,
+    global::names,
+};
 use crate::exposition::Format;
 use crate::relabel::{self, Rule};
 use crate::scrape::Limits;
-use model::{Labels, Problem};
+use model::Problem;
 use reach::config::Access;
-use serde_saphyr::Spanned;
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 /// The longest body taken where no `body_size_limit` is set.
 const BODY_MAX: u64 = 64 << 20;
@@ -68,135 +68,6 @@ pub struct Job {
     pub groups: Vec<StaticGroup>,
     /// Files that name targets.
     pub files: Vec<FilePattern>,
-}
-
-/// Targets with common labels.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StaticGroup {
-    /// Where they come from, for views.
-    pub source: String,
-    /// Their addresses.
-    pub targets: Vec<String>,
-    /// On each of them.
-    pub labels: Labels,
-}
-
-/// Files of one folder whose name fits a pattern.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct FilePattern {
-    folder: PathBuf,
-    name: String,
-}
-
-impl FilePattern {
-    /// `None` if it names something that is no discovery file, or has `*` elsewhere than in its last part.
-    pub fn new(base: &Path, text: &str) -> Option<FilePattern> {
-        let path = base.join(text);
-        let name = path.file_name()?.to_str()?.to_owned();
-        let folder = path.parent()?.to_owned();
-        let lower = name.to_ascii_lowercase();
-        let known = [".json", ".yml", ".yaml"].iter().any(|ending| lower.ends_with(ending));
-        let one_star = name.matches('*').count() <= 1 && !text.trim_end_matches(name.as_str()).contains('*');
-        (known && one_star).then_some(FilePattern { folder, name })
-    }
-
-    /// The folder.
-    pub fn folder(&self) -> &Path {
-        &self.folder
-    }
-
-    /// The one file, if the pattern has no `*`.
-    pub fn single(&self) -> Option<PathBuf> {
-        (!self.name.contains('*')).then(|| self.folder.join(&self.name))
-    }
-
-    /// Whether a file of that name in the folder is meant.
-    pub fn matches(&self, name: &str) -> bool {
-        match self.name.split_once('*') {
-            None => name == self.name,
-            Some((before, after)) => {
-                name.len() >= before.len() + after.len() && name.starts_with(before) && name.ends_with(after)
-            }
-        }
-    }
-}
-
-/// A form of exposition that a target can be asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Protocol {
-    /// OpenMetrics 1.0.0.
-    OpenMetrics1,
-    /// OpenMetrics 0.0.1.
-    OpenMetrics0,
-    /// Text 1.0.0.
-    Text1,
-    /// Text 0.0.4.
-    Text0,
-    /// Protobuf: known by name, never asked for.
-    Protobuf,
-}
-
-const PROTOCOLS: [(&str, Protocol); 5] = [
-    ("OpenMetricsText1.0.0", Protocol::OpenMetrics1),
-    ("OpenMetricsText0.0.1", Protocol::OpenMetrics0),
-    ("PrometheusText1.0.0", Protocol::Text1),
-    ("PrometheusText0.0.4", Protocol::Text0),
-    ("PrometheusProto", Protocol::Protobuf),
-];
-
-impl Protocol {
-    /// Prometheus's order.
-    pub const DEFAULT: [Protocol; 4] =
-        [Protocol::OpenMetrics1, Protocol::OpenMetrics0, Protocol::Text1, Protocol::Text0];
-
-    fn parse(given: &Spanned<String>, problems: &mut Vec<Problem>) -> Option<Protocol> {
-        let found = PROTOCOLS.iter().find(|(name, _)| *name == given.value).map(|(_, protocol)| *protocol);
-        if found.is_none() {
-            let known = PROTOCOLS.map(|(name, _)| name).join(", ");
-            let what = format!("unknown scrape protocol {:?}", given.value);
-            problems.push(error(given, what, format!("known: {known}")));
-        }
-        found
-    }
-
-    pub(super) fn resolve(
-        given: Option<&Spanned<Vec<Spanned<String>>>>,
-        inherited: &[Protocol],
-        problems: &mut Vec<Problem>,
-    ) -> Vec<Protocol> {
-        let Some(given) = given else { return inherited.to_vec() };
-        if given.value.is_empty() {
-            problems.push(error(given, "scrape_protocols is empty", "remove it or name at least one"));
-        }
-        let mut protocols = Vec::new();
-        for one in &given.value {
-            let Some(protocol) = Protocol::parse(one, problems) else { continue };
-            if protocols.contains(&protocol) {
-                problems.push(error(one, format!("{:?} is listed twice", one.value), "remove one"));
-            }
-            protocols.push(protocol);
-        }
-        protocols
-    }
-
-    fn format(self) -> Option<Format> {
-        match self {
-            Protocol::OpenMetrics1 | Protocol::OpenMetrics0 => Some(Format::OpenMetrics),
-            Protocol::Text1 | Protocol::Text0 => Some(Format::Text),
-            Protocol::Protobuf => None,
-        }
-    }
-
-    fn media(self, escaping: &str) -> Option<String> {
-        let (media, escaped) = match self {
-            Protocol::OpenMetrics1 => ("application/openmetrics-text;version=1.0.0", true),
-            Protocol::OpenMetrics0 => ("application/openmetrics-text;version=0.0.1", false),
-            Protocol::Text1 => ("text/plain;version=1.0.0", true),
-            Protocol::Text0 => ("text/plain;version=0.0.4", false),
-            Protocol::Protobuf => return None,
-        };
-        Some(if escaped { format!("{media};escaping={escaping}") } else { media.to_owned() })
-    }
 }
 
 impl Job {
@@ -334,41 +205,4 @@ impl ScrapeConfig {
 
 fn rooted(path: String) -> String {
     if path.starts_with('/') { path } else { format!("/{path}") }
-}
-
-fn static_groups(
-    raw: Option<Vec<Spanned<Option<super::StaticConfig>>>>,
-    problems: &mut Vec<Problem>,
-) -> Vec<StaticGroup> {
-    let mut groups = Vec::new();
-    for (i, group) in raw.unwrap_or_default().into_iter().enumerate() {
-        let at = super::place(&group);
-        match group.value {
-            Some(raw) => groups.push(raw.resolve(&format!("static/{i}"), problems)),
-            None => {
-                let what = "empty entry in static_configs";
-                problems.push(Problem::error(at.0, at.1, what, "remove it or add targets: [HOST:PORT]"));
-            }
-        }
-    }
-    groups
-}
-
-fn file_patterns(
-    raw: Option<Vec<Spanned<Option<super::FileSdConfig>>>>,
-    base: &Path,
-    problems: &mut Vec<Problem>,
-) -> Vec<FilePattern> {
-    let mut patterns = Vec::new();
-    for entry in raw.unwrap_or_default() {
-        let at = super::place(&entry);
-        match entry.value {
-            Some(raw) => patterns.extend(raw.resolve(at, base, problems)),
-            None => {
-                let what = "empty entry in file_sd_configs";
-                problems.push(Problem::error(at.0, at.1, what, "remove it or add files: [PATTERN]"));
-            }
-        }
-    }
-    patterns
 }

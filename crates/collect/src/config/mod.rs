@@ -6,13 +6,15 @@
 mod discovery;
 mod global;
 mod job;
+mod protocol;
 mod scrape;
 #[cfg(test)]
 mod tests;
 
-pub use discovery::{FileSdConfig, StaticConfig};
+pub use discovery::{FilePattern, FileSdConfig, StaticConfig, StaticGroup};
 pub use global::{Defaults, GlobalConfig};
-pub use job::{FilePattern, Job, Protocol, StaticGroup};
+pub use job::Job;
+pub use protocol::Protocol;
 pub use scrape::ScrapeConfig;
 
 use model::Problem;

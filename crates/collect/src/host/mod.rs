@@ -1,7 +1,7 @@
 //! This machine and this process, under node_exporter's and the client libraries' names, from `/proc` and
 //! `statvfs`.
 //!
-//! Not here: when to read (the collector's host loop) and which labels say which machine it is.
+//! Not here: which labels say which machine it is ([`crate::HostConfig`]).
 //! Each part fails for itself: `node_scrape_collector_success{collector}` says which did.
 
 mod disk;
@@ -10,10 +10,13 @@ mod kernel;
 mod memory;
 mod network;
 mod process;
+mod run;
 #[cfg(test)]
 mod tests;
 
 pub use crate::context::Sink;
+
+pub(crate) use run::host_loop;
 
 use std::path::{Path, PathBuf};
 
