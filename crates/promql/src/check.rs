@@ -1,8 +1,6 @@
 //! The types and the rules of operators, aggregations and calls. What passes here can be evaluated.
 
-use crate::ast::{
-    AggregateOp, Binary, BinaryOp, Call, Cardinality, Expr, ExprKind, Fill, Matching, ValueType, Widen,
-};
+use crate::ast::{AggregateOp, Binary, BinaryOp, Call, Cardinality, Expr, Fill, Matching, ValueType};
 use std::ops::Range;
 
 pub(crate) fn unary(inner: &Expr) -> Result<(), String> {
@@ -89,18 +87,6 @@ pub(crate) fn call(call: Call) -> Result<Call, (Option<Range<usize>>, String)> {
         let wanted = call.function.argument(i).expect("the number of arguments was just checked");
         expect(arg, wanted, &format!("call to function {:?}", call.function.name()))
             .map_err(|(range, what)| (Some(range), what))?;
-        if let ExprKind::Vector(selector) = &arg.unwrapped().kind
-            && selector.window.is_some()
-            && !call.function.takes(selector.widen)
-        {
-            let what = match selector.widen {
-                Widen::Anchored => {
-                    "anchored modifier can only be used with: changes, delta, increase, rate, resets"
-                }
-                _ => "smoothed modifier can only be used with: delta, increase, rate",
-            };
-            return Err((Some(arg.range.clone()), format!("{what} - not with {}", call.function.name())));
-        }
     }
     Ok(call)
 }

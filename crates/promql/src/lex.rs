@@ -105,10 +105,8 @@ fn text_length(rest: &str, quote: char, at: usize) -> Result<usize, LexError> {
     while let Some((i, c)) = chars.next() {
         match c {
             c if c == quote => return Ok(i + 1),
-            '\\' if quote != '`' => {
-                if chars.next().is_none() {
-                    return Err(fail(at..at + rest.len(), "escape sequence not terminated"));
-                }
+            '\\' if quote != '`' && chars.next().is_none() => {
+                return Err(fail(at..at + rest.len(), "escape sequence not terminated"));
             }
             '\n' if quote != '`' => break,
             '\u{fffd}' => return Err(fail(at + i..at + i + 3, "invalid UTF-8 rune")),

@@ -7,7 +7,7 @@ pub fn format_value(v: f64) -> String {
         return word.to_owned();
     }
     let (digits, exponent) = split_exponent(v);
-    if exponent < -4 || exponent >= 6 { go_exponent(&digits, exponent) } else { format!("{v}") }
+    if (-4..6).contains(&exponent) { format!("{v}") } else { go_exponent(&digits, exponent) }
 }
 
 /// A float without any exponent (`1000000`), as `count_values` labels it.

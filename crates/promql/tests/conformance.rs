@@ -1,7 +1,9 @@
 //! The public conformance vectors, if `TOCSIN_CONFORMANCE` names their folder: test scripts, parser vectors,
 //! printed forms, series lines, query templates.
 
-use model::{Clock, SystemClock, Timestamp};
+#![allow(clippy::unwrap_used, reason = "a test may stop at damaged vectors")]
+
+use model::Timestamp;
 use promql::{
     Options, parse, series_notation,
     testscript::{MemoryStore, run},
@@ -155,10 +157,9 @@ fn placeholder(name: &str) -> Vec<&'static str> {
 }
 
 fn variants(template: &str) -> Vec<String> {
-    let Some((before, rest)) = template.split_once("{{.") else { return vec![template.to_owned()] };
+    let Some((_, rest)) = template.split_once("{{.") else { return vec![template.to_owned()] };
     let (name, _) = rest.split_once("}}").unwrap();
     let whole = format!("{{{{.{name}}}}}");
-    let _ = before;
     placeholder(name).iter().flat_map(|value| variants(&template.replace(&whole, value))).collect()
 }
 
@@ -170,7 +171,7 @@ fn query_templates() {
     let lines: Vec<&str> = file.lines().collect();
     let mut score = Score::default();
     let store = MemoryStore::new();
-    let now = SystemClock.now();
+    let now = Timestamp::from_millis(1_700_000_000_000);
     for (i, line) in lines.iter().enumerate() {
         let Some(query) = line.strip_prefix("- query: ") else { continue };
         let query = query.strip_prefix('\'').and_then(|q| q.strip_suffix('\'')).unwrap_or(query);
@@ -193,5 +194,4 @@ fn query_templates() {
     }
     score.print("promql-test-queries.yml");
     score.finish();
-    assert!(Timestamp::from_millis(0) < now);
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Engine, Grid,
-    column::{ABSENT, Column, is_absent, merge},
+    column::{ABSENT, Column, Keys, is_absent, merge},
     math::{Mean, Sum, Variance, nan_first, quantile},
 };
 use crate::{
@@ -95,27 +95,21 @@ impl Group {
     }
 }
 
-/// The labels a series keeps in its group.
-fn group_labels(labels: &Labels, grouping: &Grouping) -> Labels {
-    let listed = |name: &str| grouping.labels.iter().any(|label| label == name);
-    if grouping.without {
-        labels.filtered(|name| name != METRIC_NAME && !listed(name))
-    } else if grouping.labels.is_empty() {
-        Labels::empty()
-    } else {
-        labels.filtered(listed)
-    }
+/// Whether a series keeps a label in its group.
+fn keeps(grouping: &Grouping, name: &str) -> bool {
+    let listed = grouping.labels.iter().any(|label| label == name);
+    if grouping.without { !listed && name != METRIC_NAME } else { listed }
 }
 
 fn group(columns: &[Column], grouping: &Grouping) -> Vec<Group> {
-    let mut places: HashMap<Labels, usize> = HashMap::new();
+    let mut keys = Keys::default();
     let mut groups: Vec<Group> = Vec::new();
     for (i, column) in columns.iter().enumerate() {
-        let labels = group_labels(&column.labels, grouping);
-        let place = *places.entry(labels.clone()).or_insert_with(|| {
+        let place = keys.place(&column.labels, |name| keeps(grouping, name));
+        if place == groups.len() {
+            let labels = column.labels.filtered(|name| keeps(grouping, name));
             groups.push(Group { labels, unnamed: false, members: Vec::new() });
-            groups.len() - 1
-        });
+        }
         groups[place].members.push(i);
         groups[place].unnamed |= column.unnamed;
     }
@@ -280,7 +274,7 @@ fn count_values(
     let mut counted: HashMap<Labels, usize> = HashMap::new();
     let mut found: Vec<Column> = Vec::new();
     for column in columns {
-        let base = group_labels(&column.labels, grouping);
+        let base = column.labels.filtered(|name| keeps(grouping, name));
         for (step, v) in column.values.iter().enumerate().filter(|(_, v)| !is_absent(**v)) {
             let labels = base.with(label, &format_plain(*v));
             let place = *counted.entry(labels.clone()).or_insert_with(|| {

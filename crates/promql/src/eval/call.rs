@@ -159,6 +159,7 @@ impl Engine<'_> {
         }
         let arg = matrix_arg.ok_or_else(|| EvalError::at(expr.place, "expected a range vector"))?;
         let function = call.function;
+        check_widening(function, arg)?;
         self.check_range_scalars(call, &scalars)?;
         let (ranged, window) = self.ranged(arg, grid)?;
         let keeps_name = matches!(function, Function::LastOverTime | Function::FirstOverTime);
@@ -216,6 +217,22 @@ impl Engine<'_> {
             self.inform(arg.place, &format!("{what}: {name:?}"));
         }
     }
+}
+
+/// Few functions know what to do with samples beside the window.
+fn check_widening(function: Function, arg: &Expr) -> Result<(), EvalError> {
+    let widen = match &arg.unwrapped().kind {
+        ExprKind::Vector(selector) => selector.widen,
+        _ => Widen::No,
+    };
+    if function.takes(widen) {
+        return Ok(());
+    }
+    let what = match widen {
+        Widen::Anchored => "anchored modifier can only be used with: changes, delta, increase, rate, resets",
+        _ => "smoothed modifier can only be used with: delta, increase, rate",
+    };
+    Err(EvalError::at(arg.place, format!("{what} - not with {}", function.name())))
 }
 
 /// One series' values of a function, window by window.

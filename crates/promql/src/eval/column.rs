@@ -46,6 +46,29 @@ pub(super) fn map(mut columns: Vec<Column>, f: impl Fn(usize, f64) -> f64) -> Ve
     columns
 }
 
+/// Numbers label sets by the labels that count, from 0 on, without building the sets.
+#[derive(Default)]
+pub(super) struct Keys {
+    places: HashMap<Vec<u8>, usize>,
+    key: Vec<u8>,
+}
+
+impl Keys {
+    /// The number of `labels`; the next free one if its like has not been seen.
+    pub(super) fn place(&mut self, labels: &Labels, keeps: impl Fn(&str) -> bool) -> usize {
+        self.key.clear();
+        for text in labels.iter().filter(|(name, _)| keeps(name)).flat_map(|(name, value)| [name, value]) {
+            self.key.extend_from_slice(&text.len().to_le_bytes());
+            self.key.extend_from_slice(text.as_bytes());
+        }
+        if let Some(place) = self.places.get(&self.key) {
+            return *place;
+        }
+        self.places.insert(self.key.clone(), self.places.len());
+        self.places.len() - 1
+    }
+}
+
 /// Whether any column has a value, by step.
 pub(super) fn presence<'a>(columns: impl IntoIterator<Item = &'a Column>, count: usize) -> Vec<bool> {
     let mut present = vec![false; count];

@@ -38,7 +38,7 @@ impl Engine<'_> {
 
     pub(super) fn histogram_quantiles(&mut self, call: &Call, grid: Grid) -> Result<Vec<Column>, EvalError> {
         let [vector, label, quantiles @ ..] = call.args.as_slice() else { return Ok(Vec::new()) };
-        let label = self.label_name(label, grid, "histogram_quantiles")?;
+        let label = self.label_name(label, grid, "label name in histogram_quantiles")?;
         let histograms = self.histograms(vector, grid)?;
         let mut out = Vec::new();
         for arg in quantiles {

@@ -13,7 +13,7 @@ const REGEX_SIZE_MAX: usize = 1 << 20;
 
 impl Engine<'_> {
     pub(super) fn label_replace(&mut self, args: &[Expr], grid: Grid) -> Result<Vec<Column>, EvalError> {
-        let target = self.label_name(&args[1], grid, "label_replace")?;
+        let target = self.label_name(&args[1], grid, "destination label name in label_replace")?;
         let template = lossy(self.text(&args[2], grid)?);
         let source = lossy(self.text(&args[3], grid)?);
         let pattern = lossy(self.text(&args[4], grid)?);
@@ -38,11 +38,11 @@ impl Engine<'_> {
     }
 
     pub(super) fn label_join(&mut self, args: &[Expr], grid: Grid) -> Result<Vec<Column>, EvalError> {
-        let target = self.label_name(&args[1], grid, "label_join")?;
+        let target = self.label_name(&args[1], grid, "destination label name in label_join")?;
         let separator = lossy(self.text(&args[2], grid)?);
         let mut sources = Vec::new();
         for arg in &args[3..] {
-            sources.push(self.label_name(arg, grid, "label_join")?);
+            sources.push(self.label_name(arg, grid, "source label name in label_join")?);
         }
         let mut columns = self.vector(&args[0], grid)?;
         for column in &mut columns {
@@ -63,7 +63,7 @@ impl Engine<'_> {
     ) -> Result<Vec<Column>, EvalError> {
         let mut names = Vec::new();
         for arg in &args[1..] {
-            names.push(self.label_name(arg, grid, "sort_by_label")?);
+            names.push(self.label_name(arg, grid, "label name in sort_by_label")?);
         }
         let mut columns = self.vector(&args[0], grid)?;
         columns.sort_by(|a, b| {
@@ -75,13 +75,12 @@ impl Engine<'_> {
         Ok(columns)
     }
 
-    pub(super) fn label_name(&mut self, arg: &Expr, grid: Grid, function: &str) -> Result<String, EvalError> {
+    pub(super) fn label_name(&mut self, arg: &Expr, grid: Grid, what: &str) -> Result<String, EvalError> {
         match String::from_utf8(self.text(arg, grid)?) {
             Ok(name) if !name.is_empty() => Ok(name),
-            Ok(_) => Err(EvalError::at(arg.place, format!("invalid label name in {function}(): \"\""))),
+            Ok(_) => Err(EvalError::at(arg.place, format!("invalid {what}(): "))),
             Err(error) => {
-                let name = quote(error.as_bytes());
-                Err(EvalError::at(arg.place, format!("invalid label name in {function}(): {name}")))
+                Err(EvalError::at(arg.place, format!("invalid {what}(): {}", quote(error.as_bytes()))))
             }
         }
     }

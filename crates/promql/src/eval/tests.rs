@@ -77,6 +77,27 @@ fn many_to_many_is_refused_only_where_it_happens() {
 }
 
 #[test]
+fn grouped_matches_must_stay_unique() {
+    check(
+        "load 1m
+           l{x=\"1\", y=\"1\"} 1
+           l{x=\"1\", y=\"2\"} 2
+           r{x=\"1\", y=\"3\"} 3
+
+         eval instant at 0 l * on (x) group_left (y) r
+           expect fail msg: multiple matches for labels: grouping labels must ensure unique matches
+
+         eval instant at 0 l * on (x) group_left r
+           {x=\"1\", y=\"1\"} 3
+           {x=\"1\", y=\"2\"} 6
+
+         eval instant at 0 deriv(l[1m] anchored)
+           expect fail msg: anchored modifier can only be used with: changes, delta, increase, rate, resets - not with deriv
+        ",
+    );
+}
+
+#[test]
 fn bounds_hold() {
     let store = testscript::MemoryStore::new();
     let at = Timestamp::from_millis(0);

@@ -2,14 +2,13 @@
 
 use super::{
     binary::number,
-    column::{ABSENT, Column, is_absent, merge, presence},
+    column::{ABSENT, Column, Keys, is_absent, merge, presence},
 };
 use crate::{
     ast::{BinaryOp, Cardinality, Matching},
     error::EvalError,
 };
 use model::{Labels, METRIC_NAME};
-use std::collections::HashMap;
 
 /// The series of both sides that share the matching labels.
 struct Match {
@@ -18,25 +17,17 @@ struct Match {
     right: Vec<usize>,
 }
 
-fn signature(labels: &Labels, matching: &Matching) -> Labels {
-    let listed = |name: &str| matching.labels.iter().any(|label| label == name);
-    if matching.on {
-        labels.filtered(listed)
-    } else {
-        labels.filtered(|name| name != METRIC_NAME && !listed(name))
-    }
-}
-
 fn matches(matching: &Matching, left: &[Column], right: &[Column]) -> Vec<Match> {
-    let mut places: HashMap<Labels, usize> = HashMap::new();
+    let listed = |name: &str| matching.labels.iter().any(|label| label == name);
+    let keeps = |name: &str| if matching.on { listed(name) } else { name != METRIC_NAME && !listed(name) };
+    let mut keys = Keys::default();
     let mut found: Vec<Match> = Vec::new();
     let sides = left.iter().enumerate().map(|(i, c)| (true, i, c));
     for (is_left, i, column) in sides.chain(right.iter().enumerate().map(|(i, c)| (false, i, c))) {
-        let labels = signature(&column.labels, matching);
-        let place = *places.entry(labels.clone()).or_insert_with(|| {
-            found.push(Match { labels, left: Vec::new(), right: Vec::new() });
-            found.len() - 1
-        });
+        let place = keys.place(&column.labels, keeps);
+        if place == found.len() {
+            found.push(Match { labels: column.labels.filtered(keeps), left: Vec::new(), right: Vec::new() });
+        }
         let side = if is_left { &mut found[place].left } else { &mut found[place].right };
         side.push(i);
     }
@@ -87,9 +78,16 @@ pub(super) fn join(
     let join = Join { op, returns_bool, matching, left, right, busy };
     let mut out = Vec::new();
     for group in matches(matching, left, right) {
-        join.group(&group, &mut out)?;
+        let mut found = Vec::new();
+        join.group(&group, &mut found)?;
+        found.retain(|column| !column.is_empty());
+        if matching.cardinality != Cardinality::OneToOne {
+            found = merge(found).map_err(|_| {
+                EvalError::query("multiple matches for labels: grouping labels must ensure unique matches")
+            })?;
+        }
+        out.append(&mut found);
     }
-    out.retain(|column| !column.is_empty());
     merge(out)
 }
 
