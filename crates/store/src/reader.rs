@@ -139,7 +139,8 @@ impl Reader {
             clauses.add_status(status);
         }
         self.read("tasks", |connection| {
-            let from = format!("FROM task LEFT JOIN task_run ON task_run.id = task.id WHERE {}", clauses.text);
+            let from =
+                format!("FROM task LEFT JOIN task_run ON task_run.id = task.id WHERE {}", clauses.text);
             let total = count(connection, &from, &clauses.values)?;
             let sql = format!("SELECT {TASK} {from} ORDER BY task.id DESC LIMIT ? OFFSET ?");
             let tasks = many(connection, &sql, clauses.page(filter.limit, filter.offset), rows::task)?;
@@ -182,8 +183,11 @@ impl Reader {
         }
         self.read("runs", |connection| {
             let total = count(connection, &format!("FROM task_run WHERE {}", clauses.text), &clauses.values)?;
-            let sql =
-                format!("{} WHERE {} ORDER BY task_run.id DESC LIMIT ? OFFSET ?", select_runs(), clauses.text);
+            let sql = format!(
+                "{} WHERE {} ORDER BY task_run.id DESC LIMIT ? OFFSET ?",
+                select_runs(),
+                clauses.text
+            );
             let items = many(connection, &sql, clauses.page(filter.limit, filter.offset), run_row)?;
             Ok(Page { items, total })
         })
@@ -292,7 +296,9 @@ fn with_latest(connection: &Connection, task: Task) -> Result<TaskRow, Bad> {
     let id = Sql::from(task.id.to_string());
     let sql = match task.form {
         tasks::Form::Scheduled(_) => {
-            format!("SELECT {RUN} FROM task_run WHERE task_id = ?1 AND task_id <> id ORDER BY id DESC LIMIT 1")
+            format!(
+                "SELECT {RUN} FROM task_run WHERE task_id = ?1 AND task_id <> id ORDER BY id DESC LIMIT 1"
+            )
         }
         _ => format!("SELECT {RUN} FROM task_run WHERE id = ?1"),
     };

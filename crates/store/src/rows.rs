@@ -6,8 +6,8 @@ use rusqlite::Row;
 use serde_json::{Map, Value, json};
 use std::{sync::Arc, time::Duration};
 use tasks::{
-    AttemptToken, Form, Parent, Progress, Run, RunError, RunId, RunState, Schedule, ScheduleKind, Sla, Status,
-    StepResult, Task, TaskId, Typed, Urgency, parse_backoff, parse_class,
+    AttemptToken, Form, Parent, Progress, Run, RunError, RunId, RunState, Schedule, ScheduleKind, Sla,
+    Status, StepResult, Task, TaskId, Typed, Urgency, parse_backoff, parse_class,
 };
 
 /// The columns that [`task`] reads.
@@ -121,7 +121,9 @@ pub(crate) fn run(row: &Row<'_>, first: usize) -> Result<Run, Bad> {
     };
     let error = match row.get::<_, Option<String>>(first + 20)? {
         None => None,
-        Some(kind) => Some(RunError { kind, message: row.get::<_, Option<String>>(first + 21)?.unwrap_or_default() }),
+        Some(kind) => {
+            Some(RunError { kind, message: row.get::<_, Option<String>>(first + 21)?.unwrap_or_default() })
+        }
     };
     Ok(Run {
         id: RunId::parse(&id).ok_or_else(|| bad("bad id"))?,
@@ -218,7 +220,8 @@ fn read_steps(steps: &Value) -> Option<Vec<Step>> {
 
 /// The column `typed`.
 pub(crate) fn typed_json(typed: &Typed) -> String {
-    let sla = typed.sla.as_ref().map(|sla| json!({"target": sla.target, "deadline": sla.deadline.as_millis()}));
+    let sla =
+        typed.sla.as_ref().map(|sla| json!({"target": sla.target, "deadline": sla.deadline.as_millis()}));
     json!({
         "type": typed.type_,
         "source": typed.source,

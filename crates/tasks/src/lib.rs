@@ -3,23 +3,23 @@
 //! A decider: `(state, event, now) -> decisions`. No I/O, no clock, nothing spawned; randomness comes from a
 //! seed. Does not know SQL, HTTP, or how any kind of work is done.
 
-mod task;
-mod run;
-mod state;
-mod queue;
-mod new;
+mod action;
 mod change;
 mod event;
-mod protocol;
-mod action;
-mod pipeline;
-mod template;
-pub mod schedule;
-pub mod typed;
-mod retry;
-mod token;
 mod id;
+mod new;
+mod pipeline;
+mod protocol;
+mod queue;
+mod retry;
+mod run;
+pub mod schedule;
 mod size;
+mod state;
+mod task;
+mod template;
+mod token;
+pub mod typed;
 
 pub use action::{Action, Attempt, Running};
 pub use change::{Audit, Change, Dedupe, Loaded, Totals, WorkerRow};

@@ -64,14 +64,18 @@ fn parse_step(step: &Value, place: &str, retries: u32, timeout: Duration) -> Res
         None | Some(Value::Null) => timeout,
         Some(value) => match value.as_f64().filter(|secs| *secs > 0.0 && *secs <= TIMEOUT_MAX_SECS) {
             Some(secs) => Duration::from_secs_f64(secs),
-            None => return Err(bad("timeout_seconds", format!("must be above 0 and at most {TIMEOUT_MAX_SECS}"))),
+            None => {
+                return Err(bad("timeout_seconds", format!("must be above 0 and at most {TIMEOUT_MAX_SECS}")));
+            }
         },
     };
     let max_retries = match step.get("max_retries") {
         None | Some(Value::Null) => retries,
         Some(value) => match value.as_u64().filter(|n| *n <= RETRIES_MAX) {
             Some(n) => n as u32,
-            None => return Err(bad("max_retries", format!("must be a whole number from 0 to {RETRIES_MAX}"))),
+            None => {
+                return Err(bad("max_retries", format!("must be a whole number from 0 to {RETRIES_MAX}")));
+            }
         },
     };
     Ok(Step {
@@ -113,12 +117,9 @@ pub(crate) fn next(task: &Task, run: &mut Run, now: Timestamp) -> Result<Next, T
         let index = run.steps.len();
         let Some(step) = steps.get(index) else { return Ok(Next::End) };
         match &step.condition {
-            Some(condition) if !context(task, run).holds(condition)? => run.steps.push(StepResult {
-                index: index as u32,
-                id: step.id.clone(),
-                result: None,
-                at: now,
-            }),
+            Some(condition) if !context(task, run).holds(condition)? => {
+                run.steps.push(StepResult { index: index as u32, id: step.id.clone(), result: None, at: now })
+            }
             _ => return Ok(Next::Step(index as u32)),
         }
     }
@@ -189,12 +190,24 @@ mod tests {
             (json!({"pipeline": [{"id": "a"}]}), "payload.pipeline[0].uses"),
             (json!({"pipeline": [{"id": "a", "uses": ""}]}), "payload.pipeline[0].uses"),
             (json!({"pipeline": [{"id": "a", "uses": "x", "with": 1}]}), "payload.pipeline[0].with"),
-            (json!({"pipeline": [{"id": "a", "uses": "x", "with": {"a": "${"}}]}), "payload.pipeline[0].with"),
+            (
+                json!({"pipeline": [{"id": "a", "uses": "x", "with": {"a": "${"}}]}),
+                "payload.pipeline[0].with",
+            ),
             (json!({"pipeline": [{"id": "a", "uses": "x", "if": "a b"}]}), "payload.pipeline[0].if"),
-            (json!({"pipeline": [{"id": "a", "uses": "x", "timeout_seconds": 0}]}), "payload.pipeline[0].timeout_seconds"),
-            (json!({"pipeline": [{"id": "a", "uses": "x", "max_retries": 11}]}), "payload.pipeline[0].max_retries"),
+            (
+                json!({"pipeline": [{"id": "a", "uses": "x", "timeout_seconds": 0}]}),
+                "payload.pipeline[0].timeout_seconds",
+            ),
+            (
+                json!({"pipeline": [{"id": "a", "uses": "x", "max_retries": 11}]}),
+                "payload.pipeline[0].max_retries",
+            ),
             (json!({"pipeline": [{"id": "a", "uses": "x", "after": 1}]}), "payload.pipeline[0].after"),
-            (json!({"pipeline": [{"id": "a", "uses": "x"}, {"id": "a", "uses": "x"}]}), "payload.pipeline[1]"),
+            (
+                json!({"pipeline": [{"id": "a", "uses": "x"}, {"id": "a", "uses": "x"}]}),
+                "payload.pipeline[1]",
+            ),
         ] {
             match parse(&payload, 3, Duration::from_secs(30)) {
                 Err(Refusal::Invalid { field: got, .. }) => assert_eq!(got, field, "{payload}"),

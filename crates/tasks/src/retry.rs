@@ -12,12 +12,7 @@ const CAP: Duration = Duration::from_secs(60);
 const ASKED_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 /// The wait after the `failures`-th failed try (from 1), not shorter than the worker asked for.
-pub(crate) fn wait(
-    backoff: Backoff,
-    failures: u32,
-    asked: Option<Duration>,
-    rng: &mut impl Rng,
-) -> Duration {
+pub(crate) fn wait(backoff: Backoff, failures: u32, asked: Option<Duration>, rng: &mut impl Rng) -> Duration {
     let nth = failures.max(1);
     let own = match backoff {
         Backoff::ExponentialJitter => {
@@ -43,7 +38,8 @@ mod tests {
     #[test]
     fn waits_grow_and_stay_in_bounds() {
         let mut rng = StdRng::from_seed([1; 32]);
-        for (failures, low, high) in [(1, 500, 1_000), (2, 1_000, 2_000), (7, 30_000, 60_000), (99, 30_000, 60_000)]
+        for (failures, low, high) in
+            [(1, 500, 1_000), (2, 1_000, 2_000), (7, 30_000, 60_000), (99, 30_000, 60_000)]
         {
             for _ in 0..100 {
                 let ms = wait(Backoff::ExponentialJitter, failures, None, &mut rng).as_millis();

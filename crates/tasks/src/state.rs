@@ -125,9 +125,16 @@ mod tests {
 
     #[test]
     fn every_word_reads_back() {
-        for word in
-            ["scheduled", "awaiting_approval", "available", "running", "retryable", "completed", "cancelled", "dead"]
-        {
+        for word in [
+            "scheduled",
+            "awaiting_approval",
+            "available",
+            "running",
+            "retryable",
+            "completed",
+            "cancelled",
+            "dead",
+        ] {
             assert_eq!(RunState::parse(word).map(RunState::as_str), Some(word));
         }
         assert_eq!(RunState::parse("done"), None);

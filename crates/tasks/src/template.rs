@@ -85,11 +85,13 @@ impl Context {
             Value::Array(items) => {
                 Value::Array(items.iter().map(|item| self.fill(item, left)).collect::<Result<_, _>>()?)
             }
-            Value::Object(map) => Value::Object(
-                map.iter()
-                    .map(|(key, item)| Ok((key.clone(), self.fill(item, left)?)))
-                    .collect::<Result<Map<_, _>, TemplateError>>()?,
-            ),
+            Value::Object(map) => {
+                Value::Object(
+                    map.iter()
+                        .map(|(key, item)| Ok((key.clone(), self.fill(item, left)?)))
+                        .collect::<Result<Map<_, _>, TemplateError>>()?,
+                )
+            }
             other => other.clone(),
         })
     }
@@ -119,7 +121,8 @@ impl Context {
             return Ok(Value::String(at.rfc3339()));
         }
         let fail = |why: String| TemplateError::Evaluate { expr: expr.to_owned(), why };
-        let found = compile(expr)?.search(self.data.clone()).map_err(|why| fail(one_line(&why.to_string())))?;
+        let found =
+            compile(expr)?.search(self.data.clone()).map_err(|why| fail(one_line(&why.to_string())))?;
         serde_json::to_value(&*found).map_err(|why| fail(why.to_string()))
     }
 }
@@ -300,7 +303,10 @@ mod tests {
         check_render(json!("${ params.list }"), json!([1, 2]));
         check_render(json!("n=${params.n} on=${params.on} ${params.none}"), json!("n=7 on=true null"));
         check_render(json!("${params.missing}"), json!(null));
-        check_render(json!({"a": ["${params.name}", 3, "plain $ {x}"]}), json!({"a": ["x", 3, "plain $ {x}"]}));
+        check_render(
+            json!({"a": ["${params.name}", 3, "plain $ {x}"]}),
+            json!({"a": ["x", 3, "plain $ {x}"]}),
+        );
         check_render(json!("${params.{a: n, b: name}}!"), json!("{\"a\":7,\"b\":\"x\"}!"));
         check_render(json!("${steps.weather.sky == 'a}b'}"), json!(true));
         check_render(json!("${now+24h}"), json!("2026-11-23T00:00:00.000Z"));

@@ -135,7 +135,9 @@ fn load_alerts(connection: &Connection) -> Result<Vec<alerts::Change>, Error> {
         let name = alert_table(table);
         let sql = match table {
             Table::Decision => {
-                format!("SELECT key, row FROM (SELECT * FROM {name} ORDER BY key DESC LIMIT {DECISIONS_MAX}) ORDER BY key")
+                format!(
+                    "SELECT key, row FROM (SELECT * FROM {name} ORDER BY key DESC LIMIT {DECISIONS_MAX}) ORDER BY key"
+                )
             }
             _ => format!("SELECT key, row FROM {name} ORDER BY key"),
         };
@@ -159,8 +161,11 @@ fn load_rules(connection: &Connection) -> Result<Vec<rules::ActiveRow>, Error> {
         Ok((key, value))
     });
     let read = |(key, row): (String, Value)| {
-        rules::ActiveRow::from_json(&row)
-            .map_err(|why| Error::Row { table: "rule_state", key, what: why.to_string() })
+        rules::ActiveRow::from_json(&row).map_err(|why| Error::Row {
+            table: "rule_state",
+            key,
+            what: why.to_string(),
+        })
     };
     rows.map_err(|bad| bad.reading("the rules' rows"))?.into_iter().map(read).collect()
 }

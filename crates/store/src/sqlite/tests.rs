@@ -4,8 +4,8 @@ use model::{Class, Labels, TaskSpec};
 use serde_json::json;
 use std::time::Duration;
 use tasks::{
-    Change, Completion, Form, NewScheduled, NewTask, NewTyped, Outcome, Queue, RunError, RunState, Settings, Sla,
-    TaskId, TokenResult, Urgency, WorkRequest, WorkerCard,
+    Change, Completion, Form, NewScheduled, NewTask, NewTyped, Outcome, Queue, RunError, RunState, Settings,
+    Sla, TaskId, TokenResult, Urgency, WorkRequest, WorkerCard,
 };
 
 fn at(secs: i64) -> Timestamp {
@@ -180,7 +180,8 @@ fn the_reader_sees_what_was_committed() {
     done.complete = claims
         .iter()
         .map(|claim| {
-            let outcome = if claim.kind == "noop" { Outcome::Done(json!({"ok": true})) } else { fail.clone() };
+            let outcome =
+                if claim.kind == "noop" { Outcome::Done(json!({"ok": true})) } else { fail.clone() };
             Completion { token: claim.token, outcome }
         })
         .collect();
@@ -203,7 +204,10 @@ fn the_reader_sees_what_was_committed() {
     assert_eq!(ids(status("active")), [nightly]);
     assert_eq!(ids(status("failed")), [b]);
     assert_eq!(ids(status("completed")), [a]);
-    assert_eq!(ids(TaskFilter { schedule_kind: Some("cron".to_owned()), ..TaskFilter::default() }), [nightly]);
+    assert_eq!(
+        ids(TaskFilter { schedule_kind: Some("cron".to_owned()), ..TaskFilter::default() }),
+        [nightly]
+    );
     assert_eq!(ids(TaskFilter { created_by: Some("bob".to_owned()), ..TaskFilter::default() }), []);
 
     let runs = |filter: RunFilter| reader.runs(&RunFilter { limit: 10, ..filter }).unwrap();
@@ -322,10 +326,55 @@ fn the_file_is_private_and_a_newer_one_is_refused() {
 fn classes_share_a_transaction_with_what_caused_them() {
     let mut fixture = Fixture::new();
     let mut out = Vec::new();
-    let run =
-        fixture.queue.submit_page(TaskSpec::new("page", json!({})), Vec::new(), Duration::ZERO, at(0), &mut out);
+    let run = fixture.queue.submit_page(
+        TaskSpec::new("page", json!({})),
+        Vec::new(),
+        Duration::ZERO,
+        at(0),
+        &mut out,
+    );
     fixture.queue.amend_args(run, json!({"diagnosis": []}), &mut out);
     fixture.commit(out);
     let runs = fixture.store.load().unwrap().tasks.runs;
     assert_eq!((runs[0].class, runs[0].args.as_deref()), (Class::Page, Some(&json!({"diagnosis": []}))));
+}
+
+/// 10,000 tasks from submit to done in batches of 100 and 50; prints what each part costs. Debug builds are
+/// slow: only the shape is asserted, one transaction a batch.
+#[test]
+fn a_batch_is_one_transaction() {
+    let mut fixture = Fixture::new();
+    let (mut decide, mut write) = (Duration::ZERO, Duration::ZERO);
+    let mut step = |fixture: &mut Fixture, act: &mut dyn FnMut(&mut Queue, &mut Vec<Change>)| {
+        let (start, mut out) = (std::time::Instant::now(), Vec::new());
+        act(&mut fixture.queue, &mut out);
+        decide += start.elapsed();
+        let start = std::time::Instant::now();
+        fixture.commit(out);
+        write += start.elapsed();
+    };
+    for _ in 0..100 {
+        step(&mut fixture, &mut |queue, out| {
+            for n in 0..100 {
+                let spec = TaskSpec::new("noop", json!({"n": n, "pad": "x".repeat(180)}));
+                queue.submit(NewTask::Plain(spec, Duration::ZERO), "ann", at(0), out).unwrap();
+            }
+        });
+    }
+    let mut complete = Vec::new();
+    for _ in 0..201 {
+        let request = WorkRequest { complete: std::mem::take(&mut complete), ..worker("w", 50) };
+        step(&mut fixture, &mut |queue, out| {
+            let (reply, _) = queue.work(&request, at(1), out);
+            complete = reply
+                .runs
+                .into_iter()
+                .map(|claim| Completion { token: claim.token, outcome: Outcome::Done(json!(null)) })
+                .collect();
+        });
+    }
+    println!("10,000 tasks: deciding {:?}, writing {:?}", decide, write);
+    let counts = fixture.queue.counts(at(2));
+    assert_eq!((counts.pending, counts.processing, counts.totals.completed), (0, 0, 10_000));
+    assert_eq!(fixture.store.commit(&Changes::default()).unwrap().number, 302);
 }

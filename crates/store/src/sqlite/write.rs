@@ -7,8 +7,8 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde_json::Value;
 use std::sync::Arc;
 use tasks::{
-    Audit, Change, Dedupe, Form, Progress, Run, RunId, StepResult, Task, TaskId, Totals, WorkerRow, backoff_str,
-    class_str,
+    Audit, Change, Dedupe, Form, Progress, Run, RunId, StepResult, Task, TaskId, Totals, WorkerRow,
+    backoff_str, class_str,
 };
 
 pub(super) fn commit(connection: &mut Connection, changes: &Changes) -> Result<(), Error> {
@@ -179,42 +179,45 @@ fn put_run(transaction: &Transaction<'_>, run: &Run) -> rusqlite::Result<()> {
     run.steps.iter().try_for_each(|step| put_step(transaction, run.id, step))
 }
 
+/// What moves while a run is live. `finished_at` is left alone, so that no index is touched.
+const MOVE: &str = "UPDATE task_run SET state = ?2, attempt = ?3, failures = ?4, rescues = ?5, token = ?6, \
+     lease_owner = ?7, leased_until = ?8, claimed_at = ?9, run_at = ?10, step = ?11, progress = ?12, \
+     checkpoint = ?13, outcome = ?14, error_kind = ?15, error = ?16, started_at = ?17 WHERE id = ?1";
+
+/// What its end adds.
+const END: &str = "UPDATE task_run SET success = ?2, output = ?3, finished_at = ?4 WHERE id = ?1";
+
 fn move_run(transaction: &Transaction<'_>, id: RunId, at: &Progress) -> rusqlite::Result<()> {
-    let sql = "UPDATE task_run SET state = ?2, attempt = ?3, failures = ?4, rescues = ?5, token = ?6, \
-         lease_owner = ?7, leased_until = ?8, claimed_at = ?9, run_at = ?10, step = ?11, progress = ?12, \
-         checkpoint = ?13, outcome = ?14, success = ?15, output = ?16, error_kind = ?17, error = ?18, \
-         started_at = ?19, finished_at = ?20 WHERE id = ?1";
-    transaction
-        .prepare_cached(sql)?
-        .execute(params![
-            &*id.text(),
-            at.state.as_str(),
-            at.attempt,
-            at.failures,
-            at.rescues,
-            at.token.map(|token| token.to_bytes()),
-            at.worker_id.as_deref(),
-            ms(at.lease_until),
-            ms(at.claimed_at),
-            at.run_at.as_millis(),
-            at.step,
-            at.progress,
-            text(&at.checkpoint),
-            at.outcome.map(|bits| bits as i64),
-            at.success(),
-            text(&at.output),
-            at.error.as_ref().map(|error| error.kind.as_str()),
-            at.error.as_ref().map(|error| error.message.as_str()),
-            ms(at.started_at),
-            ms(at.finished_at),
-        ])
-        .map(drop)
+    let id = id.text();
+    transaction.prepare_cached(MOVE)?.execute(params![
+        &*id,
+        at.state.as_str(),
+        at.attempt,
+        at.failures,
+        at.rescues,
+        at.token.map(|token| token.to_bytes()),
+        at.worker_id.as_deref(),
+        ms(at.lease_until),
+        ms(at.claimed_at),
+        at.run_at.as_millis(),
+        at.step,
+        at.progress,
+        text(&at.checkpoint),
+        at.outcome.map(|bits| bits as i64),
+        at.error.as_ref().map(|error| error.kind.as_str()),
+        at.error.as_ref().map(|error| error.message.as_str()),
+        ms(at.started_at),
+    ])?;
+    if at.state.is_final() {
+        let params = params![&*id, at.success(), text(&at.output), ms(at.finished_at)];
+        transaction.prepare_cached(END)?.execute(params)?;
+    }
+    Ok(())
 }
 
 fn put_step(transaction: &Transaction<'_>, id: RunId, step: &StepResult) -> rusqlite::Result<()> {
     let sql = "INSERT OR REPLACE INTO task_step (run_id, step, id, result, at) VALUES (?1, ?2, ?3, ?4, ?5)";
-    let params =
-        params![&*id.text(), step.index, step.id, text(&step.result), step.at.as_millis()];
+    let params = params![&*id.text(), step.index, step.id, text(&step.result), step.at.as_millis()];
     transaction.prepare_cached(sql)?.execute(params).map(drop)
 }
 
@@ -264,7 +267,9 @@ pub(super) fn totals(totals: &Totals) -> [(&'static str, u64); 5] {
 fn put_totals(transaction: &Transaction<'_>, new: &Totals) -> rusqlite::Result<()> {
     let mut statement =
         transaction.prepare_cached("INSERT OR REPLACE INTO total (name, value) VALUES (?1, ?2)")?;
-    totals(new).into_iter().try_for_each(|(name, value)| statement.execute(params![name, value as i64]).map(drop))
+    totals(new)
+        .into_iter()
+        .try_for_each(|(name, value)| statement.execute(params![name, value as i64]).map(drop))
 }
 
 /// A row of a table of keys and JSON; `None` removes it.
@@ -297,9 +302,8 @@ pub(super) fn prune(connection: &mut Connection, before: Timestamp, limit: usize
 /// Ids begin with the time of their making, so the search looks at nothing younger and stops at the limit.
 fn delete_old(transaction: &Transaction<'_>, before: Timestamp, limit: usize) -> rusqlite::Result<usize> {
     let (ms, limit) = (before.as_millis(), limit as i64);
-    let mut old = transaction.prepare_cached(
-        "SELECT id FROM task_run WHERE id < ?3 AND finished_at < ?1 ORDER BY id LIMIT ?2",
-    )?;
+    let mut old = transaction
+        .prepare_cached("SELECT id FROM task_run WHERE id < ?3 AND finished_at < ?1 ORDER BY id LIMIT ?2")?;
     let hex = format!("{:012x}", ms.max(0));
     let id_before = format!("{}-{}", &hex[..8], &hex[8..]);
     let ids = old.query_map(params![ms, limit, id_before], |row| row.get(0))?;

@@ -62,7 +62,8 @@ impl Queue {
             true => (RunState::Available, now),
             false => (RunState::Scheduled, now.plus(deadline)),
         };
-        let page_run = self.put_internal(TaskSpec { class: Class::Page, ..page }, None, state, run_at, now, out);
+        let page_run =
+            self.put_internal(TaskSpec { class: Class::Page, ..page }, None, state, run_at, now, out);
         if !diagnose.is_empty() {
             let mut waiting = Waiting::new(false);
             for (step, spec) in diagnose {
@@ -136,7 +137,13 @@ impl Queue {
     }
 
     /// A child's run ended: its page may be ready, or it is too late for it.
-    pub(super) fn child_ended(&mut self, run: &Run, parent: &Parent, now: Timestamp, events: &mut Vec<Event>) {
+    pub(super) fn child_ended(
+        &mut self,
+        run: &Run,
+        parent: &Parent,
+        now: Timestamp,
+        events: &mut Vec<Event>,
+    ) {
         let Some(waiting) = self.pages.get_mut(&parent.run_id) else { return };
         let ended = child(parent.step.clone(), run, now);
         if let Some(child) = waiting.children.iter_mut().find(|child| child.run_id == run.id) {

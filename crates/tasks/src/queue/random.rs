@@ -210,7 +210,8 @@ impl World {
     fn restart(&mut self) {
         self.births += 1;
         let life = self.births as u8;
-        let settings = Settings { seed: [life.wrapping_mul(31).wrapping_add(7); 32], ..World::settings(life) };
+        let settings =
+            Settings { seed: [life.wrapping_mul(31).wrapping_add(7); 32], ..World::settings(life) };
         self.queue = Queue::new(settings, self.disk.loaded(), self.now);
         // Its own worker dies with it.
         let births = self.births;
@@ -273,8 +274,12 @@ impl World {
                 self.puppets[who].sent.push(completion);
             }
         }
-        let lost: Vec<_> =
-            reply.results.iter().filter(|(_, result)| *result != TokenResult::Accepted).map(|(t, _)| *t).collect();
+        let lost: Vec<_> = reply
+            .results
+            .iter()
+            .filter(|(_, result)| *result != TokenResult::Accepted)
+            .map(|(t, _)| *t)
+            .collect();
         self.puppets[who].held.retain(|claim| !lost.contains(&claim.token));
         for claim in reply.runs {
             assert!(claim.kind == "noop" || who == 0, "seed {}: a page went to {who}", self.seed);
@@ -300,8 +305,13 @@ impl World {
         let complete = [Some(token), theirs].into_iter().flatten();
         let complete = complete.map(|token| Completion { token, outcome: Outcome::Done(json!("forged")) });
         let card = self.puppets[2].card.clone();
-        let request =
-            WorkRequest { worker: card, complete: complete.collect(), extend: vec![], want: 0, wait: Duration::ZERO };
+        let request = WorkRequest {
+            worker: card,
+            complete: complete.collect(),
+            extend: vec![],
+            want: 0,
+            wait: Duration::ZERO,
+        };
         // The worker may not have been heard of before: let it be, so that only the forgery counts below.
         let mut out = Vec::new();
         let hello = WorkRequest { complete: vec![], ..request.clone() };
@@ -331,7 +341,10 @@ impl World {
             let task = &self.disk.tasks[id];
             assert!(run.at.failures <= task.max_retries + 1, "seed {seed}: {id} tried too often");
             assert!(run.at.rescues <= RESCUES_MAX + 1, "seed {seed}: {id} rescued too often");
-            assert!(self.disk.completions.get(&run.id).copied().unwrap_or(0) <= 1, "seed {seed}: {id} ended twice");
+            assert!(
+                self.disk.completions.get(&run.id).copied().unwrap_or(0) <= 1,
+                "seed {seed}: {id} ended twice"
+            );
         }
     }
 
@@ -345,13 +358,14 @@ impl World {
             self.tick();
             for who in 0..4 {
                 let puppet = &mut self.puppets[who];
-                let complete = puppet.held.drain(..).map(|claim| Completion {
-                    token: claim.token,
-                    outcome: Outcome::Done(json!("settled")),
-                });
+                let complete = puppet
+                    .held
+                    .drain(..)
+                    .map(|claim| Completion { token: claim.token, outcome: Outcome::Done(json!("settled")) });
                 let complete = complete.collect();
                 let card = puppet.card.clone();
-                let request = WorkRequest { worker: card, complete, extend: vec![], want: 10, wait: Duration::ZERO };
+                let request =
+                    WorkRequest { worker: card, complete, extend: vec![], want: 10, wait: Duration::ZERO };
                 let mut out = Vec::new();
                 let (reply, _) = self.queue.work(&request, self.now, &mut out);
                 self.disk.commit(out);
@@ -389,6 +403,9 @@ fn nothing_is_lost_and_nothing_ends_twice() {
         world.settle();
         let (tasks, totals) = (world.accepted.len(), world.queue.totals);
         println!("round {round}: {tasks} tasks, {} restarts, {totals:?}", world.births);
-        assert!(totals.rescued > 0 && totals.completed > 0 && totals.dead > 0, "seed {seed}: nothing happened");
+        assert!(
+            totals.rescued > 0 && totals.completed > 0 && totals.dead > 0,
+            "seed {seed}: nothing happened"
+        );
     }
 }

@@ -40,7 +40,11 @@ impl Queue {
         self.restore_pages(&ended);
         self.schedules.retain(|_, scheduled| scheduled.task.next_fire.is_some() || scheduled.live.is_some());
         for dedupe in loaded.dedupe {
-            self.hold_key(dedupe);
+            if dedupe.until <= now && !self.is_live(dedupe.task_id) {
+                // The window ended while we were away: the first tick frees the key.
+                self.dedupe_ends.insert((dedupe.until, dedupe.key.clone(), dedupe.by.clone()));
+            }
+            self.hold_key(dedupe, now);
         }
         self.available = 0;
     }

@@ -140,7 +140,13 @@ impl Queue {
     }
 
     /// A schedule's run ended.
-    pub(super) fn schedule_run_ended(&mut self, task: TaskId, run: RunId, now: Timestamp, out: &mut Vec<Change>) {
+    pub(super) fn schedule_run_ended(
+        &mut self,
+        task: TaskId,
+        run: RunId,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) {
         if let Some(scheduled) = self.schedules.get_mut(&task)
             && scheduled.live == Some(run)
         {

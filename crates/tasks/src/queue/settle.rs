@@ -74,7 +74,9 @@ impl Queue {
                 let run_at = now.plus(wait.min(SNOOZE_MAX));
                 self.shift(id, RunEvent::Snooze, out, |at| at.run_at = run_at);
             }
-            Outcome::Failed(error) => self.end(id, RunEvent::GiveUp, Some(bounded(error)), None, now, out, events),
+            Outcome::Failed(error) => {
+                self.end(id, RunEvent::GiveUp, Some(bounded(error)), None, now, out, events)
+            }
         }
     }
 
@@ -91,8 +93,7 @@ impl Queue {
         let Some(step) = live.step() else {
             return self.end(id, RunEvent::Done, None, Some(result), now, out, events);
         };
-        let done =
-            StepResult { index: live.run.at.step, id: step.id.clone(), result: Some(result), at: now };
+        let done = StepResult { index: live.run.at.step, id: step.id.clone(), result: Some(result), at: now };
         live.run.steps.push(done.clone());
         out.push(Change::StepDone(id, done));
         self.open_step(id, now, out, events);

@@ -74,7 +74,9 @@ impl Queue {
 
     /// A running attempt's token stops counting, and its worker is told.
     fn detach(&mut self, id: RunId) {
-        let Some(live) = self.runs.get(&id).filter(|live| live.run.at.state == RunState::Running) else { return };
+        let Some(live) = self.runs.get(&id).filter(|live| live.run.at.state == RunState::Running) else {
+            return;
+        };
         let (worker, token) = (live.run.at.worker_id.clone(), live.run.at.token);
         self.forget_token(token);
         if let (Some(worker), Some(token)) = (worker, token) {

@@ -208,7 +208,10 @@ impl Queue {
         };
         let expr = new.schedule_expr.clone().unwrap_or_default();
         if expr.trim().is_empty() {
-            return Err(Refusal::invalid("schedule_expr", format!("is missing; {} needs one", kind.as_str())));
+            return Err(Refusal::invalid(
+                "schedule_expr",
+                format!("is missing; {} needs one", kind.as_str()),
+            ));
         }
         let timezone = new.timezone.clone().unwrap_or_else(|| self.settings.timezone.clone());
         Ok(Schedule { kind, expr, timezone })
@@ -253,7 +256,8 @@ impl Queue {
     fn holder(&self, key: Option<&str>, by: &str) -> Option<Submitted> {
         let held = self.dedupe.get(&(key?.to_owned(), by.to_owned()))?;
         let live = self.runs.get(&RunId::of_single(held.task_id)).map(|live| &live.task);
-        let task = live.or_else(|| self.schedules.get(&held.task_id).map(|scheduled| &scheduled.task)).cloned();
+        let task =
+            live.or_else(|| self.schedules.get(&held.task_id).map(|scheduled| &scheduled.task)).cloned();
         Some(Submitted { task_id: held.task_id, task, duplicate: true, available: false })
     }
 
@@ -293,12 +297,15 @@ impl Queue {
             let (key, by) = (key.clone(), task.created_by.clone());
             let dedupe = Dedupe { key, by, task_id: task.id, until: now.plus(task.dedupe_window) };
             out.push(Change::DedupePut(dedupe.clone()));
-            self.hold_key(dedupe);
+            self.hold_key(dedupe, now);
         }
     }
 
-    pub(super) fn hold_key(&mut self, dedupe: Dedupe) {
-        self.dedupe_ends.insert((dedupe.until, dedupe.key.clone(), dedupe.by.clone()));
+    /// A key whose window is over is freed when its task ends; until then only the window's end needs a timer.
+    pub(super) fn hold_key(&mut self, dedupe: Dedupe, now: Timestamp) {
+        if dedupe.until > now {
+            self.dedupe_ends.insert((dedupe.until, dedupe.key.clone(), dedupe.by.clone()));
+        }
         self.dedupe.insert((dedupe.key.clone(), dedupe.by.clone()), dedupe);
     }
 

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::{
-    Claim, Completion, Directive, Extension, Finished, NewScheduled, NewTask, NewTyped, Outcome, Refusal, RunError,
-    RunState, Skip, TokenResult, Urgency, WorkReply, WorkRequest, WorkerCard,
+    Claim, Completion, Directive, Extension, Finished, NewScheduled, NewTask, NewTyped, Outcome, Refusal,
+    RunError, RunState, Skip, TokenResult, Urgency, WorkReply, WorkRequest, WorkerCard,
 };
 use model::{Class, TaskSpec};
 use serde_json::{Value, json};
@@ -207,7 +207,10 @@ fn a_run_that_kills_its_workers_is_given_up() {
     }
     assert_eq!(bench.claim("w"), None);
     let finished = bench.finished();
-    assert_eq!((finished[0].state, finished[0].error.as_ref().unwrap().kind.as_str()), (RunState::Dead, "worker_lost"));
+    assert_eq!(
+        (finished[0].state, finished[0].error.as_ref().unwrap().kind.as_str()),
+        (RunState::Dead, "worker_lost")
+    );
 }
 
 #[test]
@@ -217,7 +220,8 @@ fn order_is_class_then_priority_then_time() {
     let first = bench.plain(noop());
     let second = bench.plain(TaskSpec { kind: "http".to_owned(), ..noop() });
     let high = bench.plain(TaskSpec { priority: 1, ..noop() });
-    let later = bench.plain(TaskSpec { run_at: Some(bench.now.plus(Duration::from_secs(1))), priority: 1, ..noop() });
+    let later =
+        bench.plain(TaskSpec { run_at: Some(bench.now.plus(Duration::from_secs(1))), priority: 1, ..noop() });
     let order: Vec<_> = bench.work(ask("w", 10)).runs.into_iter().map(|claim| claim.task_id).collect();
     assert_eq!(order, [high, first, second, low].map(|id| id.to_string()));
     assert_eq!(bench.after(1_000).claim("w").unwrap().task_id, later.to_string());
@@ -359,7 +363,13 @@ fn steps(names: &[&str]) -> Vec<(String, TaskSpec)> {
 fn a_page_leaves_when_its_steps_have_ended() {
     let mut bench = Bench::new();
     let page = TaskSpec::new("page", json!({"key": "k"}));
-    let id = bench.queue.submit_page(page, steps(&["redis", "file"]), Duration::from_secs(5), bench.now, &mut bench.out);
+    let id = bench.queue.submit_page(
+        page,
+        steps(&["redis", "file"]),
+        Duration::from_secs(5),
+        bench.now,
+        &mut bench.out,
+    );
     let runs = bench.work(ask(BUILTIN_WORKER, 10)).runs;
     assert_eq!(runs.iter().map(|claim| claim.kind.as_str()).collect::<Vec<_>>(), ["redis", "file"]);
     bench.now = bench.now.plus(Duration::from_millis(40));
@@ -373,7 +383,8 @@ fn a_page_leaves_when_its_steps_have_ended() {
         panic!("no page: {:?}", bench.events)
     };
     assert_eq!(run_id, id);
-    let found: Vec<_> = children.iter().map(|child| (child.step.as_str(), child.state, child.took_ms)).collect();
+    let found: Vec<_> =
+        children.iter().map(|child| (child.step.as_str(), child.state, child.took_ms)).collect();
     assert_eq!(found, [("redis", RunState::Dead, 40), ("file", RunState::Completed, 40)]);
     assert!(bench.queue.amend_args(id, json!({"key": "k", "diagnosis": 2}), &mut bench.out));
     assert_eq!(bench.claim(BUILTIN_WORKER).unwrap().args, json!({"key": "k", "diagnosis": 2}));
@@ -383,13 +394,21 @@ fn a_page_leaves_when_its_steps_have_ended() {
 fn a_page_is_never_late() {
     let mut bench = Bench::new();
     let page = TaskSpec::new("page", json!({"key": "k"}));
-    let id = bench.queue.submit_page(page, steps(&["redis", "file"]), Duration::from_secs(5), bench.now, &mut bench.out);
+    let id = bench.queue.submit_page(
+        page,
+        steps(&["redis", "file"]),
+        Duration::from_secs(5),
+        bench.now,
+        &mut bench.out,
+    );
     let runs = bench.work(ask(BUILTIN_WORKER, 10)).runs;
     bench.end(BUILTIN_WORKER, &runs[0], Outcome::Done(json!("pong")));
     assert_eq!(bench.queue.next_wake(), Some(bench.now.plus(Duration::from_secs(5))));
     bench.after(5_000);
     let states = bench.events.iter().find_map(|event| match event {
-        Event::PageReady { children, .. } => Some(children.iter().map(|child| child.state).collect::<Vec<_>>()),
+        Event::PageReady { children, .. } => {
+            Some(children.iter().map(|child| child.state).collect::<Vec<_>>())
+        }
         _ => None,
     });
     assert_eq!(states, Some(vec![RunState::Completed, RunState::Running]));
@@ -525,7 +544,8 @@ fn schedules_are_refused_with_the_field() {
 fn cancelling_stops_what_waits_runs_and_fires() {
     let mut bench = Bench::new();
     let waits = bench.plain(TaskSpec { kind: "later".to_owned(), ..noop() });
-    let task = bench.submit(pipeline("cron", "* * * * *", json!([{"id": "a", "uses": "noop"}]))).unwrap().task_id;
+    let task =
+        bench.submit(pipeline("cron", "* * * * *", json!([{"id": "a", "uses": "noop"}]))).unwrap().task_id;
     bench.after(60_000);
     let mut noops = ask("w", 1);
     noops.worker.kinds = vec!["noop".to_owned()];
@@ -563,7 +583,9 @@ fn a_typed_task_can_be_moved_by_hand() {
         let (now, mut events) = (bench.now, Vec::new());
         let done = bench.queue.patch_status(id, word, None, "ann", now, &mut bench.out, &mut events);
         bench.events.extend(events);
-        done.map(|()| bench.queue.runs.get(&RunId::of_single(id)).map(|live| crate::status_word(&live.run.at)))
+        done.map(|()| {
+            bench.queue.runs.get(&RunId::of_single(id)).map(|live| crate::status_word(&live.run.at))
+        })
     };
     let id = bench.submit(typed()).unwrap().task_id;
     for word in ["in_progress", "blocked", "assigned", "blocked", "in_progress"] {
@@ -611,7 +633,13 @@ fn workers_are_bounded_drained_and_forgotten() {
 #[test]
 fn a_class_of_its_own_is_no_user() {
     let mut bench = Bench::new();
-    bench.queue.submit_page(TaskSpec::new("page", json!({})), steps(&["a"]), Duration::ZERO, bench.now, &mut bench.out);
+    bench.queue.submit_page(
+        TaskSpec::new("page", json!({})),
+        steps(&["a"]),
+        Duration::ZERO,
+        bench.now,
+        &mut bench.out,
+    );
     let counts = bench.queue.counts(bench.now);
     assert_eq!((counts.pending, counts.totals.accepted), (0, 0));
     assert_eq!(counts.ours.iter().map(|(_, n)| n).sum::<usize>(), 2);

@@ -19,7 +19,9 @@ impl Queue {
                 Some(RunState::Running) => self.rescue(id, now, out, &mut events),
                 Some(_) if self.release(id, now, out, &mut events) => {}
                 Some(_) => self.shift(id, RunEvent::Due, out, |_| {}),
-                None => unreachable!("timer of {id} at {at:?}: a run leaves the index before it leaves memory"),
+                None => {
+                    unreachable!("timer of {id} at {at:?}: a run leaves the index before it leaves memory")
+                }
             }
         }
         self.release_ready(now, out, &mut events);

@@ -1,6 +1,7 @@
 //! Cron expressions: reading the fields, and which wall-clock times they mean. Knows nothing of zones.
 //!
 //! Days: if both day fields are restricted either may match, else both must; unrestricted is `*` or `?` alone.
+//! A weekday field of nothing but `#` (`MON#1`) narrows the days of the month instead.
 
 use super::ScheduleError;
 use jiff::civil::{Date, DateTime, Time, Weekday};
@@ -70,11 +71,20 @@ struct Weekdays {
 }
 
 const MONTHS: [&str; 12] = [
-    "january", "february", "march", "april", "may", "june", "july", "august", "september", "october",
-    "november", "december",
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
 ];
-const WEEKDAYS: [&str; 7] =
-    ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
+const WEEKDAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
 
 impl Cron {
     /// Reads an expression, or one of `@hourly @daily @midnight @weekly @monthly @yearly @annually`.
@@ -191,7 +201,8 @@ impl Cron {
         let first = Date::new(year, month, 1).ok()?;
         let len = first.days_in_month() as u32;
         let (days, weekdays) = (self.days.in_month(first, len), self.weekdays.in_month(first, len));
-        Some(if self.days.any || self.weekdays.any { days & weekdays } else { days | weekdays })
+        let both = self.days.any || self.weekdays.any || self.weekdays.is_nth_only();
+        Some(if both { days & weekdays } else { days | weekdays })
     }
 }
 
@@ -219,6 +230,10 @@ impl Days {
 }
 
 impl Weekdays {
+    fn is_nth_only(&self) -> bool {
+        self.set == 0 && self.last == 0
+    }
+
     fn in_month(&self, first: Date, len: u32) -> u64 {
         let start = weekday_number(first.weekday());
         let mut set = 0;
@@ -330,7 +345,8 @@ impl Numbers {
     fn value(&self, text: &str) -> Result<u32, ScheduleError> {
         let value = number(text).or_else(|| {
             let text = text.to_ascii_lowercase();
-            let place = self.names.iter().position(|name| text == *name || (text.len() == 3 && text == name[..3]));
+            let place =
+                self.names.iter().position(|name| text == *name || (text.len() == 3 && text == name[..3]));
             place.map(|place| place as u32 + self.low)
         });
         match value {
@@ -404,21 +420,31 @@ fn weekday_range(numbers: &Numbers, part: &str) -> Result<u64, ScheduleError> {
         }
     };
     let whole_week = range.contains('-') && low % 7 == 0 && high % 7 == 0;
-    let (low, high) = if whole_week { (0, 6) } else if low == 7 && high < 7 { (0, high) } else { (low, high) };
+    let (low, high) = if whole_week {
+        (0, 6)
+    } else if low == 7 && high < 7 {
+        (0, high)
+    } else {
+        (low, high)
+    };
     let stride = step.unwrap_or(1) as usize;
-    let bits = |days: std::ops::RangeInclusive<u32>| days.step_by(stride).fold(0, |set, day| set | 1 << (day % 7));
+    let bits =
+        |days: std::ops::RangeInclusive<u32>| days.step_by(stride).fold(0, |set, day| set | 1 << (day % 7));
     Ok(if low <= high { bits(low..=high) } else { bits(low..=7) | bits(stride as u32..=high) })
 }
 
 fn parse_years(text: &str) -> Result<u128, ScheduleError> {
-    let fail = |what: &str| ScheduleError::Field { field: "year", text: text.to_owned(), what: what.to_owned() };
+    let fail =
+        |what: &str| ScheduleError::Field { field: "year", text: text.to_owned(), what: what.to_owned() };
     let (first, last) = (*YEARS.start() as u32, *YEARS.end() as u32);
     let year = |text: &str| number(text).filter(|year| (first..=last).contains(year));
     let bad = "must be from 1970 to 2099";
     let mut set = 0u128;
     for part in text.split(',') {
         let (range, step) = match part.split_once('/') {
-            Some((range, step)) => (range, number(step).filter(|step| *step > 0).ok_or_else(|| fail("bad step"))?),
+            Some((range, step)) => {
+                (range, number(step).filter(|step| *step > 0).ok_or_else(|| fail("bad step"))?)
+            }
             None => (part, 1),
         };
         let (low, high) = match range.split_once('-') {

@@ -95,7 +95,8 @@ impl Stretch {
         let limit = jiff::civil::date(horizon.min(9998) + 1, 1, 1).at(0, 0, 0, 0);
         let until = self.end.map_or(limit, |end| self.civil(end).min(limit));
         let regular = self.regular(cron, zone, policy, from, until);
-        let shifted = if policy.gap == Gap::Shift && !cron.is_real_time() { self.shifted(cron, from) } else { None };
+        let shifted =
+            if policy.gap == Gap::Shift && !cron.is_real_time() { self.shifted(cron, from) } else { None };
         match (regular, shifted) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),

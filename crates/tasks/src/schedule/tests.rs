@@ -17,15 +17,29 @@ fn a_skipped_time_of_day_is_shifted_or_skipped() {
     let after = "2026-03-28T12:00:00+01:00";
     let (shift, skip) = (Policy::default(), Policy { gap: Gap::Skip, ..Policy::default() });
     // In Berlin clocks go from 02:00 to 03:00 on 29 March 2026.
-    check("30 2 * * *", "Europe/Berlin", shift, after, &["2026-03-29T03:30:00+02:00", "2026-03-30T02:30:00+02:00"]);
+    check(
+        "30 2 * * *",
+        "Europe/Berlin",
+        shift,
+        after,
+        &["2026-03-29T03:30:00+02:00", "2026-03-30T02:30:00+02:00"],
+    );
     check("30 2 * * *", "Europe/Berlin", skip, after, &["2026-03-30T02:30:00+02:00"]);
-    check("30 2,3 * * *", "Europe/Berlin", shift, after, &["2026-03-29T03:30:00+02:00", "2026-03-30T02:30:00+02:00"]);
+    check(
+        "30 2,3 * * *",
+        "Europe/Berlin",
+        shift,
+        after,
+        &["2026-03-29T03:30:00+02:00", "2026-03-30T02:30:00+02:00"],
+    );
     check("30 8 * * *", "Europe/Berlin", shift, after, &["2026-03-29T08:30:00+02:00"]);
-    check("*/30 * * * *", "Europe/Berlin", shift, "2026-03-29T01:15:00+01:00", &[
-        "2026-03-29T01:30:00+01:00",
-        "2026-03-29T03:00:00+02:00",
-        "2026-03-29T03:30:00+02:00",
-    ]);
+    check(
+        "*/30 * * * *",
+        "Europe/Berlin",
+        shift,
+        "2026-03-29T01:15:00+01:00",
+        &["2026-03-29T01:30:00+01:00", "2026-03-29T03:00:00+02:00", "2026-03-29T03:30:00+02:00"],
+    );
 }
 
 #[test]
@@ -37,11 +51,13 @@ fn a_time_of_day_that_occurs_twice_fires_once_or_twice() {
     check("30 2 * * *", "Europe/Berlin", fold(Fold::Second), after, &[second, "2026-10-26T02:30:00+01:00"]);
     check("30 2 * * *", "Europe/Berlin", fold(Fold::First), after, &[first, "2026-10-26T02:30:00+01:00"]);
     check("30 2 * * *", "Europe/Berlin", fold(Fold::Both), after, &[first, second]);
-    check("0 * * * *", "Europe/Berlin", fold(Fold::Second), "2026-10-25T01:59:00+02:00", &[
-        "2026-10-25T02:00:00+02:00",
-        "2026-10-25T02:00:00+01:00",
-        "2026-10-25T03:00:00+01:00",
-    ]);
+    check(
+        "0 * * * *",
+        "Europe/Berlin",
+        fold(Fold::Second),
+        "2026-10-25T01:59:00+02:00",
+        &["2026-10-25T02:00:00+02:00", "2026-10-25T02:00:00+01:00", "2026-10-25T03:00:00+01:00"],
+    );
 }
 
 #[test]
@@ -81,7 +97,10 @@ fn refuses_with_the_field() {
         ("0 0 32 * *", "day of month \"32\": must be from 1 to 31"),
         ("0 0 * * 1#6", "day of week \"1#6\": after # must come a number from 1 to 5"),
         ("0 0 * * 8", "day of week \"8\": must be from 0 to 7"),
-        ("@reboot", "\"@reboot\" is unknown; known: @hourly @daily @midnight @weekly @monthly @yearly @annually"),
+        (
+            "@reboot",
+            "\"@reboot\" is unknown; known: @hourly @daily @midnight @weekly @monthly @yearly @annually",
+        ),
         ("-1 * * * *", "minute \"\": is no number or name of this field"),
         (", * * * *", "minute \"\": is no number or name of this field"),
     ] {
