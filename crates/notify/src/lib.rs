@@ -1,1 +1,97 @@
-//! One file per receiver: webhook, slack, console.
+//! Sending a page: one file per receiver, each a function from a [`model::Page`] to a message on the wire.
+//!
+//! Does not know routing, grouping or silences: a page comes with its receiver and its integration named. Does
+//! not decide when to try again: it says that a try failed and whether another could help. A page must bear
+//! being sent twice; its key is the same each time.
+
+mod action;
+mod config;
+mod diagnosis;
+mod page_json;
+mod receivers;
+mod registry;
+mod signature;
+
+mod console;
+mod slack;
+mod webhook;
+
+pub use action::PageAction;
+pub use config::{ConsoleConfig, GlobalConfig, ReceiverConfig, SlackConfig, WebhookConfig};
+pub use page_json::{page_from_json, page_to_json};
+pub use receivers::{CONSOLE, IntegrationShape, ReceiverShape, Receivers};
+pub use registry::Registry;
+pub use signature::sign;
+
+/// The kind of the run that sends a page: its arguments are the page as JSON.
+pub const PAGE_KIND: &str = "page";
+
+/// Why a message could not be made or sent. Holds no credential.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The arguments of the run hold no page.
+    #[error("the run's arguments are no page")]
+    NoPage,
+    /// The receiver went with a reload.
+    #[error("the receiver {receiver:?} has no integration {integration:?} any more")]
+    Gone {
+        /// The receiver.
+        receiver: String,
+        /// The integration.
+        integration: String,
+    },
+    /// It is known, but not built yet.
+    #[error("{integration} is not sent yet by this version")]
+    NotYet {
+        /// The integration.
+        integration: String,
+    },
+    /// A template failed.
+    #[error("the template of {field} failed: {why}")]
+    Template {
+        /// The setting it stands in.
+        field: &'static str,
+        /// What the template engine says.
+        why: String,
+    },
+    /// The connection failed.
+    #[error(transparent)]
+    Reach(#[from] reach::Error),
+    /// The receiver answered, but not with success.
+    #[error("{host} answered {status}: {body}")]
+    Refused {
+        /// Who.
+        host: String,
+        /// Its status.
+        status: u16,
+        /// The start of its words.
+        body: String,
+        /// How long it asks us to wait.
+        after: Option<std::time::Duration>,
+    },
+}
+
+impl Error {
+    /// Whether another try could help: after a rate limit, the other side's own trouble, or a broken connection.
+    pub fn is_temporary(&self) -> bool {
+        match self {
+            Error::Reach(error) => error.kind() == reach::Kind::Again,
+            Error::Refused { status, .. } => matches!(status, 408 | 429 | 500..),
+            Error::NoPage | Error::Gone { .. } | Error::NotYet { .. } | Error::Template { .. } => false,
+        }
+    }
+
+    /// A short name that does not change.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::NoPage => "no_page",
+            Error::Gone { .. } => "receiver_gone",
+            Error::NotYet { .. } => "not_sent_yet",
+            Error::Template { .. } => "template",
+            Error::Reach(error) => error.code(),
+            Error::Refused { status: 429, .. } => "rate_limited",
+            Error::Refused { status: 400..=499, .. } => "refused",
+            Error::Refused { .. } => "receiver_unwell",
+        }
+    }
+}

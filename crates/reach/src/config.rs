@@ -150,7 +150,8 @@ pub enum Source {
 }
 
 impl Source {
-    async fn read(&self) -> Result<String, Error> {
+    /// The text, without white space at its ends if it comes from a file.
+    pub async fn read(&self) -> Result<String, Error> {
         match self {
             Source::Text(Secret(text)) => Ok(text.clone()),
             Source::File(path) => match tokio::fs::read_to_string(path).await {
@@ -238,24 +239,33 @@ impl HttpConfig {
 
     fn check_unsupported(&self, problems: &mut Vec<Problem>) {
         if let Some(oauth2) = &self.oauth2 {
+            let has = |key: &str| oauth2.value.get(key).is_some_and(|v| v.as_str() != Some(""));
+            if !has("client_id") || !has("token_url") {
+                problems.push(error(oauth2.referenced, "oauth2 needs client_id and token_url", "add them"));
+            }
             problems
                 .push(finding(oauth2.referenced, "oauth2 is not used yet: requests go without credentials"));
         }
-        if let Some(url) = &self.proxy_url {
-            problems.push(finding(url.referenced, "proxy_url is not used yet: connections are direct"));
-            if let Some(environment) = &self.proxy_from_environment
-                && environment.value
-            {
-                let what = "proxy_url and proxy_from_environment cannot both be set";
-                problems.push(error(environment.referenced, what, "keep one of them"));
-            }
-        } else if let Some(environment) = self.proxy_from_environment.as_ref().filter(|e| e.value) {
-            problems.push(finding(
-                environment.referenced,
-                "proxy_from_environment is not used yet: connections are direct",
-            ));
-        } else if let Some(none) = self.no_proxy.as_ref().filter(|n| !n.value.is_empty()) {
+        let url = self.proxy_url.as_ref().filter(|u| !u.value.is_empty());
+        let environment = self.proxy_from_environment.as_ref().filter(|e| e.value);
+        let none = self.no_proxy.as_ref().filter(|n| !n.value.is_empty());
+        if let Some(at) = url.map(|u| u.referenced).or(environment.map(|e| e.referenced)) {
+            problems.push(finding(at, "proxies are not used yet: connections are direct"));
+        }
+        if let (Some(_), Some(environment)) = (url, environment) {
+            let what = "proxy_url and proxy_from_environment cannot both be set";
+            problems.push(error(environment.referenced, what, "keep one of them"));
+        }
+        if let (Some(_), Some(none)) = (environment, none) {
+            let what = "no_proxy and proxy_from_environment cannot both be set";
+            problems.push(error(none.referenced, what, "keep one of them"));
+        }
+        if let (None, None, Some(none)) = (url, environment, none) {
             problems.push(error(none.referenced, "no_proxy without proxy_url", "add proxy_url or remove it"));
+        }
+        if let (None, None, Some(headers)) = (url, environment, &self.proxy_connect_header) {
+            let what = "proxy_connect_header without proxy_url";
+            problems.push(error(headers.referenced, what, "add proxy_url or remove it"));
         }
     }
 
@@ -329,11 +339,8 @@ const RESERVED: [HeaderName; 13] = [
 impl BasicAuth {
     fn resolve(&self, base: &Path, at: Location, problems: &mut Vec<Problem>) -> Auth {
         if self.username_ref.is_some() || self.password_ref.is_some() {
-            problems.push(error(
-                at,
-                "secret references are not known here",
-                "use username_file and password_file",
-            ));
+            problems
+                .push(finding(at, "secret references are not known: use username_file and password_file"));
         }
         let user = self.username.clone().map(Secret);
         let user = one_source(user, self.username_file.as_deref(), base, at, "username", problems);
@@ -346,7 +353,7 @@ impl BasicAuth {
 impl Authorization {
     fn resolve(&self, base: &Path, at: Location, problems: &mut Vec<Problem>) -> Auth {
         if self.credentials_ref.is_some() {
-            problems.push(error(at, "secret references are not known here", "use credentials_file"));
+            problems.push(finding(at, "secret references are not known: use credentials_file"));
         }
         let scheme = self.scheme.as_deref().map(str::trim).filter(|s| !s.is_empty()).unwrap_or("Bearer");
         if scheme.eq_ignore_ascii_case("basic") {
@@ -367,6 +374,11 @@ fn one_source(
     problems: &mut Vec<Problem>,
 ) -> Source {
     match (text.filter(|t| !t.0.is_empty()), file) {
+        // Upstream lets a doubled name pass and refuses a doubled secret.
+        (Some(text), Some(_)) if name == "username" => {
+            problems.push(finding(at, "username is used, username_file is not"));
+            Source::Text(text)
+        }
         (Some(_), Some(_)) => {
             problems.push(error(
                 at,
@@ -383,11 +395,8 @@ fn one_source(
 impl TlsConfig {
     fn resolve(&self, base: &Path, at: Location, problems: &mut Vec<Problem>) -> Options {
         if self.ca_ref.is_some() || self.cert_ref.is_some() || self.key_ref.is_some() {
-            problems.push(error(
-                at,
-                "secret references are not known here",
-                "use ca_file, cert_file and key_file",
-            ));
+            problems
+                .push(finding(at, "secret references are not known: use ca_file, cert_file and key_file"));
         }
         let mut pem = |text: Option<String>, file: &Option<PathBuf>, name: &str| {
             let text = text.filter(|t| !t.is_empty());
@@ -420,6 +429,11 @@ impl TlsConfig {
                     "known: TLS10, TLS11, TLS12, TLS13",
                 )),
             }
+        }
+        if let (Some(min), Some(max)) = (&self.min_version, &self.max_version)
+            && min > max
+        {
+            problems.push(error(at, "min_version is above max_version", "swap them"));
         }
         Options {
             ca,
@@ -494,6 +508,53 @@ mod tests {
         );
         assert_eq!(access.headers.len(), 1);
         assert!(serde_saphyr::from_str::<HttpConfig>("basic_auht: {}").is_err());
+    }
+
+    #[test]
+    fn proxies() {
+        let direct = "finding: proxies are not used yet: connections are direct";
+        check("proxy_url: http://p:3128", &[&format!("1:12: {direct}")]);
+        check("no_proxy: a", &["1:11: error: no_proxy without proxy_url; add proxy_url or remove it"]);
+        check(
+            "proxy_connect_header: {a: [b]}",
+            &["1:23: error: proxy_connect_header without proxy_url; add proxy_url or remove it"],
+        );
+        check(
+            "proxy_url: http://p\nproxy_from_environment: true",
+            &[
+                &format!("1:12: {direct}"),
+                "2:25: error: proxy_url and proxy_from_environment cannot both be set; keep one of them",
+            ],
+        );
+    }
+
+    /// Verdicts of Prometheus's own loader over fragments of `http_config` and `tls_config`.
+    #[test]
+    fn conformance() {
+        let Some(root) = std::env::var_os("TOCSIN_CONFORMANCE") else {
+            println!("skipped: no data");
+            return;
+        };
+        let dir = Path::new(&root).join("config");
+        let index = std::fs::read_to_string(dir.join("http_client/index.json")).unwrap();
+        let index: serde_json::Value = serde_json::from_str(&index).unwrap();
+        let mut wrong = Vec::new();
+        for case in index["files"].as_array().unwrap() {
+            let file = case["file"].as_str().unwrap();
+            let text = std::fs::read_to_string(dir.join(file)).unwrap();
+            let mut problems = Vec::new();
+            let read = if file.contains("tls_config") {
+                serde_saphyr::from_str::<Spanned<TlsConfig>>(&text)
+                    .map(|raw| drop(raw.value.resolve(&dir, raw.referenced, &mut problems)))
+            } else {
+                serde_saphyr::from_str::<HttpConfig>(&text).map(|raw| drop(raw.resolve(&dir, &mut problems)))
+            };
+            let errors = problems.iter().any(|p| p.level == model::Level::Error);
+            if (read.is_ok() && !errors) != case["valid"].as_bool().unwrap() {
+                wrong.push(format!("{file}: {:?} {problems:?}", read.err()));
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 
     #[tokio::test]

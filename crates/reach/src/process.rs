@@ -3,7 +3,7 @@
 
 use crate::Error;
 use procfs::process::{FDTarget, Process as Proc};
-use std::collections::HashSet;
+use std::collections::HashMap;
 
 /// A running process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Process {
     pub rss_bytes: u64,
     /// When it started, in seconds since the epoch.
     pub started_secs: u64,
+    /// The TCP ports it listens on; `None` where its sockets are not ours to see.
+    pub listens: Option<Vec<u16>>,
 }
 
 /// The longest command line shown.
@@ -29,7 +31,7 @@ pub const COMMAND_MAX: usize = 400;
 /// The most processes reported; more are counted, not listed.
 pub const FOUND_MAX: usize = 50;
 
-/// Whom to look for. Both: who has the name and listens on the port.
+/// Whom to look for: by name if there is one, else by port. A port is looked at in either case.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Wanted {
     /// The short name, the program's file name, or the first word of the command line.
@@ -56,37 +58,36 @@ pub async fn find(wanted: Wanted) -> Result<Found, Error> {
 }
 
 fn search(wanted: &Wanted) -> Result<Found, Error> {
-    let sockets = wanted.port.map(listening).transpose()?;
+    let sockets = listening()?;
     let boot = procfs::boot_time_secs().map_err(|e| fail(&e.to_string()))?;
     let mut processes = Vec::new();
     for process in procfs::process::all_processes().map_err(|e| fail(&e.to_string()))?.flatten() {
         // A process may end while it is looked at: then it is not running, which is the answer.
-        if let Some(seen) = look(&process, wanted, sockets.as_ref(), boot) {
+        if let Some(seen) = look(&process, wanted, &sockets, boot) {
             processes.push(seen);
         }
     }
     processes.sort_by_key(|p| (p.started_secs, p.pid));
     let total = processes.len();
     processes.truncate(FOUND_MAX);
-    Ok(Found { processes, total, port_open: sockets.map(|s| !s.is_empty()) })
+    let port_open = wanted.port.map(|port| sockets.values().any(|p| *p == port));
+    Ok(Found { processes, total, port_open })
 }
 
-fn look(process: &Proc, wanted: &Wanted, sockets: Option<&HashSet<u64>>, boot: u64) -> Option<Process> {
+fn look(process: &Proc, wanted: &Wanted, sockets: &HashMap<u64, u16>, boot: u64) -> Option<Process> {
     let stat = process.stat().ok()?;
     if matches!(stat.state, 'Z' | 'X' | 'x') {
         return None;
     }
     let words = process.cmdline().unwrap_or_default();
-    if let Some(name) = &wanted.name
-        && !has_name(process, &stat.comm, &words, name)
-    {
-        return None;
-    }
-    if let Some(sockets) = sockets
-        && !holds(process, sockets)
-    {
-        return None;
-    }
+    let listens = match &wanted.name {
+        Some(name) if has_name(process, &stat.comm, &words, name) => listens(process, sockets),
+        Some(_) => return None,
+        None => {
+            let listens = listens(process, sockets)?;
+            wanted.port.is_some_and(|port| listens.contains(&port)).then_some(Some(listens))?
+        }
+    };
     let mut command = words.join(" ");
     let end = command.floor_char_boundary(COMMAND_MAX);
     command.truncate(end);
@@ -98,6 +99,7 @@ fn look(process: &Proc, wanted: &Wanted, sockets: Option<&HashSet<u64>>, boot: u
         state: stat.state,
         rss_bytes: stat.rss.saturating_mul(procfs::page_size()),
         started_secs: boot + stat.starttime / procfs::ticks_per_second(),
+        listens,
     })
 }
 
@@ -113,18 +115,26 @@ fn has_name(process: &Proc, comm: &str, words: &[String], name: &str) -> bool {
     }
 }
 
-fn holds(process: &Proc, sockets: &HashSet<u64>) -> bool {
-    let Ok(files) = process.fd() else { return false };
-    files.flatten().any(|fd| matches!(fd.target, FDTarget::Socket(inode) if sockets.contains(&inode)))
+fn listens(process: &Proc, sockets: &HashMap<u64, u16>) -> Option<Vec<u16>> {
+    let files = process.fd().ok()?;
+    let mut ports: Vec<u16> = files
+        .flatten()
+        .filter_map(|fd| match fd.target {
+            FDTarget::Socket(inode) => sockets.get(&inode).copied(),
+            _ => None,
+        })
+        .collect();
+    ports.sort_unstable();
+    ports.dedup();
+    Some(ports)
 }
 
-/// The sockets that listen on `port`.
-fn listening(port: u16) -> Result<HashSet<u64>, Error> {
+/// The listening sockets and their ports.
+fn listening() -> Result<HashMap<u64, u16>, Error> {
     let four = procfs::net::tcp().map_err(|e| fail(&e.to_string()))?;
     let six = procfs::net::tcp6().unwrap_or_default(); // a kernel may have none
-    let all = four.into_iter().chain(six);
-    let here = all.filter(|e| e.state == procfs::net::TcpState::Listen && e.local_address.port() == port);
-    Ok(here.map(|e| e.inode).collect())
+    let all = four.into_iter().chain(six).filter(|e| e.state == procfs::net::TcpState::Listen);
+    Ok(all.map(|e| (e.inode, e.local_address.port())).collect())
 }
 
 fn fail(why: &str) -> Error {
@@ -148,7 +158,8 @@ mod tests {
         let exe = std::env::current_exe().unwrap();
         let name = exe.file_name().unwrap().to_str().unwrap().to_owned();
         let found = find(Wanted { name: Some(name), port: Some(port) }).await.unwrap();
-        assert!(found.processes.iter().any(|p| p.pid == own && p.rss_bytes > 0), "{found:?}");
+        let listens = |p: &Process| p.listens.as_ref().is_some_and(|ports| ports.contains(&port));
+        assert!(found.processes.iter().any(|p| p.pid == own && p.rss_bytes > 0 && listens(p)), "{found:?}");
 
         drop(listener);
         let found = find(Wanted { name: None, port: Some(port) }).await.unwrap();

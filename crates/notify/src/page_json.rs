@@ -1,0 +1,215 @@
+//! A page as the arguments of a run: how it lies in the queue between decision and delivery.
+
+use model::{Alert, Finding, FindingState, Labels, Links, Page, PageStatus, Remedy, Risk, Timestamp};
+use serde_json::{Map, Value, json};
+
+/// The page as JSON. Instants are milliseconds.
+pub fn page_to_json(page: &Page) -> Value {
+    let alerts: Vec<Value> = page.alerts.iter().map(alert_to_json).collect();
+    let diagnosis: Vec<Value> = page
+        .diagnosis
+        .iter()
+        .map(|f| json!({ "step": f.step, "state": f.state.as_str(), "output": f.output, "took_ms": f.took_ms }))
+        .collect();
+    let remedy: Vec<Value> = page
+        .remedy
+        .iter()
+        .map(|r| json!({ "id": r.id, "risk": r.risk.as_str(), "text": r.text, "approve_url": r.approve_url }))
+        .collect();
+    json!({
+        "key": page.key,
+        "revision": page.revision,
+        "status": page.status.as_str(),
+        "receiver": page.receiver,
+        "integration": page.integration,
+        "group_key": page.group_key,
+        "group_labels": labels_to_json(&page.group_labels),
+        "alerts": alerts,
+        "at": page.at.as_millis(),
+        "external_url": page.external_url,
+        "incident_id": page.incident_id,
+        "cause": page.cause,
+        "diagnosis": diagnosis,
+        "remedy": remedy,
+        "links": { "incident": page.links.incident, "why": page.links.why, "silence": page.links.silence },
+    })
+}
+
+/// The page that [`page_to_json`] wrote; `None` if it is none.
+pub fn page_from_json(value: &Value) -> Option<Page> {
+    let links = value.get("links")?;
+    Some(Page {
+        key: text(value, "key")?,
+        revision: u32::try_from(value.get("revision")?.as_u64()?).ok()?,
+        status: match value.get("status")?.as_str()? {
+            "firing" => PageStatus::Firing,
+            "resolved" => PageStatus::Resolved,
+            _ => return None,
+        },
+        receiver: text(value, "receiver")?,
+        integration: text(value, "integration")?,
+        group_key: text(value, "group_key")?,
+        group_labels: labels_from_json(value.get("group_labels")?)?,
+        alerts: list(value, "alerts", alert_from_json)?,
+        at: instant(value, "at")?,
+        external_url: text(value, "external_url")?,
+        incident_id: text(value, "incident_id")?,
+        cause: text(value, "cause")?,
+        diagnosis: list(value, "diagnosis", finding_from_json)?,
+        remedy: list(value, "remedy", remedy_from_json)?,
+        links: Links {
+            incident: text(links, "incident")?,
+            why: text(links, "why")?,
+            silence: text(links, "silence")?,
+        },
+    })
+}
+
+/// Labels as an object, in their order.
+pub(crate) fn labels_to_json(labels: &Labels) -> Value {
+    let pairs = labels.iter().map(|(name, value)| (name.to_owned(), Value::from(value)));
+    Value::Object(pairs.collect::<Map<_, _>>())
+}
+
+fn alert_to_json(alert: &Alert) -> Value {
+    json!({
+        "labels": labels_to_json(&alert.labels),
+        "annotations": labels_to_json(&alert.annotations),
+        "starts_at": alert.starts_at.as_millis(),
+        "ends_at": alert.ends_at.map(Timestamp::as_millis),
+        "generator_url": alert.generator_url,
+        "updated_at": alert.updated_at.as_millis(),
+    })
+}
+
+fn alert_from_json(value: &Value) -> Option<Alert> {
+    Some(Alert {
+        labels: labels_from_json(value.get("labels")?)?,
+        annotations: labels_from_json(value.get("annotations")?)?,
+        starts_at: instant(value, "starts_at")?,
+        ends_at: match value.get("ends_at")? {
+            Value::Null => None,
+            _ => Some(instant(value, "ends_at")?),
+        },
+        generator_url: text(value, "generator_url")?,
+        updated_at: instant(value, "updated_at")?,
+    })
+}
+
+fn finding_from_json(value: &Value) -> Option<Finding> {
+    Some(Finding {
+        step: text(value, "step")?,
+        state: match value.get("state")?.as_str()? {
+            "done" => FindingState::Done,
+            "failed" => FindingState::Failed,
+            "late" => FindingState::Late,
+            _ => return None,
+        },
+        output: text(value, "output")?,
+        took_ms: value.get("took_ms")?.as_u64()?,
+    })
+}
+
+fn remedy_from_json(value: &Value) -> Option<Remedy> {
+    Some(Remedy {
+        id: text(value, "id")?,
+        risk: match value.get("risk")?.as_str()? {
+            "safe" => Risk::Safe,
+            "caution" => Risk::Caution,
+            "never" => Risk::Never,
+            _ => return None,
+        },
+        text: text(value, "text")?,
+        approve_url: text(value, "approve_url")?,
+    })
+}
+
+fn labels_from_json(value: &Value) -> Option<Labels> {
+    let pairs =
+        value.as_object()?.iter().map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
+    Some(Labels::from_pairs(pairs.collect::<Option<Vec<_>>>()?))
+}
+
+fn list<T>(value: &Value, key: &str, item: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
+    value.get(key)?.as_array()?.iter().map(item).collect()
+}
+
+fn text(value: &Value, key: &str) -> Option<String> {
+    value.get(key)?.as_str().map(str::to_owned)
+}
+
+fn instant(value: &Value, key: &str) -> Option<Timestamp> {
+    value.get(key)?.as_i64().map(Timestamp::from_millis)
+}
+
+/// A page with something in every field, for the tests of this crate.
+#[cfg(test)]
+pub(crate) fn example() -> Page {
+    let labels = |pairs: &[(&str, &str)]| Labels::from_pairs(pairs.iter().copied());
+    let at = Timestamp::parse_rfc3339("2026-11-22T00:48:17.250Z").unwrap();
+    let alert = |instance: &str, ends_at| Alert {
+        labels: labels(&[("alertname", "RedisDown"), ("instance", instance), ("severity", "critical")]),
+        annotations: labels(&[("summary", "redis does not answer")]),
+        starts_at: at.minus(std::time::Duration::from_secs(60)),
+        ends_at,
+        generator_url: "http://tocsin/graph?g0.expr=redis_up+%3D%3D+0".to_owned(),
+        updated_at: at,
+    };
+    Page {
+        key: "k1".to_owned(),
+        revision: 2,
+        status: PageStatus::Firing,
+        receiver: "oncall".to_owned(),
+        integration: "webhook[0]".to_owned(),
+        group_key: "{}:{alertname=\"RedisDown\"}".to_owned(),
+        group_labels: labels(&[("alertname", "RedisDown")]),
+        alerts: vec![alert("cache:6379", None), alert("cache:6380", Some(at))],
+        at,
+        external_url: "http://tocsin:8080".to_owned(),
+        incident_id: "i1".to_owned(),
+        cause: "redis-server is not running".to_owned(),
+        diagnosis: vec![
+            Finding {
+                step: "ping".to_owned(),
+                state: FindingState::Failed,
+                output: "connection refused by 10.0.0.7:6379".to_owned(),
+                took_ms: 3,
+            },
+            Finding {
+                step: "log".to_owned(),
+                state: FindingState::Late,
+                output: String::new(),
+                took_ms: 5000,
+            },
+        ],
+        remedy: vec![Remedy {
+            id: "restart".to_owned(),
+            risk: Risk::Caution,
+            text: "restart redis-server".to_owned(),
+            approve_url: String::new(),
+        }],
+        links: Links {
+            incident: "http://tocsin:8080/ui/incidents/i1".to_owned(),
+            why: "http://tocsin:8080/ui/why".to_owned(),
+            silence: "http://tocsin:8080/ui/silences/new".to_owned(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ways() {
+        let page = example();
+        let json = page_to_json(&page);
+        assert_eq!(page_from_json(&json), Some(page));
+        for key in json.as_object().unwrap().keys() {
+            let mut broken = json.clone();
+            broken[key] = json!({ "?": [] });
+            assert_eq!(page_from_json(&broken), None, "a broken {key} was taken");
+        }
+        assert_eq!(page_from_json(&Value::Null), None);
+    }
+}

@@ -1,0 +1,35 @@
+//! The webhook's signature: `t=SECONDS,v1=HEX`, an HMAC-SHA256 over the seconds, a dot and the body.
+
+use hmac::{Hmac, KeyInit, Mac};
+use model::Timestamp;
+use sha2::Sha256;
+use std::fmt::Write;
+
+/// The value of `X-Tocsin-Signature` for `body`. The instant is part of what is signed, so that an old message
+/// cannot be sent again as a new one.
+pub fn sign(secret: &[u8], at: Timestamp, body: &[u8]) -> String {
+    let seconds = at.as_millis().div_euclid(1000);
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
+    mac.update(seconds.to_string().as_bytes());
+    mac.update(b".");
+    mac.update(body);
+    let mut text = format!("t={seconds},v1=");
+    for byte in mac.finalize().into_bytes() {
+        write!(text, "{byte:02x}").expect("a String takes everything");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_value() {
+        // printf '1700000000.{"a":1}' | openssl dgst -sha256 -hmac topsecret
+        assert_eq!(
+            sign(b"topsecret", Timestamp::from_millis(1_700_000_000_999), br#"{"a":1}"#),
+            "t=1700000000,v1=6a939b0c71853d606167625a15168ee9188c6a511c773ef4f42d307f3849e50f"
+        );
+    }
+}

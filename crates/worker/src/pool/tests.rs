@@ -1,0 +1,281 @@
+//! The pool against a desk of the test's own, on tokio's paused clock.
+
+use super::*;
+use crate::BoxFuture;
+use serde_json::json;
+use std::sync::Mutex;
+use tasks::Running;
+use tokio::sync::{Notify, mpsc, oneshot};
+
+type Ask = (WorkRequest, oneshot::Sender<Result<WorkReply, DeskError>>);
+
+/// Hands each call to the test, which answers it.
+struct TestDesk(mpsc::UnboundedSender<Ask>);
+
+impl Desk for TestDesk {
+    fn work(&self, request: WorkRequest) -> BoxFuture<Result<WorkReply, DeskError>> {
+        let (reply, answer) = oneshot::channel();
+        self.0.send((request, reply)).unwrap();
+        Box::pin(async move { answer.await.unwrap_or_else(|_| Err(DeskError("gone".to_owned()))) })
+    }
+}
+
+/// Waits until the test lets it go on, or does what its arguments say.
+struct TestAction {
+    gate: Arc<Notify>,
+    dropped: Arc<Mutex<u32>>,
+}
+
+struct OnDrop(Arc<Mutex<u32>>);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        *self.0.lock().unwrap() += 1;
+    }
+}
+
+impl Action for TestAction {
+    fn kind(&self) -> &str {
+        "test"
+    }
+
+    fn run(&self, attempt: Attempt) -> Running<'_> {
+        Box::pin(async move {
+            match attempt.args.as_str() {
+                Some("panic") => panic!("on purpose"),
+                Some("big") => Outcome::Done(json!("x".repeat(RESULT_MAX + 1))),
+                Some("hang") => {
+                    let _dropped = OnDrop(self.dropped.clone());
+                    std::future::pending().await
+                }
+                Some("gate") => {
+                    self.gate.notified().await;
+                    Outcome::Done(attempt.args)
+                }
+                _ => Outcome::Done(attempt.args),
+            }
+        })
+    }
+}
+
+struct Bench {
+    asks: mpsc::UnboundedReceiver<Ask>,
+    gate: Arc<Notify>,
+    dropped: Arc<Mutex<u32>>,
+    stop: Option<oneshot::Sender<()>>,
+    counters: Arc<Counters>,
+    pool: tokio::task::JoinHandle<()>,
+}
+
+fn start(slots: u32) -> Bench {
+    let (send, asks) = mpsc::unbounded_channel();
+    let (gate, dropped) = (Arc::new(Notify::new()), Arc::default());
+    let actions = Arc::new(Actions::none());
+    actions.add(Arc::new(TestAction { gate: gate.clone(), dropped: Arc::clone(&dropped) }));
+    let settings = Settings {
+        id: "w".to_owned(),
+        boot_nonce: "n".to_owned(),
+        labels: BTreeMap::new(),
+        slots,
+        drain: Duration::from_secs(30),
+    };
+    let pool = Pool::new(settings, actions);
+    let counters = pool.counters();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let pool = tokio::spawn(pool.run(Arc::new(TestDesk(send)), async {
+        let _ = stopped.await;
+    }));
+    Bench { asks, gate, dropped, stop: Some(stop), counters, pool }
+}
+
+fn token(n: u32) -> AttemptToken {
+    AttemptToken::parse(&format!("{n:032x}")).unwrap()
+}
+
+fn claim(n: u32, args: &str) -> Claim {
+    Claim {
+        run_id: format!("run-{n}"),
+        task_id: format!("task-{n}"),
+        kind: "test".to_owned(),
+        token: token(n),
+        attempt: 1,
+        args: json!(args),
+        lease: Duration::from_secs(60),
+        deadline: Duration::from_secs(300),
+        traceparent: String::new(),
+        checkpoint: None,
+    }
+}
+
+fn runs(runs: Vec<Claim>) -> Result<WorkReply, DeskError> {
+    Ok(WorkReply { runs, ..WorkReply::default() })
+}
+
+fn results(request: &WorkRequest, result: TokenResult) -> Result<WorkReply, DeskError> {
+    let tokens = request.complete.iter().map(|c| c.token).chain(request.extend.iter().map(|e| e.token));
+    Ok(WorkReply { results: tokens.map(|t| (t, result)).collect(), ..WorkReply::default() })
+}
+
+impl Bench {
+    async fn next(&mut self) -> Ask {
+        self.asks.recv().await.expect("the pool asks on")
+    }
+
+    /// The next call that reports; parked ones before it are answered with nothing.
+    async fn next_report(&mut self) -> Ask {
+        loop {
+            let (request, reply) = self.next().await;
+            if request.wait.is_zero() {
+                return (request, reply);
+            }
+            std::mem::forget(reply); // it stays parked
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn claims_no_more_than_it_has_slots_and_reports_what_ended() {
+    let mut bench = start(3);
+    let (first, reply) = bench.next().await;
+    assert_eq!((first.want, first.wait, first.worker.slots_free), (3, WAIT_IDLE, 3));
+    assert_eq!(first.worker.kinds, ["test"]);
+    reply.send(runs(vec![claim(1, "gate"), claim(2, "now")])).unwrap();
+
+    let (report, reply) = bench.next_report().await;
+    assert_eq!(report.complete, [Completion { token: token(2), outcome: Outcome::Done(json!("now")) }]);
+    assert!(report.want <= 2 && report.worker.slots_free == 2, "{report:?}");
+    reply.send(results(&report, TokenResult::Accepted)).unwrap();
+
+    bench.gate.notify_one();
+    let (report, reply) = bench.next_report().await;
+    assert_eq!(report.complete[0].token, token(1));
+    reply.send(results(&report, TokenResult::Accepted)).unwrap();
+    assert_eq!(bench.counters.done.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_slot_is_asked_for_only_once() {
+    let mut bench = start(4);
+    let (first, reply) = bench.next().await;
+    reply.send(runs(vec![claim(1, "gate")])).unwrap();
+    let (second, _parked) = bench.next().await;
+    assert_eq!((first.want, second.want, second.wait), (4, 3, WAIT_BUSY));
+    // All free slots are asked for: the next call is the heartbeat.
+    let (beat, reply) = bench.next().await;
+    assert_eq!((beat.extend.len(), beat.want, beat.wait), (1, 0, Duration::ZERO));
+    reply.send(results(&beat, TokenResult::Accepted)).unwrap();
+    bench.gate.notify_one();
+    let (report, _reply) = bench.next().await;
+    assert_eq!((report.complete.len(), report.want), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lost_lease_ends_the_attempt() {
+    for result in [Some(TokenResult::Stale), None] {
+        let mut bench = start(1);
+        let begun = Instant::now();
+        let (_, reply) = bench.next().await;
+        reply.send(runs(vec![claim(1, "hang")])).unwrap();
+        let (beat, reply) = bench.next().await;
+        assert_eq!(beat.extend[0].token, token(1));
+        assert_eq!(begun.elapsed().as_secs(), 20, "a third of the lease");
+        match result {
+            Some(result) => reply.send(results(&beat, result)).unwrap(),
+            // The desk is silent: nobody can say that the lease is still ours.
+            None => std::mem::forget(reply),
+        }
+        let (again, _reply) = bench.next().await;
+        assert!(again.complete.is_empty() && again.want == 1, "{again:?}");
+        assert_eq!(begun.elapsed().as_secs(), if result.is_some() { 20 } else { 60 });
+        assert_eq!(bench.counters.lost.load(Ordering::Relaxed), 1);
+        tokio::task::yield_now().await;
+        assert_eq!(*bench.dropped.lock().unwrap(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ends_that_are_no_success() {
+    let mut bench = start(4);
+    let (_, reply) = bench.next().await;
+    let unknown = Claim { kind: "other".to_owned(), ..claim(4, "") };
+    let slow = Claim { deadline: Duration::from_secs(5), ..claim(3, "hang") };
+    reply.send(runs(vec![claim(1, "panic"), claim(2, "big"), slow, unknown])).unwrap();
+    let mut got = Vec::new();
+    while got.len() < 4 {
+        let (report, reply) = bench.next_report().await;
+        for completion in &report.complete {
+            got.push(match &completion.outcome {
+                Outcome::Failed(error) => format!("failed {} {}", error.kind, error.message),
+                Outcome::Retry { error, .. } => format!("retry {} {}", error.kind, error.message),
+                other => format!("{other:?}"),
+            });
+        }
+        reply.send(results(&report, TokenResult::Accepted)).unwrap();
+    }
+    got.sort();
+    assert_eq!(
+        got,
+        [
+            "failed result_too_large the result is longer than 1048576 bytes",
+            "failed unknown_kind this worker does not know the kind \"other\"",
+            "retry crash the action crashed: on purpose",
+            "retry timeout not done after 5s",
+        ]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_report_is_sent_again() {
+    let mut bench = start(1);
+    let (_, reply) = bench.next().await;
+    reply.send(runs(vec![claim(1, "now")])).unwrap();
+    let begun = Instant::now();
+    for wait_ms in [0, 100, 300] {
+        let (report, reply) = bench.next_report().await;
+        assert_eq!((report.complete.len(), begun.elapsed().as_millis()), (1, wait_ms));
+        reply.send(Err(DeskError("no".to_owned()))).unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_run_is_stopped() {
+    let mut bench = start(1);
+    let (_, reply) = bench.next().await;
+    reply.send(runs(vec![claim(1, "hang")])).unwrap();
+    let (_, reply) = bench.next().await;
+    reply.send(Ok(WorkReply { cancel: vec![token(1)], ..WorkReply::default() })).unwrap();
+    let (next, _reply) = bench.next().await;
+    assert!(next.complete.is_empty() && next.want == 1, "{next:?}");
+    assert_eq!(bench.counters.cancelled.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_drain_finishes_what_it_can_and_hands_back_the_rest() {
+    let mut bench = start(3);
+    let (_, reply) = bench.next().await;
+    reply.send(runs(vec![claim(1, "hang"), claim(2, "gate")])).unwrap();
+    let (_, parked) = bench.next().await;
+    let begun = Instant::now();
+    bench.stop.take().unwrap().send(()).unwrap();
+    let (told, reply) = bench.next().await;
+    assert!(told.worker.draining && told.want == 0, "{told:?}");
+    reply.send(results(&told, TokenResult::Accepted)).unwrap();
+    // A claim that was on its way is handed back at once.
+    parked.send(runs(vec![claim(3, "now")])).unwrap();
+    let (report, reply) = bench.next().await;
+    assert_eq!(report.complete, [Completion { token: token(3), outcome: Outcome::Snooze(Duration::ZERO) }]);
+    reply.send(results(&report, TokenResult::Accepted)).unwrap();
+    bench.gate.notify_one();
+    let (report, reply) = bench.next().await;
+    assert_eq!(report.complete[0].token, token(2));
+    reply.send(results(&report, TokenResult::Accepted)).unwrap();
+    let (beat, reply) = bench.next().await;
+    assert_eq!(beat.extend.len(), 1);
+    reply.send(results(&beat, TokenResult::Accepted)).unwrap();
+    let (report, reply) = bench.next().await;
+    assert_eq!(report.complete, [Completion { token: token(1), outcome: Outcome::Snooze(Duration::ZERO) }]);
+    assert_eq!(begun.elapsed().as_secs(), 30);
+    reply.send(results(&report, TokenResult::Accepted)).unwrap();
+    bench.pool.await.unwrap();
+    assert_eq!(bench.counters.handed_back.load(Ordering::Relaxed), 2);
+}
