@@ -22,7 +22,7 @@ mod tests;
 pub mod views;
 
 pub use app::app;
-pub use metrics::{FAMILIES, HttpMetrics};
+pub use metrics::{FAMILIES, HttpMetrics, Sink};
 pub use seam::{Desk, Failure, Grammar, Monitoring, QueryFailure, Reads, Series, Tasks, Vitals};
 pub use serve::serve;
 pub use state::{Limits, State};

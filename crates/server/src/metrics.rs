@@ -41,6 +41,12 @@ const BOUNDS: [(f64, &str); 13] = [
     (10.0, "10"),
 ];
 
+/// Takes one sample: its name, its labels, its value.
+pub type Sink<'a> = dyn FnMut(&str, &[(&str, &str)], f64) + 'a;
+
+/// A counter's family and labels.
+type Counter = (&'static str, Vec<(&'static str, String)>);
+
 /// Counts and times what the server does.
 #[derive(Debug, Default)]
 pub struct HttpMetrics {
@@ -51,7 +57,7 @@ pub struct HttpMetrics {
 #[derive(Debug, Default)]
 struct Inner {
     requests: BTreeMap<(&'static str, String, u16), Timed>,
-    counters: BTreeMap<(&'static str, Vec<(&'static str, String)>), u64>,
+    counters: BTreeMap<Counter, u64>,
 }
 
 #[derive(Debug, Default)]
@@ -64,7 +70,7 @@ struct Timed {
 
 impl HttpMetrics {
     /// Writes every sample as name, labels, value.
-    pub fn metrics(&self, out: &mut dyn FnMut(&str, &[(&str, &str)], f64)) {
+    pub fn metrics(&self, out: &mut Sink<'_>) {
         let inner = self.lock();
         for ((method, endpoint, status), timed) in &inner.requests {
             let status = status.to_string();

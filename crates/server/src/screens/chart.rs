@@ -10,8 +10,8 @@ use std::time::Duration;
 const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 320.0;
 /// Room for the numbers on the left and the instants below.
-const LEFT: f64 = 58.0;
-const BELOW: f64 = 24.0;
+const LEFT: f64 = 74.0;
+const BELOW: f64 = 30.0;
 const AROUND: f64 = 14.0;
 /// Series that are drawn and named; further ones are only counted.
 const SERIES_MAX: usize = 24;

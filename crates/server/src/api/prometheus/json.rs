@@ -83,7 +83,7 @@ fn time(out: &mut Vec<u8>, at: Timestamp) {
     let sign = if ms < 0 { "-" } else { "" };
     let ms = ms.unsigned_abs();
     write!(out, "{sign}{}", ms / 1000).expect("writing to memory cannot fail");
-    if ms % 1000 != 0 {
+    if !ms.is_multiple_of(1000) {
         write!(out, ".{:03}", ms % 1000).expect("writing to memory cannot fail");
     }
 }
