@@ -65,7 +65,10 @@ fn parse_step(step: &Value, place: &str, retries: u32, timeout: Duration) -> Res
         Some(value) => match value.as_f64().filter(|secs| *secs > 0.0 && *secs <= TIMEOUT_MAX_SECS) {
             Some(secs) => Duration::from_secs_f64(secs),
             None => {
-                return Err(bad("timeout_seconds", format!("must be above 0 and at most {TIMEOUT_MAX_SECS}")));
+                return Err(bad(
+                    "timeout_seconds",
+                    format!("must be above 0 and at most {TIMEOUT_MAX_SECS}"),
+                ));
             }
         },
     };

@@ -157,6 +157,14 @@ impl Queue {
         }
     }
 
+    /// A page that has ended, however, waits for nothing.
+    pub(super) fn page_ended(&mut self, page: RunId) {
+        if let Some(waiting) = self.pages.get_mut(&page) {
+            waiting.released = true;
+            self.forget_page(page);
+        }
+    }
+
     /// A page that has been let go, whose steps have all ended or that has ended itself, needs no memory.
     pub(super) fn forget_page(&mut self, page: RunId) {
         if self.pages.get(&page).is_some_and(|waiting| waiting.released && waiting.is_done()) {

@@ -248,9 +248,7 @@ impl Queue {
         if let Some(parent) = &run.parent {
             self.child_ended(&run, parent, now, events);
         }
-        if run.class == Class::Page && self.pages.get(&run.id).is_some() {
-            self.forget_page(run.id);
-        }
+        self.page_ended(run.id);
         self.schedule_run_ended(run.task_id, run.id, now, out);
         self.end_key(&task, now, out);
         events.push(Event::Finished(Box::new(Finished {

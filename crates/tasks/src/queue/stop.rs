@@ -19,8 +19,7 @@ impl Queue {
         by: &str,
         now: Timestamp,
         out: &mut Vec<Change>,
-        events: &mut Vec<Event>,
-    ) -> Result<Cancelled, Refusal> {
+    ) -> Result<(Cancelled, Vec<Event>), Refusal> {
         let scheduled = self.schedules.get(&task_id);
         let next_fire = scheduled.and_then(|scheduled| scheduled.task.next_fire);
         let run = match scheduled {
@@ -31,9 +30,10 @@ impl Queue {
         if scheduled.is_none() && state.is_none() {
             return Err(Refusal::NotLive(task_id));
         }
+        let mut events = Vec::new();
         self.cancel_schedule(task_id, out);
         if let (Some(run), Some(_)) = (run, state) {
-            self.cancel_run(run, by, now, out, events);
+            self.cancel_run(run, by, now, out, &mut events);
         }
         self.forget_schedule(task_id, now, out);
         out.push(Change::Audit(Audit {
@@ -43,10 +43,10 @@ impl Queue {
             subject: task_id,
             details: json!({}),
         }));
-        self.release_ready(now, out, events);
-        self.announce(events);
+        self.release_ready(now, out, &mut events);
+        self.announce(&mut events);
         let running = usize::from(state == Some(RunState::Running));
-        Ok(Cancelled { waiting: usize::from(state.is_some()) - running, running, next_fire })
+        Ok((Cancelled { waiting: usize::from(state.is_some()) - running, running, next_fire }, events))
     }
 
     fn cancel_schedule(&mut self, task_id: TaskId, out: &mut Vec<Change>) {
@@ -94,8 +94,7 @@ impl Queue {
         by: &str,
         now: Timestamp,
         out: &mut Vec<Change>,
-        events: &mut Vec<Event>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<Vec<Event>, Refusal> {
         const WORDS: [&str; 7] =
             ["pending", "assigned", "in_progress", "completed", "failed", "cancelled", "blocked"];
         if !WORDS.contains(&status) {
@@ -107,28 +106,29 @@ impl Queue {
         if !matches!(live.task.form, Form::Typed(_)) {
             return Err(Refusal::NotApplicable("only a typed task's status can be set".to_owned()));
         }
+        let mut events = Vec::new();
         match status {
             "in_progress" => self.take_by_hand(id, by, now, out),
             "completed" => {
                 self.take_by_hand(id, by, now, out);
                 self.detach(id);
-                self.end(id, RunEvent::Done, None, Some(Arc::new(Value::Null)), now, out, events);
+                self.end(id, RunEvent::Done, None, Some(Arc::new(Value::Null)), now, out, &mut events);
             }
             "failed" => {
                 self.take_by_hand(id, by, now, out);
                 self.detach(id);
                 let error = error("reported", why.unwrap_or("Unknown error").to_owned());
-                self.end(id, RunEvent::GiveUp, Some(error), None, now, out, events);
+                self.end(id, RunEvent::GiveUp, Some(error), None, now, out, &mut events);
             }
-            "cancelled" => self.cancel_run(id, by, now, out, events),
+            "cancelled" => self.cancel_run(id, by, now, out, &mut events),
             "blocked" => self.hold(id, Timestamp::MAX, out),
             _ => {
                 self.hold(id, now, out);
                 self.shift(id, RunEvent::Due, out, |_| {});
             }
         }
-        self.announce(events);
-        Ok(())
+        self.announce(&mut events);
+        Ok(events)
     }
 
     fn hold(&mut self, id: RunId, until: Timestamp, out: &mut Vec<Change>) {

@@ -285,7 +285,6 @@ impl Queue {
         out.push(Change::RunPut(Box::new(run.clone())));
         self.insert_live(Live::new(run, task.clone()));
         let available = state == RunState::Available;
-        self.available = 0;
         Submitted { task_id: task.id, task: Some(task), duplicate: false, available }
     }
 

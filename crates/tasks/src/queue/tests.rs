@@ -551,10 +551,9 @@ fn cancelling_stops_what_waits_runs_and_fires() {
     noops.worker.kinds = vec!["noop".to_owned()];
     let claim = bench.work(noops).runs.pop().unwrap();
     let cancel = |bench: &mut Bench, id| {
-        let (now, mut events) = (bench.now, Vec::new());
-        let done = bench.queue.cancel(id, "ann", now, &mut bench.out, &mut events);
+        let (done, events) = bench.queue.cancel(id, "ann", bench.now, &mut bench.out)?;
         bench.events.extend(events);
-        done
+        Ok(done)
     };
     assert_eq!(cancel(&mut bench, waits).map(|done| (done.waiting, done.running)), Ok((1, 0)));
     assert_eq!(cancel(&mut bench, task).map(|done| (done.waiting, done.running)), Ok((0, 1)));
@@ -580,12 +579,9 @@ fn a_typed_task_can_be_moved_by_hand() {
         })
     };
     let words = |bench: &mut Bench, id: TaskId, word: &str| {
-        let (now, mut events) = (bench.now, Vec::new());
-        let done = bench.queue.patch_status(id, word, None, "ann", now, &mut bench.out, &mut events);
+        let events = bench.queue.patch_status(id, word, None, "ann", bench.now, &mut bench.out)?;
         bench.events.extend(events);
-        done.map(|()| {
-            bench.queue.runs.get(&RunId::of_single(id)).map(|live| crate::status_word(&live.run.at))
-        })
+        Ok(bench.queue.runs.get(&RunId::of_single(id)).map(|live| crate::status_word(&live.run.at)))
     };
     let id = bench.submit(typed()).unwrap().task_id;
     for word in ["in_progress", "blocked", "assigned", "blocked", "in_progress"] {
