@@ -271,12 +271,8 @@ fn over_windows(
         Function::DoubleExponentialSmoothing => {
             window.apply(samples, |view| window::smoothed(view, scalars[0][view.step], scalars[1][view.step]))
         }
-        Function::MaxOverTime => {
-            window.apply(samples, |view| window::extreme(view, |v, best| v > best).map(|sample| sample.v))
-        }
-        Function::MinOverTime => {
-            window.apply(samples, |view| window::extreme(view, |v, best| v < best).map(|sample| sample.v))
-        }
+        Function::MaxOverTime => window::sliding_extreme(window, samples, |v, best| v > best),
+        Function::MinOverTime => window::sliding_extreme(window, samples, |v, best| v < best),
         Function::TsOfMaxOverTime => {
             window.apply(samples, |view| window::extreme(view, |v, best| v >= best).map(seconds))
         }

@@ -6,6 +6,7 @@
 use super::{Grid, column::ABSENT, math};
 use crate::ast::Widen;
 use model::{Labels, Sample};
+use std::collections::VecDeque;
 
 /// One series of a range vector: all samples that any window needs.
 pub(super) struct Ranged {
@@ -247,6 +248,33 @@ pub(super) fn extreme(view: View<'_>, better: impl Fn(f64, f64) -> bool) -> Opti
     ))
 }
 
+/// The extreme value of each window, NaN only if there is nothing else. Candidates wait in a line, the best in
+/// front: each sample enters and leaves it once, so long windows cost no more than short ones.
+pub(super) fn sliding_extreme(
+    window: &Window,
+    samples: &[Sample],
+    better: impl Fn(f64, f64) -> bool,
+) -> Vec<f64> {
+    let (mut line, mut next) = (VecDeque::new(), 0);
+    window.apply(samples, |view| {
+        let end = view.first + view.samples.len();
+        for (i, sample) in samples.iter().enumerate().take(end).skip(next) {
+            if sample.v.is_nan() {
+                continue;
+            }
+            while line.back().is_some_and(|last: &usize| !better(samples[*last].v, sample.v)) {
+                line.pop_back();
+            }
+            line.push_back(i);
+        }
+        next = end;
+        while line.front().is_some_and(|first| *first < view.first) {
+            line.pop_front();
+        }
+        Some(line.front().map_or(f64::NAN, |first| samples[*first].v))
+    })
+}
+
 /// Slope and intercept of the least-squares line, `None` if there are fewer than two samples.
 pub(super) fn line(view: View<'_>, intercept_at: i64) -> Option<(f64, f64)> {
     let (first, rest) = view.samples.split_first()?;
@@ -282,4 +310,37 @@ pub(super) fn smoothed(view: View<'_>, smoothing: f64, trend: f64) -> Option<f64
         level = smoothing * v + (1.0 - smoothing) * (level + slope);
     }
     Some(level)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use model::Timestamp;
+
+    proptest::proptest! {
+        #[test]
+        fn sliding_is_what_each_window_says(
+            values in proptest::collection::vec(-4i8..4, 0..40),
+            gaps in proptest::collection::vec(1i64..4, 40),
+            span in 1i64..12,
+            step in 1i64..6,
+        ) {
+            let mut t = 0;
+            let samples: Vec<Sample> = values
+                .iter()
+                .zip(gaps)
+                .map(|(v, gap)| {
+                    t += gap;
+                    let v = if *v == -4 { f64::NAN } else { f64::from(*v) };
+                    Sample { t: Timestamp::from_millis(t), v }
+                })
+                .collect();
+            let ends = Grid { start: 0, step, count: 30 };
+            let window = Window { ends, span, widen: Widen::No, lookback: 5 };
+            let better = |v: f64, best: f64| v > best;
+            let slow = window.apply(&samples, |view| extreme(view, better).map(|sample| sample.v));
+            let fast = sliding_extreme(&window, &samples, better);
+            proptest::prop_assert_eq!(format!("{slow:?}"), format!("{fast:?}"));
+        }
+    }
 }
