@@ -78,7 +78,7 @@ fn first_document(text: &str) -> Result<RawFile, Problem> {
     }
 }
 
-fn yaml_problem(err: &serde_saphyr::Error) -> Problem {
+pub(crate) fn yaml_problem(err: &serde_saphyr::Error) -> Problem {
     let bare = err.without_snippet();
     let (line, column) = bare.location().map_or((0, 0), place);
     let what = bare.to_string();
@@ -87,7 +87,7 @@ fn yaml_problem(err: &serde_saphyr::Error) -> Problem {
     Problem::error(line, column, what, "")
 }
 
-fn place(location: Location) -> (u32, u32) {
+pub(crate) fn place(location: Location) -> (u32, u32) {
     let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
     (small(location.line()), small(location.column()))
 }

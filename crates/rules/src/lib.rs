@@ -12,6 +12,7 @@ mod file;
 mod row;
 mod rules;
 mod spec;
+mod unittest;
 mod view;
 mod wake;
 
@@ -19,4 +20,5 @@ pub use file::{Names, parse_file, read_file};
 pub use row::{ActiveRow, AlertState, Change, Error};
 pub use rules::{Decided, Due, GroupId, RuleId, Rules, Settings, Trigger, result_of};
 pub use spec::{GroupSpec, RuleKind, RuleSpec};
+pub use unittest::{LoadRules, Outcome, TestProblem, run_tests};
 pub use view::{AlertView, GroupView, Health, RuleKindView, RuleView};

@@ -138,6 +138,11 @@ impl Rules {
         (0..count as u32).map(|at| RuleId { group, at }).collect()
     }
 
+    /// All groups, in order.
+    pub fn group_ids(&self) -> Vec<GroupId> {
+        self.groups.iter().map(|group| group.id).collect()
+    }
+
     /// A rule's expression; `None` after a reload that removed the rule.
     pub fn expr(&self, rule: RuleId) -> Option<&promql::Expr> {
         Some(&self.rule(rule)?.spec.expr)

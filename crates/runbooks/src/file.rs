@@ -218,8 +218,8 @@ impl Check {
         let mut names = Vec::new();
         fill::names(&raw.value, &mut names);
         for name in names {
-            let known = name.strip_prefix("labels.").or_else(|| name.strip_prefix("annotations."));
-            if !known.is_some_and(|name| !name.is_empty()) {
+            let root = ["labels.", "annotations."].into_iter().find(|root| name.starts_with(root));
+            if root.is_none_or(|root| root == name) {
                 let what = format!("nothing is known as ${{{name}}} here");
                 self.error(at, what, "use ${labels.NAME} or ${annotations.NAME}");
             }

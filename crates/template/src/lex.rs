@@ -48,7 +48,7 @@ pub(crate) fn pieces(name: &str, text: &str) -> Result<Vec<Piece>, Error> {
             Some((before, after)) => (before, Some(after)),
             None => (rest, None),
         };
-        let trim_left = after.is_some_and(|after| starts_trimming(after));
+        let trim_left = after.is_some_and(starts_trimming);
         let mut shown = before;
         if trim_next {
             shown = shown.trim_start_matches(SPACE);

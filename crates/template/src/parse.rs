@@ -67,8 +67,8 @@ pub(crate) fn parse(
     let mut parser = Parser { name, pieces, known, defined, variables, ranges: 0, depth: 0, line: 1 };
     let (nodes, end) = parser.list()?;
     match end {
-        End::Text => Ok(Arc::new(nodes)),
-        End::End => Err(parser.fail("unexpected {{end}}")),
+        End::Whole => Ok(Arc::new(nodes)),
+        End::Closed => Err(parser.fail("unexpected {{end}}")),
         End::Else(_) => Err(parser.fail("unexpected {{else}}")),
     }
 }
@@ -87,8 +87,8 @@ struct Parser<'a> {
 
 /// What ended a list of nodes.
 enum End {
-    Text,
-    End,
+    Whole,
+    Closed,
     /// `{{else}}`, with what follows the word.
     Else(Tokens),
 }
@@ -120,13 +120,13 @@ impl Parser<'_> {
                 tokens.pop_front();
             }
             match word.as_str() {
-                "end" => return self.nothing_left(&tokens).map(|()| (nodes, End::End)),
+                "end" => return self.nothing_left(&tokens).map(|()| (nodes, End::Closed)),
                 "else" => return Ok((nodes, End::Else(tokens))),
                 "define" => self.define(tokens)?,
                 _ => nodes.push(self.node(&word, tokens)?),
             }
         }
-        Ok((nodes, End::Text))
+        Ok((nodes, End::Whole))
     }
 
     fn node(&mut self, word: &str, mut tokens: Tokens) -> Result<Node, Error> {
@@ -178,9 +178,9 @@ impl Parser<'_> {
         let (nodes, end) = self.nested()?;
         (self.variables, self.ranges) = (outer, ranges);
         match end {
-            End::End => Ok(Arc::new(nodes)),
+            End::Closed => Ok(Arc::new(nodes)),
             End::Else(_) => Err(self.fail("unexpected {{else}} in define clause")),
-            End::Text => Err(self.fail("unexpected end of text: {{end}} is missing")),
+            End::Whole => Err(self.fail("unexpected end of text: {{end}} is missing")),
         }
     }
 
@@ -205,12 +205,12 @@ impl Parser<'_> {
         let (then, end) = self.nested()?;
         self.ranges -= is_range;
         let or = match end {
-            End::End => Vec::new(),
-            End::Text => return Err(self.fail("unexpected end of text: {{end}} is missing")),
+            End::Closed => Vec::new(),
+            End::Whole => return Err(self.fail("unexpected end of text: {{end}} is missing")),
             End::Else(rest) if rest.is_empty() => match self.nested()? {
-                (or, End::End) => or,
+                (or, End::Closed) => or,
                 (_, End::Else(_)) => return Err(self.fail("expected end; found {{else}}")),
-                (_, End::Text) => return Err(self.fail("unexpected end of text: {{end}} is missing")),
+                (_, End::Whole) => return Err(self.fail("unexpected end of text: {{end}} is missing")),
             },
             End::Else(mut rest) => {
                 let chained = match rest.pop_front().map(|token| token.kind) {
