@@ -18,7 +18,7 @@ mod wake;
 
 pub use file::{Names, parse_file, read_file};
 pub use row::{ActiveRow, AlertState, Change, Error};
-pub use rules::{Decided, Due, GroupId, RuleId, Rules, Settings, Trigger, result_of};
+pub use rules::{Decided, Due, Figures, GroupId, RuleId, Rules, Settings, Trigger, Vector, result_of};
 pub use spec::{GroupSpec, RuleKind, RuleSpec};
 pub use unittest::{LoadRules, Outcome, TestProblem, run_tests};
 pub use view::{AlertView, GroupView, Health, RuleKindView, RuleView};

@@ -5,7 +5,7 @@ mod recording;
 mod reload;
 
 use crate::row::{ActiveRow, Change};
-use crate::spec::{GroupSpec, RuleKind, RuleSpec};
+use crate::spec::{RuleKind, RuleSpec};
 use crate::view::{AlertView, GroupView, Health, RuleKindView, RuleView};
 use crate::wake::Wake;
 use model::{Alert, Labels, STALE_NAN, SeriesId, Timestamp};
@@ -75,6 +75,9 @@ pub enum Trigger {
     Arrival,
 }
 
+/// A result: the elements of an instant vector.
+pub type Vector = Vec<(Labels, f64)>;
+
 /// What one result means.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Decided {
@@ -87,6 +90,9 @@ pub struct Decided {
     /// What went wrong; the rule's alerts stay as they were.
     pub error: Option<String>,
 }
+
+/// Takes our own figures: name, labels, value.
+pub type Figures<'a> = dyn FnMut(&str, &[(&str, &str)], f64) + 'a;
 
 /// All groups.
 pub struct Rules {
@@ -203,7 +209,7 @@ impl Rules {
         rule: RuleId,
         at: Timestamp,
         now: Timestamp,
-        result: Result<Vec<(Labels, f64)>, String>,
+        result: Result<Vector, String>,
         trigger: Trigger,
         query: &mut template::QueryFn<'_>,
     ) -> Decided {
@@ -242,7 +248,7 @@ impl Rules {
     }
 
     /// Our own figures, under Prometheus's names.
-    pub fn metrics(&self, out: &mut dyn FnMut(&str, &[(&str, &str)], f64)) {
+    pub fn metrics(&self, out: &mut Figures<'_>) {
         out("prometheus_rule_evaluations_total", &[], self.evaluations as f64);
         out("prometheus_rule_evaluation_failures_total", &[], self.failures as f64);
         for group in &self.groups {
@@ -272,7 +278,7 @@ impl Rules {
 }
 
 /// A rule's result as [`Rules::decide`] takes it: a scalar is a vector of one element without labels.
-pub fn result_of(value: promql::Value) -> Result<Vec<(Labels, f64)>, String> {
+pub fn result_of(value: promql::Value) -> Result<Vector, String> {
     match value {
         promql::Value::Vector(samples) => Ok(samples.into_iter().map(|s| (s.labels, s.v)).collect()),
         promql::Value::Scalar(v) => Ok(vec![(Labels::empty(), v)]),

@@ -286,7 +286,7 @@ fn evaluate(
     querier: &dyn Querier,
     at: Timestamp,
     step: Duration,
-) -> Result<Vec<(Labels, f64)>, String> {
+) -> Result<crate::Vector, String> {
     let options = promql::Options { subquery_step: step, ..promql::Options::default() };
     let answer = promql::instant(expr, querier, at, &options).map_err(|err| err.to_string())?;
     result_of(answer.value)

@@ -1,6 +1,6 @@
 use super::*;
-use crate::parse_file;
 use crate::row::AlertState;
+use crate::{GroupSpec, parse_file};
 
 const MINUTE: i64 = 60_000;
 
