@@ -10,7 +10,7 @@ pub(crate) const OLDEST_MS: i64 = 500_000;
 #[derive(Default)]
 pub(crate) struct Store(Mutex<State>);
 
-#[derive(Default, Clone)]
+#[derive(Default)]
 struct State {
     ids: HashMap<Labels, SeriesId>,
     labels: Vec<Labels>,
@@ -19,7 +19,7 @@ struct State {
 
 pub(crate) struct Batch<'a> {
     store: &'a Store,
-    state: State,
+    samples: BTreeMap<(SeriesId, Timestamp), u64>,
     fresh: Vec<(SeriesId, Labels)>,
     touched: Vec<SeriesId>,
 }
@@ -50,17 +50,20 @@ impl Store {
         found.into_iter().map(|(_, bits)| f64::from_bits(*bits)).collect()
     }
 
+    /// The series that have samples.
     pub(crate) fn series(&self) -> Vec<String> {
-        let mut all: Vec<_> = self.0.lock().unwrap().labels.iter().map(Labels::to_string).collect();
+        let state = self.0.lock().unwrap();
+        let mut all: Vec<_> =
+            state.samples.keys().map(|(id, _)| state.labels[id.0 as usize].to_string()).collect();
         all.sort();
+        all.dedup();
         all
     }
 }
 
 impl Ingest for Store {
     fn appender(&self) -> Box<dyn Appender + '_> {
-        let state = self.0.lock().unwrap().clone();
-        Box::new(Batch { store: self, state, fresh: Vec::new(), touched: Vec::new() })
+        Box::new(Batch { store: self, samples: BTreeMap::new(), fresh: Vec::new(), touched: Vec::new() })
     }
 }
 
@@ -69,42 +72,44 @@ impl Appender for Batch<'_> {
         if labels.name().is_empty() {
             return Err(Refusal::BadLabels);
         }
-        let id = match self.state.ids.get(labels) {
-            Some(id) => *id,
-            None => {
-                let id = SeriesId(self.state.labels.len() as u64);
-                self.state.ids.insert(labels.clone(), id);
-                self.state.labels.push(labels.clone());
+        let id = {
+            let mut state = self.store.0.lock().unwrap();
+            let next = SeriesId(state.labels.len() as u64);
+            let id = *state.ids.entry(labels.clone()).or_insert(next);
+            if id == next {
+                state.labels.push(labels.clone());
                 self.fresh.push((id, labels.clone()));
-                id
             }
+            id
         };
         self.append_known(id, t, v).map(|()| id)
     }
 
     fn append_known(&mut self, id: SeriesId, t: Timestamp, v: f64) -> Result<(), Refusal> {
-        if id.0 as usize >= self.state.labels.len() {
+        let state = self.store.0.lock().unwrap();
+        if id.0 as usize >= state.labels.len() {
             return Err(Refusal::UnknownSeries);
         }
         if t.as_millis() < OLDEST_MS {
             return Err(Refusal::TooOld);
         }
-        if let Some(bits) = self.state.samples.get(&(id, t)) {
-            return if *bits == v.to_bits() { Ok(()) } else { Err(Refusal::Duplicate) };
+        for samples in [&state.samples, &self.samples] {
+            if let Some(bits) = samples.get(&(id, t)) {
+                return if *bits == v.to_bits() { Ok(()) } else { Err(Refusal::Duplicate) };
+            }
+            let newest = samples.range((id, Timestamp::MIN)..=(id, Timestamp::MAX)).next_back();
+            if newest.is_some_and(|((_, newest), _)| *newest > t) {
+                return Err(Refusal::OutOfOrder);
+            }
         }
-        let newest = self.state.samples.range((id, Timestamp::MIN)..=(id, Timestamp::MAX)).next_back();
-        if newest.is_some_and(|((_, newest), _)| *newest > t) {
-            return Err(Refusal::OutOfOrder);
-        }
-        self.state.samples.insert((id, t), v.to_bits());
+        self.samples.insert((id, t), v.to_bits());
         self.touched.push(id);
         Ok(())
     }
 
     fn commit(self: Box<Self>) -> Result<Committed, QueryError> {
-        let Batch { store, state, fresh, touched } = *self;
-        let samples = touched.len();
-        *store.0.lock().unwrap() = state;
-        Ok(Committed { touched, created: fresh, samples })
+        let Batch { store, samples, fresh, touched } = *self;
+        store.0.lock().unwrap().samples.extend(samples);
+        Ok(Committed { samples: touched.len(), touched, created: fresh })
     }
 }

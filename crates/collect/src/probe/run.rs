@@ -89,7 +89,6 @@ pub(crate) async fn probe_loop(
         // The time of the answer: what it says was true when it came.
         let at = context.clock.now();
         context.counts.probe(probe.question.kind(), answer.error.as_ref().map_or("", crate::Error::code));
-        prober.conclude(at, &answer);
         match recorder.record(&*context.ingest, at, samples(probe, &answer)) {
             Ok(committed) => (context.on_commit)(committed),
             Err(error) => {
@@ -97,6 +96,7 @@ pub(crate) async fn probe_loop(
                 tracing::error!(event = "store_failed", probe = name, %error, "cannot store a probe's samples");
             }
         }
+        prober.conclude(at, &answer);
         due = schedule::next(context.clock.now(), probe.interval, hash);
     }
     // A closed channel is the end of the process, not of the probe: its series stay as they are.

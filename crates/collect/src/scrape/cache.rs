@@ -243,13 +243,13 @@ impl<'w> Walk<'w> {
             Some(fate) => fate,
             None => {
                 let bytes = self.old.series(&self.old.slots[slot]);
-                let start = tail.next.min(self.body.len());
-                self.resolve(bytes, start, tail)?
+                let fate = self.resolve(bytes, tail.next, tail)?;
+                if fate != old.fate {
+                    self.edit_before(slot);
+                }
+                self.settle(fate, tail)
             }
         };
-        if fate != old.fate {
-            self.edit_before(slot);
-        }
         if self.edit.is_some() {
             let start = self.old.start(slot);
             let (gap, series) = (old.series as usize - start, (old.end - old.series) as usize);
@@ -289,6 +289,7 @@ impl<'w> Walk<'w> {
         }
         self.tally.scraped += 1;
         let fate = self.resolve(series, tail.next, tail)?;
+        let fate = self.settle(fate, tail);
         if fate.id().is_some() {
             self.tally.added += 1;
         }
@@ -301,7 +302,10 @@ impl<'w> Walk<'w> {
         self.tally.scraped += 1;
         let fate = match self.again(self.old.slots[slot].fate, tail) {
             Some(fate) => fate,
-            None => self.resolve(&self.body[at + gap..at + gap + series], tail.next, tail)?,
+            None => {
+                let fate = self.resolve(&self.body[at + gap..at + gap + series], tail.next, tail)?;
+                self.settle(fate, tail)
+            }
         };
         self.push(at, gap, series, fate);
         if let Some(edit) = &mut self.edit {
@@ -368,14 +372,20 @@ impl<'w> Walk<'w> {
                 return Ok(Fate::Refused);
             }
         };
-        let timed = self.is_timed(tail);
-        let twice = self.edit.as_ref().is_some_and(|edit| edit.ids.contains(&id));
-        if twice && tail.at_ms.is_none() {
-            self.tally.refuse(Refusal::Duplicate);
-            return Ok(Fate::Duplicate);
-        }
         self.tally.kept += 1;
-        Ok(if timed { Fate::Timed(id) } else { Fate::Tracked(id) })
+        Ok(if self.is_timed(tail) { Fate::Timed(id) } else { Fate::Tracked(id) })
+    }
+
+    /// A fate that [`Walk::resolve`] found, in the light of the lines before: the next cache must be started.
+    /// The same value twice is taken by the store without a word, and is a duplicate all the same.
+    fn settle(&mut self, fate: Fate, tail: Tail) -> Fate {
+        let twice = |id| self.edit.as_ref().is_some_and(|edit| edit.ids.contains(&id));
+        if tail.at_ms.is_some() || !fate.id().is_some_and(twice) {
+            return fate;
+        }
+        self.tally.kept -= 1;
+        self.tally.refuse(Refusal::Duplicate);
+        Fate::Duplicate
     }
 
     fn is_timed(&self, tail: Tail) -> bool {
