@@ -1,2 +1,38 @@
-//! The binary.
-fn main() {}
+//! The binary: reads the command line and hands over to the verb.
+
+mod check;
+mod cli;
+mod config;
+mod core;
+mod data_dir;
+mod discover;
+mod health;
+mod init;
+mod log;
+mod metrics;
+mod own_metrics;
+mod seams;
+mod serve;
+mod verbs;
+
+use clap::Parser;
+use cli::{Cli, Verb};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().verb {
+        Verb::Serve(args) => serve::run(&args),
+        Verb::Init(args) => init::run(&args).map(|()| ExitCode::SUCCESS),
+        Verb::Check(args) => Ok(verbs::check(&args)),
+        Verb::Health(args) => health::run(&args),
+        Verb::Promqltest(args) => verbs::promqltest(&args),
+        Verb::Routes(cli::Routes::Test { alertmanager_config, labels }) => {
+            Ok(verbs::routes_test(&alertmanager_config, &labels))
+        }
+        Verb::Schedule(cli::Schedule::Next(args)) => Ok(verbs::schedule_next(&args)),
+    };
+    done.unwrap_or_else(|why| {
+        eprintln!("tocsin: {why:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -105,7 +105,7 @@ impl Statement {
             Mode::ReadOnly => OpenFlags::SQLITE_OPEN_READ_ONLY,
             Mode::ReadWrite => OpenFlags::SQLITE_OPEN_READ_WRITE,
         };
-        let connection = Connection::open_with_flags(&self.path, flags).map_err(fail)?;
+        let mut connection = Connection::open_with_flags(&self.path, flags).map_err(fail)?;
         connection.busy_timeout(deadline / 2).map_err(fail)?;
         let until = Instant::now() + deadline;
         connection.progress_handler(1000, Some(move || Instant::now() >= until)).map_err(fail)?;

@@ -1,0 +1,320 @@
+//! The core: one thread that owns every decider.
+//!
+//! It takes what is queued as one batch, lets the deciders decide, hands their changes to the writer as one
+//! transaction, and releases replies and claims only after the commit. It performs no I/O but to read the clock
+//! once a batch, and waits for nobody but the writer, whose queue is bounded.
+
+mod arrivals;
+mod batch;
+mod evaluator;
+mod handle;
+mod pages;
+mod parked;
+mod writer;
+
+pub use arrivals::Arrivals;
+pub use batch::Batch;
+pub use evaluator::{Evaluator, Job, queue as evaluation_queue};
+pub use pages::{Pages, Told};
+pub use handle::{Event, Handle, QUEUE_MAX, Stopped};
+pub use writer::{Counts as WriterCounts, start as start_writer};
+
+use alerts::Alerts;
+use arrivals::Arrived;
+use model::{Clock, Labels, Timestamp};
+use parked::Parked;
+use promql::Expr;
+use rules::{Due, GroupId, RuleId, Rules, Trigger};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, mpsc},
+    time::Duration,
+};
+use tasks::Queue;
+use tokio::sync::mpsc as events;
+
+/// Events taken into one batch at most, so that a flood does not hold the first reply back for long.
+const BATCH_MAX: usize = 1024;
+/// The core looks around at least this often, whatever the deciders say.
+const IDLE_MAX: Duration = Duration::from_secs(5);
+
+/// History is pruned this often, bounded each time.
+const PRUNE_EVERY: Duration = Duration::from_secs(600);
+/// Ended runs, decisions and audit lines are kept this long.
+const HISTORY: Duration = Duration::from_secs(14 * 86_400);
+
+/// Answers an expression in a rule's template.
+pub type TemplateQuery = Arc<dyn Fn(&str, Timestamp) -> Result<Vec<(Labels, f64)>, String> + Send + Sync>;
+
+/// The deciders, as they start.
+pub struct Deciders {
+    /// Which rules are due, pending, firing.
+    pub rules: Rules,
+    /// Who is told.
+    pub alerts: Alerts,
+    /// How a page is diagnosed.
+    pub book: runbooks::Book,
+    /// What is to be done.
+    pub queue: Queue,
+    /// Pages under way.
+    pub pages: Pages,
+}
+
+/// The deciders and what they need to reach.
+pub struct Core {
+    /// Which rules are due, pending, firing.
+    pub rules: Rules,
+    /// Who is told.
+    pub alerts: Alerts,
+    /// How a page is diagnosed.
+    pub book: runbooks::Book,
+    /// What is to be done.
+    pub queue: Queue,
+    /// Pages under way and delivered.
+    pub pages: Pages,
+    /// What is counted.
+    pub counts: Counts,
+    /// Answers `query` in templates.
+    pub template_query: TemplateQuery,
+    arrivals: Arc<Arrivals>,
+    evaluations: mpsc::Sender<Job>,
+    exprs: BTreeMap<RuleId, Arc<Expr>>,
+    groups_busy: BTreeSet<GroupId>,
+    rules_busy: BTreeSet<RuleId>,
+    parked: Vec<Parked>,
+    pruned_at: Timestamp,
+}
+
+/// What the core counts for `/metrics`.
+#[derive(Debug, Default, Clone)]
+pub struct Counts {
+    /// Pages by receiver kind and result.
+    pub notifications: BTreeMap<(String, &'static str), u64>,
+    /// Diagnose steps by result.
+    pub diagnoses: BTreeMap<&'static str, u64>,
+    /// User runs by final state.
+    pub runs: BTreeMap<&'static str, u64>,
+    /// How long users' runs took.
+    pub run_seconds: Seconds,
+    /// Users' tasks accepted, by form and priority.
+    pub tasks_created: BTreeMap<(String, u8), u64>,
+    /// Fires of schedules.
+    pub schedule_fires: u64,
+    /// Rule groups still busy at their next tick.
+    pub groups_late: u64,
+    /// Turns of the core.
+    pub turns: u64,
+    /// When the deciders last had a turn.
+    pub last_turn: Timestamp,
+}
+
+/// Bounds of the histogram of run times, in seconds.
+pub const RUN_BOUNDS: [f64; 10] = [0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0];
+
+/// Times, as a histogram over [`RUN_BOUNDS`].
+#[derive(Debug, Default, Clone)]
+pub struct Seconds {
+    /// How many were at most each bound, not cumulated.
+    pub buckets: [u64; RUN_BOUNDS.len()],
+    /// How many in all.
+    pub count: u64,
+    /// Their sum.
+    pub sum: f64,
+}
+
+impl Seconds {
+    fn add(&mut self, took: Duration) {
+        let took = took.as_secs_f64();
+        if let Some(bucket) = RUN_BOUNDS.iter().position(|bound| took <= *bound) {
+            self.buckets[bucket] += 1;
+        }
+        self.count += 1;
+        self.sum += took;
+    }
+}
+
+impl Core {
+    /// A core over restored deciders.
+    pub fn new(
+        deciders: Deciders,
+        template_query: TemplateQuery,
+        arrivals: Arc<Arrivals>,
+        evaluations: mpsc::Sender<Job>,
+    ) -> Core {
+        let Deciders { rules, alerts, book, queue, pages } = deciders;
+        Core {
+            rules,
+            alerts,
+            book,
+            queue,
+            pages,
+            counts: Counts::default(),
+            template_query,
+            arrivals,
+            evaluations,
+            exprs: BTreeMap::new(),
+            groups_busy: BTreeSet::new(),
+            rules_busy: BTreeSet::new(),
+            parked: Vec::new(),
+            pruned_at: Timestamp::default(),
+        }
+    }
+
+    /// Takes turns until [`Event::Stop`] or until nobody can send any more.
+    pub async fn run(
+        mut self,
+        clock: Arc<dyn Clock>,
+        mut incoming: events::Receiver<Event>,
+        writer: mpsc::SyncSender<Batch>,
+    ) {
+        let mut events = Vec::with_capacity(BATCH_MAX);
+        loop {
+            let wait = self.next_wake().since(clock.now()).min(IDLE_MAX);
+            let more = tokio::time::timeout(wait, incoming.recv_many(&mut events, BATCH_MAX)).await;
+            if more == Ok(0) {
+                return;
+            }
+            let now = clock.now();
+            let mut batch = Batch::default();
+            let mut stop = false;
+            for event in events.drain(..) {
+                stop |= matches!(event, Event::Stop);
+                self.take(event, &mut batch, now);
+            }
+            self.turn(&mut batch, now);
+            if !batch.is_empty() && writer.send(batch).is_err() || stop {
+                return;
+            }
+        }
+    }
+
+    /// One event.
+    fn take(&mut self, event: Event, batch: &mut Batch, now: Timestamp) {
+        match event {
+            Event::Work(request, reply) => self.work(request, reply, batch, now),
+            Event::Act(act) => act(self, batch, now),
+            Event::Arrived | Event::Stop => {}
+        }
+    }
+
+    /// What time brings: due rules, due pages, due runs, and workers who wait for them.
+    fn turn(&mut self, batch: &mut Batch, now: Timestamp) {
+        self.counts.turns += 1;
+        self.counts.last_turn = now;
+        self.arrived(now);
+        self.due_rules(now);
+        self.due_pages(batch, now);
+        let happened = self.queue.tick(now, &mut batch.changes.tasks);
+        self.happened(happened, batch, now);
+        self.serve_parked(batch, now);
+        if now.since(self.pruned_at) >= PRUNE_EVERY {
+            self.pruned_at = now;
+            batch.prune_before = Some(now.minus(HISTORY));
+        }
+    }
+
+    fn next_wake(&self) -> Timestamp {
+        let parked = self.parked.iter().map(|parked| parked.until);
+        [self.rules.next_due(), self.alerts.next_wake(), self.queue.next_wake()]
+            .into_iter()
+            .flatten()
+            .chain(parked)
+            .min()
+            .unwrap_or(Timestamp::MAX)
+    }
+
+    fn arrived(&mut self, now: Timestamp) {
+        let Arrived { touched, created } = self.arrivals.take();
+        self.rules.born(created.iter().map(|(id, labels)| (*id, labels)));
+        let woken = self.rules.woken(&touched, now);
+        self.evaluate_woken(woken);
+    }
+
+    fn due_rules(&mut self, now: Timestamp) {
+        let mut woken = Vec::new();
+        for due in self.rules.due(now) {
+            match due {
+                Due::Tick { group, at, query_at, .. } if self.groups_busy.insert(group) => {
+                    let rules = self.rules.rules_of(group);
+                    let rules = rules.into_iter().filter_map(|rule| Some((rule, self.expr(rule)?))).collect();
+                    self.send(Job::Group { group, at, query_at, rules });
+                }
+                Due::Tick { .. } => self.counts.groups_late += 1,
+                Due::Arrival { rule } => woken.push(rule),
+            }
+        }
+        self.evaluate_woken(woken);
+    }
+
+    fn evaluate_woken(&mut self, woken: Vec<RuleId>) {
+        let mut fresh = Vec::new();
+        for rule in woken {
+            if let Some(expr) = self.expr(rule)
+                && self.rules_busy.insert(rule)
+            {
+                fresh.push((rule, expr));
+            }
+        }
+        if !fresh.is_empty() {
+            self.send(Job::Woken(fresh));
+        }
+    }
+
+    fn send(&self, job: Job) {
+        // The evaluator ends only with the process: nothing is left to evaluate for.
+        let _ = self.evaluations.send(job);
+    }
+
+    fn expr(&mut self, rule: RuleId) -> Option<Arc<Expr>> {
+        if !self.exprs.contains_key(&rule) {
+            let expr = Arc::new(self.rules.expr(rule)?.clone());
+            self.exprs.insert(rule, expr);
+        }
+        self.exprs.get(&rule).cloned()
+    }
+
+    /// Takes a rule's result; answers the samples to append.
+    pub fn decide_rule(
+        &mut self,
+        rule: RuleId,
+        at: Timestamp,
+        now: Timestamp,
+        result: Result<Vec<(Labels, f64)>, String>,
+        trigger: Trigger,
+        took: Duration,
+        batch: &mut Batch,
+    ) -> Vec<(Labels, f64)> {
+        let template_query = self.template_query.clone();
+        let decided = self.rules.decide(rule, at, now, result, trigger, &mut |expr| template_query(expr, at));
+        self.rules.took(rule, took);
+        if let Some(why) = &decided.error {
+            let name = self.rules.name(rule);
+            tracing::warn!(event = "rule_evaluation_failed", rule = name, "Rule {name} failed: {why}");
+        }
+        self.take_decided(decided, batch, now)
+    }
+
+    /// Routes alerts and journals rows of a decision; answers its samples.
+    pub fn take_decided(&mut self, decided: rules::Decided, batch: &mut Batch, now: Timestamp) -> Vec<(Labels, f64)> {
+        batch.changes.rules.extend(decided.changes);
+        if !decided.alerts.is_empty() {
+            self.alerts.receive(decided.alerts, now, &mut batch.changes.alerts);
+        }
+        decided.samples
+    }
+
+    /// A group's evaluation is over.
+    pub fn group_done(&mut self, group: GroupId) {
+        self.groups_busy.remove(&group);
+    }
+
+    /// A woken rule's evaluation is over.
+    pub fn woken_done(&mut self, rule: RuleId) {
+        self.rules_busy.remove(&rule);
+    }
+
+    /// Forgets expressions of rules that a reload replaced.
+    pub fn rules_reloaded(&mut self) {
+        self.exprs.clear();
+    }
+}

@@ -1,0 +1,246 @@
+//! From a due page to runs in the queue, and from their results back to the router.
+//!
+//! A page and its diagnose steps are written in the transaction of the alert state that caused them. What a page
+//! says is durable in its run's arguments; this keeps a copy while the run lives, and of the last ones after, so
+//! that a late finding can still be sent and the screen can show what was found.
+
+use super::{Core, batch::Batch};
+use model::{Class, FindingState, Labels, Page, PageStatus, TaskSpec, Timestamp};
+use serde_json::Value;
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque},
+    time::Duration,
+};
+use tasks::{Child, Event, Finished, RunId, RunState};
+
+/// The page leaves after this, whatever the diagnosis has found by then.
+const DIAGNOSIS_LIMIT: Duration = Duration::from_secs(5);
+/// Tries of a page after the first: with waits of at most a minute, about two hours.
+const PAGE_RETRIES: u32 = 120;
+/// The longest one try to deliver may take.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Delivered pages remembered for late findings; the oldest is forgotten.
+const SENT_MAX: usize = 256;
+/// Alerts whose last page is remembered for the screen; beyond it nothing is remembered.
+const TOLD_MAX: usize = 10_000;
+
+/// The pages that the core knows.
+#[derive(Default)]
+pub struct Pages {
+    live: HashMap<RunId, Page>,
+    sent: VecDeque<(RunId, Page)>,
+    told: BTreeMap<Labels, Told>,
+}
+
+/// What the last page about an alert said, and to whom.
+#[derive(Debug, Clone)]
+pub struct Told {
+    /// The page.
+    pub page: Page,
+    /// The receivers that took it.
+    pub receivers: Vec<String>,
+    /// When it was delivered last.
+    pub at: Timestamp,
+}
+
+impl Pages {
+    /// Takes over pages whose runs were alive when the process ended.
+    pub fn restore(loaded: &tasks::Loaded) -> Pages {
+        let tasks: HashMap<_, _> = loaded.tasks.iter().map(|task| (task.id, task)).collect();
+        let pages = loaded.runs.iter().filter(|run| run.class == Class::Page && !run.at.state.is_final());
+        let live = pages.filter_map(|run| {
+            let args = run.args.as_ref().or_else(|| tasks.get(&run.task_id).map(|task| &task.args))?;
+            Some((run.id, notify::page_from_json(args)?))
+        });
+        Pages { live: live.collect(), ..Pages::default() }
+    }
+
+    /// What the last page about an alert said.
+    pub fn told(&self, alert: &Labels) -> Option<&Told> {
+        self.told.get(alert)
+    }
+
+    fn delivered(&mut self, run_id: RunId, page: Page, now: Timestamp) {
+        for alert in &page.alerts {
+            if page.status == PageStatus::Resolved || alert.is_resolved(now) {
+                self.told.remove(&alert.labels);
+            } else if let Some(told) = self.told.get_mut(&alert.labels) {
+                if !told.receivers.contains(&page.receiver) {
+                    told.receivers.push(page.receiver.clone());
+                }
+                told.at = now;
+                if !page.diagnosis.is_empty() {
+                    told.page = page.clone();
+                }
+            } else if self.told.len() < TOLD_MAX {
+                let told = Told { page: page.clone(), receivers: vec![page.receiver.clone()], at: now };
+                self.told.insert(alert.labels.clone(), told);
+            }
+        }
+        self.sent.push_back((run_id, page));
+        if self.sent.len() > SENT_MAX {
+            self.sent.pop_front();
+        }
+    }
+}
+
+fn page_spec(page: &Page) -> TaskSpec {
+    TaskSpec {
+        class: Class::Page,
+        priority: 1,
+        max_retries: PAGE_RETRIES,
+        timeout: PAGE_TIMEOUT,
+        ..TaskSpec::new(notify::PAGE_KIND, notify::page_to_json(page))
+    }
+}
+
+impl Core {
+    /// Queues every page that is due.
+    pub(super) fn due_pages(&mut self, batch: &mut Batch, now: Timestamp) {
+        for mut page in self.alerts.tick(now, &mut batch.changes.alerts) {
+            let steps = self.plan_diagnosis(&mut page);
+            tracing::info!(
+                event = "page_queued",
+                receiver = page.receiver,
+                group = page.group_key,
+                key = page.key,
+                steps = steps.len(),
+                "Page {} for {} to {}",
+                page.status.as_str(),
+                page.group_labels,
+                page.receiver
+            );
+            self.queue_page(page, steps, batch, now);
+        }
+    }
+
+    /// The steps of the runbook that matches a firing page; its remedies go on the page.
+    fn plan_diagnosis(&self, page: &mut Page) -> Vec<(String, TaskSpec)> {
+        let (PageStatus::Firing, Some(runbook)) = (page.status, self.book.for_alerts(&page.alerts)) else {
+            return Vec::new();
+        };
+        let Some(alert) = page.alerts.first() else { return Vec::new() };
+        page.remedy = runbook.remedies(&alert.labels);
+        let steps = runbook.diagnose(&alert.labels, &alert.annotations).into_iter();
+        steps
+            .map(|step| {
+                let spec = TaskSpec {
+                    class: Class::Runbook,
+                    priority: 1,
+                    max_retries: 0,
+                    timeout: step.timeout.min(DIAGNOSIS_LIMIT),
+                    ..TaskSpec::new(worker::operator_kind(&step.kind), step.args)
+                };
+                (step.step, spec)
+            })
+            .collect()
+    }
+
+    fn queue_page(&mut self, page: Page, steps: Vec<(String, TaskSpec)>, batch: &mut Batch, now: Timestamp) {
+        let out = &mut batch.changes.tasks;
+        let run_id = self.queue.submit_page(page_spec(&page), steps, DIAGNOSIS_LIMIT, now, out);
+        self.pages.live.insert(run_id, page);
+    }
+
+    /// What the queue says happened.
+    pub fn happened(&mut self, events: Vec<Event>, batch: &mut Batch, now: Timestamp) {
+        for event in events {
+            match event {
+                Event::PageReady { run_id, children } => self.diagnosed(run_id, &children, batch),
+                Event::ChildLate { page, child } => self.found_late(page, &child, batch, now),
+                Event::Finished(finished) => self.finished(&finished, batch, now),
+                Event::ScheduleFired { .. } => self.counts.schedule_fires += 1,
+                Event::Rescued { run_id, kind, worker_id } => tracing::warn!(
+                    event = "run_rescued",
+                    "Run {run_id} ({kind}) taken back from {worker_id}, which fell silent"
+                ),
+                Event::Retrying { run_id, kind, attempt, error, .. } => tracing::info!(
+                    event = "run_retrying",
+                    attempt,
+                    "Run {run_id} ({kind}) will be tried again: {}",
+                    error.message
+                ),
+                Event::Available { .. } => {}
+            }
+        }
+    }
+
+    /// Writes what the diagnosis found on the page, which may leave now.
+    fn diagnosed(&mut self, run_id: RunId, children: &[Child], batch: &mut Batch) {
+        let Some(page) = self.pages.live.get_mut(&run_id) else { return };
+        let Some(runbook) = self.book.for_alerts(&page.alerts) else { return };
+        page.diagnosis = children.iter().map(finding).collect();
+        page.cause = runbook.conclude(&page.diagnosis);
+        for finding in &page.diagnosis {
+            *self.counts.diagnoses.entry(finding.state.as_str()).or_default() += 1;
+        }
+        self.queue.amend_args(run_id, notify::page_to_json(page), &mut batch.changes.tasks);
+    }
+
+    /// A step that ended after its page left: once the last of them is in, the page is sent again with the same
+    /// key and the next revision, if any of them found something.
+    fn found_late(&mut self, run_id: RunId, child: &Child, batch: &mut Batch, now: Timestamp) {
+        let live = self.pages.live.get_mut(&run_id);
+        let Some(page) = live.or_else(|| self.pages.sent.iter_mut().find(|(id, _)| *id == run_id).map(|(_, p)| p))
+        else {
+            return;
+        };
+        let Some(runbook) = self.book.for_alerts(&page.alerts) else { return };
+        let Some(place) = page.diagnosis.iter_mut().find(|finding| finding.step == child.step) else { return };
+        *place = finding(child);
+        let all_in = page.diagnosis.iter().all(|finding| finding.state != FindingState::Late);
+        if !all_in || child.state != RunState::Completed {
+            return;
+        }
+        page.cause = runbook.conclude(&page.diagnosis);
+        page.revision += 1;
+        let page = page.clone();
+        self.queue_page(page, Vec::new(), batch, now);
+    }
+
+    fn finished(&mut self, finished: &Finished, batch: &mut Batch, now: Timestamp) {
+        match finished.class {
+            Class::User => {
+                *self.counts.runs.entry(finished.state.as_str()).or_default() += 1;
+                self.counts.run_seconds.add(finished.took);
+            }
+            Class::Runbook => {}
+            Class::Page => self.page_finished(finished, batch, now),
+        }
+    }
+
+    fn page_finished(&mut self, finished: &Finished, batch: &mut Batch, now: Timestamp) {
+        let Some(page) = self.pages.live.remove(&finished.run_id) else { return };
+        let result = match finished.state {
+            RunState::Completed => Ok(()),
+            _ => Err(finished.error.as_ref().map_or_else(String::new, |error| error.message.clone())),
+        };
+        let word = if result.is_ok() { "sent" } else { "failed" };
+        let channel = page.integration.split('[').next().unwrap_or("").to_owned();
+        *self.counts.notifications.entry((channel, word)).or_default() += 1;
+        let (status, receiver) = (page.status.as_str(), &page.receiver);
+        match &result {
+            Ok(()) => tracing::info!(event = "page_sent", key = page.key, "Page {status} delivered to {receiver}"),
+            Err(why) => tracing::error!(
+                event = "page_failed",
+                key = page.key,
+                "Page {status} could not be delivered to {receiver}: {why}"
+            ),
+        }
+        self.alerts.delivered(&page.key, result.clone(), now, &mut batch.changes.alerts);
+        if result.is_ok() {
+            self.pages.delivered(finished.run_id, page, now);
+        }
+    }
+}
+
+fn finding(child: &Child) -> model::Finding {
+    let outcome = match (child.state, &child.output, &child.error) {
+        (RunState::Completed, Some(output), _) => runbooks::Outcome::Done(output.as_ref().clone()),
+        (RunState::Completed, None, _) => runbooks::Outcome::Done(Value::Null),
+        (state, _, Some(error)) if state.is_final() => runbooks::Outcome::Failed(error.message.clone()),
+        (state, _, None) if state.is_final() => runbooks::Outcome::Failed(state.as_str().to_owned()),
+        _ => runbooks::Outcome::Late,
+    };
+    runbooks::finding(&child.step, &outcome, child.took_ms)
+}

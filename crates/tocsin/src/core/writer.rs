@@ -1,0 +1,75 @@
+//! The writer thread: commits batches in order and lets out what they release.
+//!
+//! Group commit without a timer: whatever is queued when a commit begins goes into it. A failed commit is final:
+//! nothing of it is let out and the process stops, to start again from what is on disk.
+
+use super::batch::Batch;
+use model::Timestamp;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+    mpsc::{Receiver, SyncSender, sync_channel},
+};
+use store::Journal;
+
+/// Batches that may wait for a commit; the core waits when there are as many.
+const QUEUE_MAX: usize = 64;
+
+/// Rows of one kind that are removed at once, so that no commit waits long.
+const PRUNE_MAX: usize = 2_000;
+
+/// What the writer counts.
+#[derive(Debug, Default)]
+pub struct Counts {
+    /// Transactions written.
+    pub commits: AtomicU64,
+    /// Batches they held.
+    pub batches: AtomicU64,
+}
+
+/// Starts the thread. It ends when the sender is dropped, everything written.
+pub fn start(
+    mut journal: Box<dyn Journal>,
+    counts: Arc<Counts>,
+    failed: impl Fn(&store::Error) + Send + 'static,
+) -> std::io::Result<(SyncSender<Batch>, std::thread::JoinHandle<()>)> {
+    let (sender, receiver) = sync_channel(QUEUE_MAX);
+    let thread = std::thread::Builder::new().name("journal".into()).spawn(move || {
+        while let Some(batch) = next(&receiver, &counts) {
+            if !batch.changes.is_empty() {
+                if let Err(why) = journal.commit(&batch.changes) {
+                    return failed(&why);
+                }
+                counts.commits.fetch_add(1, Ordering::Relaxed);
+            }
+            for release in batch.releases {
+                release();
+            }
+            if let Some(before) = batch.prune_before
+                && let Err(why) = prune(journal.as_mut(), before)
+            {
+                return failed(&why);
+            }
+        }
+    })?;
+    Ok((sender, thread))
+}
+
+/// Removes a bounded part of what is older; what is left goes the next time.
+fn prune(journal: &mut dyn Journal, before: Timestamp) -> Result<(), store::Error> {
+    let runs = journal.prune(before, PRUNE_MAX)?;
+    if runs > 0 {
+        tracing::info!(event = "history_pruned", runs, "Removed {runs} runs that ended before {}", before.rfc3339());
+    }
+    Ok(())
+}
+
+fn next(receiver: &Receiver<Batch>, counts: &Counts) -> Option<Batch> {
+    let mut batch = receiver.recv().ok()?;
+    counts.batches.fetch_add(1, Ordering::Relaxed);
+    while let Ok(later) = receiver.try_recv() {
+        counts.batches.fetch_add(1, Ordering::Relaxed);
+        batch.join(later);
+    }
+    Some(batch)
+}

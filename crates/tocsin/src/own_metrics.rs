@@ -1,0 +1,130 @@
+//! The figures of the core, under the names that the documents users know give them.
+
+use crate::core::{Core, Handle, RUN_BOUNDS, WriterCounts};
+use crate::metrics::Registry;
+use model::Timestamp;
+use std::sync::{Arc, atomic::Ordering};
+
+/// Name, type, help of what the core counts.
+const FAMILIES: [(&str, &str, &str); 22] = [
+    ("orchestrator_tasks_created_total", "counter", "Tasks accepted, by kind of schedule and priority."),
+    ("orchestrator_tasks_total", "counter", "Tasks by what became of them."),
+    ("orchestrator_runs_total", "counter", "Users' runs that ended, by state."),
+    ("orchestrator_task_duration_seconds", "histogram", "From the first claim to the end of a run."),
+    ("orchestrator_queue_depth", "gauge", "Users' runs by state."),
+    ("orchestrator_due_work_queue_depth", "gauge", "Users' runs that wait, by priority."),
+    ("orchestrator_queue_oldest_age_seconds", "gauge", "How long the oldest due run has been waiting."),
+    ("orchestrator_active_workers", "gauge", "Workers heard of lately."),
+    ("orchestrator_scheduler_lag_seconds", "gauge", "How late the next timer is."),
+    ("orchestrator_scheduler_last_tick_timestamp_seconds", "gauge", "When the deciders last had a turn."),
+    ("orchestrator_scheduler_jobs_created_total", "counter", "Fires of schedules."),
+    ("orchestrator_db_up", "gauge", "Whether the store takes writes."),
+    ("orchestrator_alerts_firing", "gauge", "Alerts the router holds."),
+    ("orchestrator_notifications_total", "counter", "Pages by channel and result."),
+    ("orchestrator_runbook_actions_total", "counter", "Diagnose steps by result."),
+    ("orchestrator_rule_evaluations_total", "counter", "Rule evaluations."),
+    ("orchestrator_rule_evaluation_failures_total", "counter", "Rule evaluations that failed."),
+    ("orchestrator_rule_groups_late_total", "counter", "Ticks passed over because a group was still busy."),
+    ("tocsin_journal_commits_total", "counter", "Transactions written."),
+    ("tocsin_journal_batches_total", "counter", "Batches of decisions written."),
+    ("tocsin_core_turns_total", "counter", "Turns of the deciders."),
+    ("tocsin_build_info", "gauge", "The version, as a label."),
+];
+
+/// Registers the core's figures. The source asks the core and waits: not for the runtime's own threads.
+pub fn register(registry: &Registry, core: Handle, writer: Arc<WriterCounts>) {
+    registry.add(&FAMILIES, Arc::new(move |out| {
+        let version = env!("CARGO_PKG_VERSION");
+        out("tocsin_build_info", &[("version", version)], 1.0);
+        out("prometheus_build_info", &[("version", "3.14.0"), ("revision", "tocsin")], 1.0);
+        out("alertmanager_build_info", &[("version", "0.34.0")], 1.0);
+        let read = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed) as f64;
+        out("tocsin_journal_commits_total", &[], read(&writer.commits));
+        out("tocsin_journal_batches_total", &[], read(&writer.batches));
+        let figures = core.decide(|core, _, now| figures(core, now));
+        for (name, labels, value) in figures.iter().flatten() {
+            let labels: Vec<(&str, &str)> = labels.iter().map(|(n, v)| (*n, v.as_str())).collect();
+            out(name, &labels, *value);
+        }
+    }));
+}
+
+type Figure = (String, Vec<(&'static str, String)>, f64);
+
+fn figures(core: &Core, now: Timestamp) -> Vec<Figure> {
+    let mut all = Vec::new();
+    let mut add = |name: &str, labels: &[(&'static str, &str)], value: f64| {
+        let labels = labels.iter().map(|(n, v)| (*n, (*v).to_owned())).collect();
+        all.push((name.to_owned(), labels, value));
+    };
+    let counts = core.queue.counts(now);
+    for ((kind, priority), created) in &core.counts.tasks_created {
+        let labels = [("schedule_kind", kind.as_str()), ("priority", &priority.to_string())];
+        add("orchestrator_tasks_created_total", &labels, *created as f64);
+    }
+    for (status, value) in [
+        ("accepted", counts.totals.accepted),
+        ("completed", counts.totals.completed),
+        ("failed", counts.totals.dead),
+        ("cancelled", counts.totals.cancelled),
+    ] {
+        add("orchestrator_tasks_total", &[("status", status)], value as f64);
+    }
+    for (state, value) in &core.counts.runs {
+        add("orchestrator_runs_total", &[("status", state)], *value as f64);
+    }
+    histogram(&core.counts.run_seconds, &mut add);
+    for (state, value) in counts.users.iter().filter(|(state, _)| !state.is_final()) {
+        add("orchestrator_queue_depth", &[("state", state.as_str())], *value as f64);
+    }
+    add("orchestrator_due_work_queue_depth", &[("priority", "all")], counts.pending as f64);
+    for (priority, value) in (1..).zip(counts.by_priority).filter(|(_, value)| *value > 0) {
+        let priority: i32 = priority;
+        add("orchestrator_due_work_queue_depth", &[("priority", &priority.to_string())], value as f64);
+    }
+    add("orchestrator_queue_oldest_age_seconds", &[], counts.oldest_due.unwrap_or_default().as_secs_f64());
+    let alive = core.queue.workers(now).iter().filter(|worker| worker.alive).count();
+    add("orchestrator_active_workers", &[], alive as f64);
+    add("orchestrator_scheduler_lag_seconds", &[], counts.lag.as_secs_f64());
+    add("orchestrator_scheduler_last_tick_timestamp_seconds", &[], core.counts.last_turn.as_secs_f64());
+    add("orchestrator_scheduler_jobs_created_total", &[], core.counts.schedule_fires as f64);
+    add("orchestrator_db_up", &[], 1.0);
+    add("orchestrator_alerts_firing", &[], core.alerts.list(now).len() as f64);
+    for ((channel, result), value) in &core.counts.notifications {
+        add("orchestrator_notifications_total", &[("channel", channel), ("result", result)], *value as f64);
+    }
+    for (result, value) in &core.counts.diagnoses {
+        add("orchestrator_runbook_actions_total", &[("result", result)], *value as f64);
+    }
+    add("orchestrator_rule_groups_late_total", &[], core.counts.groups_late as f64);
+    add("tocsin_core_turns_total", &[], core.counts.turns as f64);
+    core.rules.metrics(&mut |name, labels, value| {
+        let ours = match name {
+            "prometheus_rule_evaluations_total" => Some("orchestrator_rule_evaluations_total"),
+            "prometheus_rule_evaluation_failures_total" => Some("orchestrator_rule_evaluation_failures_total"),
+            _ => None,
+        };
+        let labels: Vec<_> = labels.iter().map(|(n, v)| (intern(n), (*v).to_owned())).collect();
+        if let Some(ours) = ours {
+            all.push((ours.to_owned(), Vec::new(), value));
+        }
+        all.push((name.to_owned(), labels, value));
+    });
+    all
+}
+
+/// The label names that rules use.
+fn intern(name: &str) -> &'static str {
+    if name == "rule_group" { "rule_group" } else { "label" }
+}
+
+fn histogram(seconds: &crate::core::Seconds, add: &mut dyn FnMut(&str, &[(&'static str, &str)], f64)) {
+    let mut below = 0;
+    for (bound, count) in RUN_BOUNDS.iter().zip(seconds.buckets) {
+        below += count;
+        add("orchestrator_task_duration_seconds_bucket", &[("le", &bound.to_string())], below as f64);
+    }
+    add("orchestrator_task_duration_seconds_bucket", &[("le", "+Inf")], seconds.count as f64);
+    add("orchestrator_task_duration_seconds_sum", &[], seconds.sum);
+    add("orchestrator_task_duration_seconds_count", &[], seconds.count as f64);
+}

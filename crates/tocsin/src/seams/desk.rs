@@ -1,0 +1,223 @@
+//! What clients change, through the core.
+
+use crate::core::Handle;
+use alerts::{NewSilence, SilenceError};
+use futures_util::future::BoxFuture;
+use model::{Alert, TaskSpec, Timestamp};
+use server::{
+    Failure,
+    views::{NewTask, SilenceView, Submitted},
+};
+use std::{sync::Arc, time::Duration};
+use tasks::{BUILTIN_WORKER, NewScheduled, NewTyped, Refusal, TaskId, Urgency, WorkReply, WorkRequest};
+
+/// Reads the configuration again; the error is all that is wrong with it.
+pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// The core as clients change it.
+pub struct Desk {
+    /// Who decides.
+    pub core: Handle,
+    /// What finished tasks were.
+    pub reader: Arc<store::Reader>,
+    /// How the configuration is read again.
+    pub reload: Reload,
+}
+
+impl server::Desk for Desk {
+    fn submit(&self, task: NewTask, by: String) -> BoxFuture<'_, Result<Submitted, Failure>> {
+        Box::pin(async move {
+            let form = form_of(&task);
+            let done = self.core.call(move |core, batch, now| {
+                let new = new_task(task, &by, now)?;
+                let submitted =
+                    core.queue.submit(new, &by, now, &mut batch.changes.tasks).map_err(refusal)?;
+                if let (false, Some(task)) = (submitted.duplicate, &submitted.task) {
+                    *core.counts.tasks_created.entry((form, task.priority)).or_default() += 1;
+                    tracing::info!(
+                        event = "task_created",
+                        "Created task {} assigned to {}",
+                        task.id,
+                        task.agent.as_deref().unwrap_or("any worker")
+                    );
+                }
+                Ok::<_, Failure>(submitted)
+            });
+            let submitted = done.await??;
+            let view = super::tasks::view_after_submit(&self.reader, &submitted).await?;
+            Ok(Submitted { task: view, duplicate: submitted.duplicate })
+        })
+    }
+
+    fn work(&self, request: WorkRequest) -> BoxFuture<'_, Result<WorkReply, Failure>> {
+        Box::pin(async move {
+            if request.worker.id.starts_with(BUILTIN_WORKER) {
+                let what = format!("names that begin with {BUILTIN_WORKER:?} are ours; choose another");
+                return Err(Failure::Value { field: "worker.id".to_owned(), what });
+            }
+            Ok(self.core.work(request).await?)
+        })
+    }
+
+    fn patch_status(
+        &self,
+        task_id: String,
+        status: String,
+        error: Option<String>,
+        by: String,
+    ) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async move {
+            let not_found = || Failure::NotFound(format!("Task {task_id} not found"));
+            let id = TaskId::parse(&task_id).ok_or_else(not_found)?;
+            let done = self.core.call(move |core, batch, now| {
+                let out = &mut batch.changes.tasks;
+                let events = core.queue.patch_status(id, &status, error.as_deref(), &by, now, out)?;
+                core.happened(events, batch, now);
+                Ok::<_, Refusal>(())
+            });
+            match done.await? {
+                Err(Refusal::NotLive(_)) => {
+                    let known = super::tasks::ask(&self.reader, move |reader| reader.task(id)).await?.is_some();
+                    Err(if known {
+                        Failure::Conflict(format!("Task {task_id} has ended; its status stays"))
+                    } else {
+                        not_found()
+                    })
+                }
+                done => done.map_err(refusal),
+            }
+        })
+    }
+
+    fn post_alerts(&self, alerts: Vec<Alert>) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async move {
+            let refused = self
+                .core
+                .call(move |core, batch, now| core.alerts.receive(alerts, now, &mut batch.changes.alerts))
+                .await?;
+            if refused == 0 {
+                return Ok(());
+            }
+            Err(Failure::Full(format!("{refused} alerts were not taken: too many are kept already")))
+        })
+    }
+
+    fn put_silence(&self, silence: SilenceView, by: String) -> BoxFuture<'_, Result<String, Failure>> {
+        Box::pin(async move {
+            let fresh_id = uuid();
+            let created_by = if silence.created_by.is_empty() { by } else { silence.created_by };
+            let new = NewSilence {
+                id: (!silence.id.is_empty()).then_some(silence.id),
+                matchers: silence.matchers,
+                starts_at: silence.starts_at,
+                ends_at: silence.ends_at,
+                created_by,
+                comment: silence.comment,
+            };
+            let done = self.core.call(move |core, batch, now| {
+                core.alerts.put_silence(new, &fresh_id, now, &mut batch.changes.alerts)
+            });
+            done.await?.map_err(silence_failure)
+        })
+    }
+
+    fn expire_silence(&self, id: String, _by: String) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async move {
+            let done = self
+                .core
+                .call(move |core, batch, now| core.alerts.expire_silence(&id, now, &mut batch.changes.alerts));
+            done.await?.map_err(silence_failure)
+        })
+    }
+
+    fn reload(&self, by: String) -> BoxFuture<'_, Result<(), Failure>> {
+        Box::pin(async move {
+            tracing::info!(event = "reload_requested", by, "Reload asked for by {by}");
+            (self.reload)().await.map_err(|what| Failure::Value { field: String::new(), what })
+        })
+    }
+}
+
+fn silence_failure(why: SilenceError) -> Failure {
+    let text = why.to_string();
+    match why {
+        SilenceError::NotFound(_) => Failure::NotFound(text),
+        SilenceError::AlreadyExpired(_) => Failure::Conflict(text),
+        _ => Failure::Value { field: String::new(), what: text },
+    }
+}
+
+/// A random version 4 UUID, as silences carry.
+fn uuid() -> String {
+    let bits = rand::random::<u128>() & !(0xf << 76) & !(0x3 << 62) | (4 << 76) | (2 << 62);
+    let hex = format!("{bits:032x}");
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+fn form_of(task: &NewTask) -> String {
+    match task {
+        NewTask::Plain(_) => "plain".to_owned(),
+        NewTask::Typed(_) => "typed".to_owned(),
+        NewTask::Scheduled(task) => task.schedule_kind.clone(),
+    }
+}
+
+fn new_task(task: NewTask, by: &str, now: Timestamp) -> Result<tasks::NewTask, Failure> {
+    Ok(match task {
+        NewTask::Plain(task) => {
+            let spec = TaskSpec::new(task.kind, task.args);
+            let spec = TaskSpec {
+                priority: task.priority.unwrap_or(spec.priority),
+                run_at: task.delay.map(|delay| now.plus(delay)),
+                dedupe_key: task.dedupe_key,
+                concurrency_key: task.concurrency_key,
+                max_retries: task.max_retries.unwrap_or(spec.max_retries),
+                timeout: task.timeout.unwrap_or(spec.timeout),
+                created_by: by.to_owned(),
+                ..spec
+            };
+            tasks::NewTask::Plain(spec, Duration::ZERO)
+        }
+        NewTask::Typed(task) => tasks::NewTask::Typed(NewTyped {
+            urgency: Urgency::parse(&task.priority).ok_or_else(|| Failure::Value {
+                field: "priority".to_owned(),
+                what: format!("{:?} is not one of P0, P1, P2, P3", task.priority),
+            })?,
+            type_: task.type_,
+            payload: task.payload,
+            source: task.source,
+            sla: task.sla.map(|sla| tasks::Sla {
+                target: sla.target,
+                deadline: sla.deadline,
+            }),
+            metadata: task.metadata,
+        }),
+        NewTask::Scheduled(task) => tasks::NewTask::Scheduled(NewScheduled {
+            title: task.title,
+            description: task.description,
+            schedule_kind: task.schedule_kind,
+            schedule_expr: task.schedule_expr,
+            timezone: task.timezone,
+            payload: task.payload,
+            priority: task.priority,
+            dedupe_key: task.dedupe_key,
+            dedupe_window: task.dedupe_window,
+            max_retries: task.max_retries,
+            backoff_strategy: task.backoff_strategy,
+            concurrency_key: task.concurrency_key,
+        }),
+    })
+}
+
+fn refusal(why: Refusal) -> Failure {
+    let text = why.to_string();
+    match why {
+        Refusal::Invalid { field, what } => Failure::Value { field, what },
+        Refusal::UnknownKind { field, kind, known } => {
+            Failure::Value { field, what: format!("nobody can do work of kind {kind:?}; known: {known}") }
+        }
+        Refusal::Full { .. } => Failure::Full(text),
+        Refusal::NotLive(_) => Failure::NotFound(text),
+        Refusal::NotApplicable(_) => Failure::Conflict(text),
+    }
+}

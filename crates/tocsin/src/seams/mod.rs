@@ -1,0 +1,22 @@
+//! Fills the traits that `server` reads and changes through. Conversions only: whoever is asked decides.
+
+mod desk;
+mod monitoring;
+mod series;
+mod tasks;
+mod vitals;
+
+pub use desk::Desk;
+pub use monitoring::Monitoring;
+pub use series::{RuleExprs, Series};
+pub use tasks::Tasks;
+pub use vitals::{ConfigState, Process, Vitals};
+
+use crate::core::Stopped;
+use server::Failure;
+
+impl From<Stopped> for Failure {
+    fn from(stopped: Stopped) -> Failure {
+        Failure::Unavailable(stopped.to_string())
+    }
+}

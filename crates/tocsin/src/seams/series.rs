@@ -1,0 +1,172 @@
+//! Series and expressions, over the engine and the evaluator.
+
+use arc_swap::ArcSwap;
+use model::{Labels, Matcher, QueryError, Series as StoredSeries, Timestamp};
+use promql::{BinaryOp, EvalError, Expr, ExprKind, Options, Value};
+use server::{
+    QueryFailure,
+    views::{
+        AlertView, Instant, LabelsQuery, QueryAnswer, QueryValue, Range, RangeSeries, SeriesQuery, Trend, TsdbView,
+        VectorSample,
+    },
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+use tsdb::Db;
+
+/// The expressions of alerting rules by alert name, for the trend beside an alert.
+pub type RuleExprs = ArcSwap<BTreeMap<String, Vec<Arc<Expr>>>>;
+
+/// The engine as the server sees it.
+pub struct Series {
+    /// The series.
+    pub db: Db,
+    /// What alerts compare.
+    pub rule_exprs: Arc<RuleExprs>,
+}
+
+impl server::Series for Series {
+    fn instant(&self, what: &Instant) -> Result<QueryAnswer, QueryFailure> {
+        let expr = parse(&what.query)?;
+        let options = options(what.timeout, what.lookback);
+        promql::instant(&expr, &self.db, what.at, &options).map(answer).map_err(failure)
+    }
+
+    fn range(&self, what: &Range) -> Result<QueryAnswer, QueryFailure> {
+        let expr = parse(&what.query)?;
+        let options = options(what.timeout, what.lookback);
+        promql::range(&expr, &self.db, what.from, what.to, what.step, &options).map(answer).map_err(failure)
+    }
+
+    fn series(&self, what: &SeriesQuery) -> Result<Vec<Labels>, QueryFailure> {
+        use model::Querier;
+        let mut found = BTreeSet::new();
+        for matchers in &what.sets {
+            found.extend(self.db.series(matchers, what.from, what.to).map_err(store_failure)?);
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    fn label_names(&self, what: &LabelsQuery) -> Result<Vec<String>, QueryFailure> {
+        union(&what.sets, |matchers| self.db.label_names(matchers, what.from, what.to))
+    }
+
+    fn label_values(&self, name: &str, what: &LabelsQuery) -> Result<Vec<String>, QueryFailure> {
+        union(&what.sets, |matchers| self.db.label_values(name, matchers, what.from, what.to))
+    }
+
+    fn trend(&self, alert: &AlertView, from: Timestamp, to: Timestamp, points: usize) -> Option<Trend> {
+        let exprs = self.rule_exprs.load();
+        exprs.get(alert.alert.name())?.iter().find_map(|expr| {
+            let (number, threshold) = comparison(expr)?;
+            let step = to.since(from) / u32::try_from(points.max(1)).ok()?;
+            let options = options(Duration::from_millis(500), None);
+            let answer = promql::range(number, &self.db, from, to, step.max(Duration::from_secs(1)), &options).ok()?;
+            let Value::Matrix(all) = answer.value else { return None };
+            let found = all.into_iter().find(|series| is_about(series, &alert.alert.labels))?;
+            Some(Trend { samples: found.samples, threshold })
+        })
+    }
+
+    fn tsdb(&self, limit: usize) -> TsdbView {
+        let stats = self.db.stats();
+        let (from, to) = (Timestamp::MIN, Timestamp::MAX);
+        let mut values_by_label: Vec<(String, u64)> = self
+            .db
+            .label_names(&[], from, to)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|name| {
+                let values = self.db.label_values(&name, &[], from, to).map_or(0, |values| values.len() as u64);
+                (name, values)
+            })
+            .collect();
+        values_by_label.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        values_by_label.truncate(limit);
+        TsdbView {
+            series: stats.series as u64,
+            label_pairs: values_by_label.iter().map(|(_, count)| count).sum(),
+            min_time: stats.head_min.unwrap_or_default(),
+            max_time: stats.head_max.unwrap_or_default(),
+            values_by_label,
+            ..TsdbView::default()
+        }
+    }
+}
+
+fn parse(text: &str) -> Result<Expr, QueryFailure> {
+    promql::parse(text).map_err(|why| QueryFailure::Parse(why.to_string()))
+}
+
+fn options(timeout: Duration, lookback: Option<Duration>) -> Options {
+    let defaults = Options::default();
+    Options {
+        deadline: Some(std::time::Instant::now() + timeout),
+        lookback: lookback.unwrap_or(defaults.lookback),
+        ..defaults
+    }
+}
+
+/// One label list over several matcher lists; no list means all series.
+fn union(
+    sets: &[Vec<Matcher>],
+    ask: impl Fn(&[Matcher]) -> Result<Vec<String>, QueryError>,
+) -> Result<Vec<String>, QueryFailure> {
+    if sets.is_empty() {
+        return ask(&[]).map_err(store_failure);
+    }
+    let mut found = BTreeSet::new();
+    for matchers in sets {
+        found.extend(ask(matchers).map_err(store_failure)?);
+    }
+    Ok(found.into_iter().collect())
+}
+
+fn store_failure(why: QueryError) -> QueryFailure {
+    match why {
+        QueryError::TooManySamples { .. } => QueryFailure::Execution(why.to_string()),
+        QueryError::Store(_) => QueryFailure::Internal(why.to_string()),
+    }
+}
+
+fn failure(why: EvalError) -> QueryFailure {
+    match why {
+        EvalError::Timeout => QueryFailure::Timeout(why.to_string()),
+        _ => QueryFailure::Execution(why.to_string()),
+    }
+}
+
+fn answer(answer: promql::Answer) -> QueryAnswer {
+    let value = match answer.value {
+        Value::Scalar(v) => QueryValue::Scalar(v),
+        Value::String(text) => QueryValue::String(text),
+        Value::Vector(all) => {
+            QueryValue::Vector(all.into_iter().map(|s| VectorSample { labels: s.labels, v: s.v }).collect())
+        }
+        Value::Matrix(all) => QueryValue::Matrix(
+            all.into_iter().map(|s| RangeSeries { labels: s.labels, samples: s.samples }).collect(),
+        ),
+    };
+    QueryAnswer { value, warnings: answer.warnings, infos: answer.infos }
+}
+
+/// The number that an alert's expression looks at, and what it compares it with if that is one number.
+fn comparison(expr: &Expr) -> Option<(&Expr, Option<f64>)> {
+    match &expr.kind {
+        ExprKind::Paren(inner) => comparison(inner),
+        ExprKind::Binary(binary) if binary.op.is_comparison() => match &binary.rhs.kind {
+            ExprKind::Number { value, .. } => Some((&binary.lhs, Some(*value))),
+            _ => Some((&binary.lhs, None)),
+        },
+        ExprKind::Binary(binary) if binary.op == BinaryOp::And => comparison(&binary.lhs),
+        _ => None,
+    }
+}
+
+/// Whether a series carries no label that the alert contradicts.
+fn is_about(series: &StoredSeries, alert: &Labels) -> bool {
+    series.labels.iter().all(|(name, value)| name == model::METRIC_NAME || alert.get(name) == Some(value))
+}

@@ -1,0 +1,76 @@
+//! `tocsin serve`: everything in one process, wired together, started and stopped in order.
+//!
+//! Start: configuration, log, data directory, sockets, stores, deciders, threads, listeners. Stop, the other way:
+//! take no more requests, let workers finish or hand back, stop collecting, commit the last batch.
+
+mod house;
+mod listen;
+mod reload;
+
+use crate::{
+    cli,
+    config::{self, Sources},
+    data_dir::DataDir,
+    discover, log,
+};
+use anyhow::{Context, Result};
+use house::House;
+use std::{net::SocketAddr, process::ExitCode};
+
+/// Runs until SIGTERM or SIGINT.
+pub fn run(args: &cli::Serve) -> Result<ExitCode> {
+    let sources = Sources {
+        config: args.config.clone(),
+        prometheus: args.prometheus_config.clone(),
+        alertmanager: args.alertmanager_config.clone(),
+    };
+    let loaded = match config::load(&sources) {
+        Ok(loaded) => loaded,
+        Err(report) => {
+            println!("{report}");
+            eprintln!("tocsin: the configuration has errors; nothing was started");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    log::install(&log::Settings {
+        level: loaded.log.level.clone().unwrap_or_default(),
+        format: loaded.log.format.clone().unwrap_or_default(),
+        file: loaded.log.file.clone(),
+    })
+    .context("cannot open the log")?;
+    for (file, problem) in &loaded.findings.problems {
+        tracing::warn!(event = "config_finding", "{file}:{problem}");
+    }
+    let addresses = listen::addresses(args, &loaded)?;
+    let dir = args.data_dir.clone().or(loaded.data_dir.clone()).unwrap_or_else(|| "tocsin-data".into());
+    let data = DataDir::open(&dir)?;
+    let greets = sources.config.is_none() && sources.prometheus.is_none() && sources.alertmanager.is_none();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let code = runtime.block_on(async {
+        let house = House::open(args, sources, loaded, &data, &addresses).await?;
+        if greets {
+            tokio::task::spawn_blocking(move || greet(&addresses, &dir));
+        }
+        house.live().await
+    })?;
+    // A thread that still evaluates an expression must not hold the end up.
+    runtime.shutdown_background();
+    Ok(code)
+}
+
+/// What to open next, in at most ten lines.
+fn greet(addresses: &[SocketAddr], dir: &std::path::Path) {
+    let Some(address) = addresses.first() else { return };
+    println!("Tocsin runs.");
+    println!("  overview      http://{address}/");
+    println!("  first task    curl http://{address}/tasks --json '{{\"kind\": \"noop\"}}'");
+    println!("  credentials   {}", dir.join("credentials.json").display());
+    println!("  watched now   this process and this host; pages go to this console");
+    let found: Vec<String> = discover::services().iter().map(discover::Found::words).collect();
+    if found.is_empty() {
+        println!("  next          tocsin init   writes a tocsin.yml to start from");
+    } else {
+        println!("  also found    {} (not watched yet)", found.join(", "));
+        println!("  next          tocsin init   writes a tocsin.yml that watches them");
+    }
+}

@@ -1,0 +1,64 @@
+//! Where to listen, and who may ask there.
+
+use crate::{cli, config::Loaded};
+use anyhow::{Context, Result, anyhow, bail};
+use server::auth::{Auth, Credentials, LocalRule, Reading, keys_from_variables};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+/// Without flag, variable or file.
+const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// Signs tokens; required off loopback.
+const SECRET: &str = "ORCHESTRATOR_JWT_SECRET";
+/// A secret shorter than this can be guessed.
+const SECRET_LEN_MIN: usize = 32;
+
+/// Flag, then `PORT` or `ORCHESTRATOR_PORT` (on every address), then the file, then 127.0.0.1:8080.
+pub fn addresses(args: &cli::Serve, loaded: &Loaded) -> Result<Vec<SocketAddr>> {
+    if !args.listen.is_empty() {
+        let parse = |text: &String| {
+            crate::config::listen_address(text)
+                .map_err(|why| anyhow!("--listen {text}: {why}; write IP:PORT, such as 127.0.0.1:8080"))
+        };
+        return args.listen.iter().map(parse).collect();
+    }
+    for name in ["PORT", "ORCHESTRATOR_PORT"] {
+        if let Ok(text) = std::env::var(name) {
+            let port = text.trim().parse().with_context(|| format!("{name}={text} is not a port"))?;
+            return Ok(vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))]);
+        }
+    }
+    Ok(if loaded.listen.is_empty() { vec![DEFAULT] } else { loaded.listen.clone() })
+}
+
+/// Who may ask. Off loopback no secret is made up: the variable must be set.
+pub fn auth(
+    args: &cli::Serve,
+    loaded: &Loaded,
+    credentials: &Credentials,
+    addresses: &[SocketAddr],
+) -> Result<Auth> {
+    let secret = std::env::var(SECRET).ok().filter(|secret| !secret.is_empty());
+    let outside = addresses.iter().find(|address| !address.ip().is_loopback());
+    if let (Some(address), None) = (outside, &secret) {
+        bail!(
+            "{address} can be reached from other machines and {SECRET} is not set; \
+             set it to at least {SECRET_LEN_MIN} random characters, or listen on 127.0.0.1"
+        );
+    }
+    if secret.as_ref().is_some_and(|secret| secret.len() < SECRET_LEN_MIN) {
+        tracing::warn!(event = "weak_secret", "{SECRET} is shorter than {SECRET_LEN_MIN} characters; make it longer");
+    }
+    let (more, skipped) = keys_from_variables(std::env::vars());
+    for why in skipped {
+        tracing::warn!(event = "api_key_skipped", "{why}");
+    }
+    let mut keys = credentials.keys();
+    keys.extend(more);
+    let required = match args.auth {
+        Some(auth) => auth == cli::Auth::Required,
+        None => loaded.auth.required.unwrap_or(false),
+    };
+    let local = if required { LocalRule::Nobody } else { LocalRule::Operator };
+    let reading = if loaded.auth.open_reads { Reading::Open } else { Reading::Credential };
+    Ok(Auth::new(keys, Some(secret.as_deref().unwrap_or(&credentials.jwt_secret)), local, reading))
+}

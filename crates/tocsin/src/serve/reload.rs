@@ -1,0 +1,120 @@
+//! Reading the configuration again: everything that a file can change, changed together, or nothing.
+
+use crate::{
+    config::{self, Loaded, Sources},
+    core::{Batch, Core, Handle},
+    seams::{ConfigState, Process, RuleExprs},
+};
+use collect::Collector;
+use futures_util::future::BoxFuture;
+use model::{Clock, Timestamp};
+use rules::{GroupSpec, RuleKind};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, PoisonError},
+};
+
+/// What a reload reaches.
+pub struct Reloader {
+    /// Which files.
+    pub sources: Sources,
+    /// Our own address as users see it; only a restart changes it.
+    pub external_url: String,
+    /// The deciders.
+    pub core: Handle,
+    /// Targets and probes.
+    pub collector: Arc<Collector>,
+    /// Receivers.
+    pub receivers: Arc<notify::Registry>,
+    /// Tools.
+    pub actions: Arc<worker::Actions>,
+    /// For trends.
+    pub rule_exprs: Arc<RuleExprs>,
+    /// The series, whose owners rules must learn anew.
+    pub db: tsdb::Db,
+    /// What status pages say.
+    pub process: Arc<Process>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Reloader {
+    /// Reads the files again. An error changes nothing and says where it is.
+    pub fn reload(self: &Arc<Self>) -> BoxFuture<'static, Result<(), String>> {
+        let this = self.clone();
+        Box::pin(async move {
+            let sources = this.sources.clone();
+            let loaded = tokio::task::spawn_blocking(move || config::load(&sources)).await;
+            let done = match loaded.map_err(|why| why.to_string())? {
+                Ok(loaded) => this.apply(loaded).await,
+                Err(report) => Err(report.to_string()),
+            };
+            if let Err(why) = &done {
+                tracing::error!(event = "reload_failed", "The configuration was not reloaded: {why}");
+                let mut state = this.process.config.write().unwrap_or_else(PoisonError::into_inner);
+                state.error = Some(why.clone());
+            }
+            done
+        })
+    }
+
+    async fn apply(&self, loaded: Loaded) -> Result<(), String> {
+        let templates = template::Set::new(&loaded.templates).map_err(|why| why.to_string())?;
+        self.receivers.replace(loaded.receivers.clone(), templates);
+        self.actions.set_tools(&loaded.tools);
+        self.rule_exprs.store(Arc::new(exprs(&loaded.rule_groups)));
+        let state = state(&loaded, self.clock.now());
+        let settings = rule_settings(&loaded, &self.external_url);
+        let routing = alerts::Config { external_url: self.external_url.clone(), ..loaded.alerts };
+        let kinds: BTreeSet<String> = self.actions.api_kinds().into_iter().collect();
+        let (groups, runbooks, live) = (loaded.rule_groups, loaded.runbooks, self.db.live());
+        let done = self.core.call(move |core: &mut Core, batch: &mut Batch, now| {
+            let decided = core.rules.reload(groups, settings, now);
+            core.take_decided(decided, batch, now);
+            core.rules_reloaded();
+            core.rules.born(live.iter().map(|(id, labels)| (*id, labels)));
+            core.alerts.reload(routing, now, &mut batch.changes.alerts);
+            core.book = runbooks::Book::new(runbooks);
+            core.queue.set_kinds(Some(kinds));
+        });
+        done.await.map_err(|why| why.to_string())?;
+        self.collector.apply(loaded.collect);
+        *self.process.config.write().unwrap_or_else(PoisonError::into_inner) = state;
+        tracing::info!(event = "reloaded", "The configuration was reloaded");
+        Ok(())
+    }
+}
+
+/// What status pages say of a configuration.
+pub fn state(loaded: &Loaded, at: Timestamp) -> ConfigState {
+    ConfigState {
+        at,
+        error: None,
+        text: loaded.shown.main.clone(),
+        alertmanager_text: loaded.shown.alertmanager.clone(),
+        alertmanagers: Vec::new(),
+        resolve_timeout: loaded.alerts.resolve_timeout,
+    }
+}
+
+/// The settings of all rules.
+pub fn rule_settings(loaded: &Loaded, external_url: &str) -> rules::Settings {
+    rules::Settings {
+        external_labels: loaded.rules.external_labels.clone(),
+        external_url: external_url.to_owned(),
+        default_interval: loaded.rules.evaluation_interval,
+        default_query_offset: loaded.rules.query_offset,
+        on_arrival: loaded.rules.on_arrival,
+    }
+}
+
+/// Alerting expressions by alert name.
+pub fn exprs(groups: &[GroupSpec]) -> BTreeMap<String, Vec<Arc<promql::Expr>>> {
+    let mut by_name: BTreeMap<String, Vec<_>> = BTreeMap::new();
+    for rule in groups.iter().flat_map(|group| &group.rules) {
+        if matches!(rule.kind, RuleKind::Alerting { .. }) {
+            by_name.entry(rule.name.clone()).or_default().push(Arc::new(rule.expr.clone()));
+        }
+    }
+    by_name
+}

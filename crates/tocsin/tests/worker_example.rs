@@ -1,0 +1,31 @@
+//! The worker in Python's standard library, as a reader of the examples would run it.
+
+mod support;
+
+use serde_json::json;
+use std::{process::Command, time::Duration};
+use support::{Program, Tocsin, eventually, root};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+#[test]
+fn the_python_worker_does_what_it_is_given() {
+    let tocsin = Tocsin::start(&[], &[]);
+    let mut command = Command::new(root().join("examples/workers/worker.py"));
+    command.env("TOCSIN_SERVER", &tocsin.url).env("TOCSIN_KEY", tocsin.key("agent"));
+    let mut worker = Program::start(&mut command, &tocsin.dir.path().join("worker.log"));
+    let log = || std::fs::read_to_string(tocsin.dir.path().join("worker.log")).unwrap_or_default();
+
+    // The kind is known from the worker's first word on.
+    let id = eventually("the kind is known", LIMIT, || {
+        assert!(worker.is_running(), "the worker ended: {}", log());
+        let reply = tocsin.post("/tasks", &json!({"kind": "greet", "args": {"name": "Ada"}}));
+        (reply.status == 201).then(|| reply.json()["id"].as_str().expect("an id").to_owned())
+    });
+    let run = eventually("the task is done", LIMIT, || {
+        let runs = tocsin.get(&format!("/runs/?task_id={id}")).json();
+        runs["items"].get(0).filter(|run| run["success"] == true).cloned()
+    });
+    assert_eq!(run["output"]["greeting"], "hello, Ada", "{run}");
+    assert_eq!(worker.terminate(), Some(0), "{}", log());
+}
