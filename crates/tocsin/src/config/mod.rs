@@ -446,7 +446,7 @@ impl Everything {
             }
         }
         for runbook in &pack.runbooks {
-            match runbooks::parse(&runbook.name, &runbook.filled) {
+            match runbook_of(runbook) {
                 Ok(runbook) => self.runbooks.push(runbook),
                 Err(problems) => packs::report_inside(runbook, problems, report),
             }
@@ -501,7 +501,7 @@ impl Everything {
                 if !self.runbook_names.insert(file.name.clone()) {
                     continue;
                 }
-                match runbooks::parse(&file.name, &file.filled) {
+                match runbook_of(&file) {
                     Ok(runbook) => self.runbooks.push(runbook),
                     Err(problems) => file.report(problems, report),
                 }
@@ -528,6 +528,22 @@ impl Everything {
             ..shell
         }
     }
+}
+
+/// The kinds of work that a runbook's steps may use: each of them is a kind in an operator's hands.
+const STEP_KINDS: [&str; 9] =
+    ["command", "file", "http", "noop", "process", "promql", "redis", "sql", "wait"];
+
+/// A runbook whose steps can all be done, or everything that is wrong with it.
+fn runbook_of(text: &Text) -> Result<Runbook, Vec<Problem>> {
+    let runbook = runbooks::parse(&text.name, &text.filled)?;
+    let unknown = runbook.steps().filter(|step| !STEP_KINDS.contains(&step.uses.as_str()));
+    let problem = |step: &runbooks::Step| {
+        let what = format!("step {:?} uses {:?}, which is no kind of work", step.id, step.uses);
+        Problem::error(step.place.0, step.place.1, what, yaml::suggestion(&step.uses, &STEP_KINDS))
+    };
+    let problems: Vec<Problem> = unknown.map(problem).collect();
+    if problems.is_empty() { Ok(runbook) } else { Err(problems) }
 }
 
 /// The files that a pattern of `tocsin.yml` names; it must name one at least.
@@ -571,13 +587,21 @@ fn check_named_files(
     }
 }
 
-/// Where a value that ends with `name` begins.
+/// Where a value that ends with the file name `name` begins.
 fn find_text(text: &Text, name: &str) -> Option<(u32, u32)> {
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    for (i, line) in text.filled.lines().enumerate() {
-        let Some(end) = line.find(name).filter(|_| !line.trim_start().starts_with('#')) else { continue };
-        let start = line[..end].rfind([' ', '"', '\'', '[', ',']).map_or(0, |at| at + 1);
-        return Some((number(i + 1), number(line[..start].chars().count() + 1)));
+    let begins = |c: char| " \"'[,".contains(c);
+    let ends = |rest: &str| rest.chars().next().is_none_or(|c| " \"'],}#".contains(c));
+    for (i, line) in text.filled.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with('#')) {
+        let mut places = line.match_indices(name).map(|(at, _)| at);
+        let found = places.find(|at| {
+            let alone = line[..*at].ends_with(|c| begins(c) || c == '/') || *at == 0;
+            alone && ends(&line[at + name.len()..])
+        });
+        if let Some(at) = found {
+            let start = line[..at].rfind(begins).map_or(0, |at| at + 1);
+            return Some((number(i + 1), number(line[..start].chars().count() + 1)));
+        }
     }
     None
 }

@@ -160,7 +160,8 @@ pub fn substitute(text: &str, params: &BTreeMap<String, String>) -> String {
         let found = rest.find('}').and_then(|end| Some((end, params.get(&rest["${params.".len()..end])?)));
         match found {
             Some((end, value)) => {
-                let line = filled.rsplit('\n').next().unwrap_or("");
+                let before = &text[..text.len() - rest.len()];
+                let line = before.rsplit('\n').next().unwrap_or("");
                 let quoted = line.bytes().filter(|b| *b == b'"').count() % 2 == 1;
                 let value = value.replace(['\n', '\r'], " ");
                 let value = if quoted { value.replace('\\', "\\\\").replace('"', "\\\"") } else { value };

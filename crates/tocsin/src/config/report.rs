@@ -16,11 +16,6 @@ impl Report {
         self.problems.push((file.to_owned(), problem));
     }
 
-    /// Adds all of another report.
-    pub fn append(&mut self, mut other: Report) {
-        self.problems.append(&mut other.problems);
-    }
-
     /// Whether the configuration has to be refused.
     pub fn has_errors(&self) -> bool {
         self.count(Level::Error) > 0

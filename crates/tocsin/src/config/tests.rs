@@ -51,7 +51,7 @@ const WRONG: &[Case] = &[
         kind: Kind::Config,
         files: &[("tocsin.yml", "scrape_configs:\n- job_name: a\n- job_name: a\n")],
         said: &[
-            "tocsin.yml:3:13: error: there is more than one job with the name \"a\"; give each job_name once",
+            "tocsin.yml:3:13: error: job_name: there is more than one job with the name \"a\"; give each job_name once",
         ],
     },
     Case {
@@ -79,7 +79,7 @@ const WRONG: &[Case] = &[
             "route:\n  receiver: t\n  routes:\n  - mute_time_intervals: [nights]\nreceivers:\n- name: t\ntime_intervals:\n- name: night\n",
         )],
         said: &[
-            "am.yml:4:28: error: undefined time interval \"nights\" used in route; define it under time_intervals:, or use one of: night",
+            "am.yml:4:27: error: undefined time interval \"nights\" used in route; define it under time_intervals:, or use one of: night",
         ],
     },
     Case {
@@ -129,7 +129,7 @@ const WRONG: &[Case] = &[
     Case {
         kind: Kind::Config,
         files: &[("tocsin.yml", "route: {receiver: t}\nreceivers:\n- name: t\n- name: t\n")],
-        said: &["tocsin.yml:4:9: error: two receivers are called \"t\"; give one of them another name"],
+        said: &["tocsin.yml:4:9: error: name: two receivers are called \"t\"; give one of them another name"],
     },
     Case {
         kind: Kind::Config,
@@ -158,7 +158,9 @@ const WRONG: &[Case] = &[
             ("tocsin.yml", "runbooks: [r.yml]\n"),
             ("r.yml", "name: r\nmatch: ['alertname=\"A\"']\ndiagnose:\n- id: a\n  uses: rediss\n"),
         ],
-        said: &["r.yml:5:"],
+        said: &[
+            "r.yml:5:9: error: step \"a\" uses \"rediss\", which is no kind of work; did you mean \"redis\"?",
+        ],
     },
     Case {
         kind: Kind::Config,
@@ -192,7 +194,9 @@ const WRONG: &[Case] = &[
     Case {
         kind: Kind::Config,
         files: &[("tocsin.yml", "scrape_configs:\n- job_name: a\n  bearer_token_file: secrets/token\n")],
-        said: &["tocsin.yml:3:22: error: bearer_token_file: there is no file DIR/secrets/token; create it, or correct the path"],
+        said: &[
+            "tocsin.yml:3:22: error: bearer_token_file: there is no file DIR/secrets/token; create it, or correct the path",
+        ],
     },
     Case {
         kind: Kind::Prometheus,

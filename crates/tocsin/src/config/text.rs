@@ -97,7 +97,9 @@ impl Text {
     /// not say which gets its key.
     pub fn report(&self, problems: Vec<Problem>, report: &mut Report) {
         for mut problem in problems {
-            if let Some(key) = self.key_of(problem.line, problem.column).filter(|key| !problem.what.contains(*key)) {
+            if let Some(key) =
+                self.key_of(problem.line, problem.column).filter(|key| !problem.what.contains(*key))
+            {
                 problem.what = format!("{key}: {}", problem.what);
             }
             (problem.line, problem.column) = self.place(problem.line, problem.column);
