@@ -244,23 +244,24 @@ impl Tree<'_> {
                 "add receiver: with a receiver's name",
             ));
         }
-        let mut refuse = |given: bool, what: &str| {
-            if given {
-                let what = format!("the root route must not have {what}");
-                self.problems.push(Problem::error(
-                    place.0,
-                    place.1,
-                    what,
-                    "move it to a child under routes:",
-                ));
-            }
+        let first = |list: &Option<Vec<Spanned<String>>>| list.iter().flatten().next().map(self::place);
+        let pair = |map: &Pairs| {
+            let value = map.as_ref().and_then(|map| map.values().next())?;
+            Some(value.as_ref().map_or(place, self::place))
         };
-        let some = |list: &Option<Vec<Spanned<String>>>| list.as_ref().is_some_and(|list| !list.is_empty());
-        let pairs = |map: &Option<BTreeMap<String, _>>| map.as_ref().is_some_and(|map| !map.is_empty());
-        refuse(some(&raw.matchers) || pairs(&raw.match_equal) || pairs(&raw.match_re), "any matchers");
-        refuse(raw.continues.as_ref().is_some_and(|c| c.value), "continue");
-        refuse(some(&raw.mute_time_intervals), "mute_time_intervals");
-        refuse(some(&raw.active_time_intervals), "active_time_intervals");
+        let matchers =
+            first(&raw.matchers).or_else(|| pair(&raw.match_equal)).or_else(|| pair(&raw.match_re));
+        for (at, what) in [
+            (matchers, "any matchers"),
+            (raw.continues.as_ref().filter(|c| c.value).map(self::place), "continue"),
+            (first(&raw.mute_time_intervals), "mute_time_intervals"),
+            (first(&raw.active_time_intervals), "active_time_intervals"),
+        ] {
+            if let Some((line, column)) = at {
+                let what = format!("the root route must not have {what}");
+                self.problems.push(Problem::error(line, column, what, "move it to a child under routes:"));
+            }
+        }
         self.add(raw, &top, "{}".to_owned(), 0);
     }
 

@@ -138,7 +138,7 @@ impl Load<'_> {
         let prometheus = sources.prometheus.clone().or_else(|| included(include.prometheus));
         let prometheus = prometheus.map(|path| self.prometheus(&path)).unwrap_or_default();
         let alertmanager = sources.alertmanager.clone().or_else(|| included(include.alertmanager));
-        let routing = self.routing(alertmanager.as_deref(), &raw, &text.base, &mut problems);
+        let routing = self.routing(alertmanager.as_deref(), &raw, &text, &mut problems);
         let (arrival, interval) = raw.rules(&mut problems);
         let rules = RuleSettings {
             on_arrival: arrival,
@@ -220,7 +220,7 @@ impl Load<'_> {
         &mut self,
         path: Option<&Path>,
         raw: &TocsinConfig,
-        base: &Path,
+        file: &Text,
         problems: &mut Vec<Problem>,
     ) -> Option<Routing> {
         let own = raw.route.is_some() || raw.receivers.is_some() || raw.inhibit_rules.is_some();
@@ -228,7 +228,9 @@ impl Load<'_> {
             if raw.route.is_none() {
                 // Receivers without a route are checked, and everything goes to the console.
                 let receivers: Vec<_> = raw.receivers.iter().flatten().map(|r| r.value.clone()).collect();
-                notify::Receivers::resolve(&notify::GlobalConfig::default(), &receivers, base, problems);
+                let global = notify::GlobalConfig::default();
+                let receivers = notify::Receivers::resolve(&global, &receivers, &file.base, problems);
+                check_files(receivers.files().into_iter(), file, problems);
                 return Some(Routing::console());
             }
             let parts = alertmanager::Parts {
@@ -239,7 +241,7 @@ impl Load<'_> {
                 time_intervals: raw.time_intervals.clone().unwrap_or_default(),
                 mute_time_intervals: Vec::new(),
             };
-            let (alerts, receivers) = alertmanager::resolve_parts(&parts, base, problems)?;
+            let (alerts, receivers) = alertmanager::resolve_parts(&parts, &file.base, problems)?;
             return Some(Routing { alerts, receivers, templates: Vec::new() });
         };
         if own || raw.time_intervals.is_some() {
@@ -574,7 +576,11 @@ fn check_named_files(
 ) {
     let jobs = collect.jobs.iter().flat_map(|job| job.access.files());
     let receivers = routing.iter().flat_map(|routing| routing.receivers.files());
-    let missing: BTreeSet<&Path> = jobs.chain(receivers).filter(|path| !path.is_file()).collect();
+    check_files(jobs.chain(receivers), text, problems);
+}
+
+fn check_files<'a>(paths: impl Iterator<Item = &'a Path>, text: &Text, problems: &mut Vec<Problem>) {
+    let missing: BTreeSet<&Path> = paths.filter(|path| !path.is_file()).collect();
     for path in missing {
         let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let remedy = "create it, or correct the path (relative to this file)";
