@@ -1,3 +1,5 @@
+//! Cases of `src`: input and expectation side by side.
+
 use super::*;
 use crate::value::ListKind;
 use model::{Alert, Links, Page, PageStatus};

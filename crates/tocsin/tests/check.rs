@@ -21,7 +21,7 @@ const WRONG: [(&str, &str, &str, &[&str]); 20] = [
     ("config", "receivers:\n  - name: a\n    webhook_configs: [{url: \"${NOT_SET_ANYWHERE}\"}]\n", "3:", &["NOT_SET_ANYWHERE"]),
     ("prometheus", "global:\n  scrape_interval: 5 parsecs\n", "2:", &["5 parsecs", "30s"]),
     ("prometheus", "scrape_configs:\n  - job_name: a\n  - job_name: a\n", "3:", &["job", "a"]),
-    ("prometheus", "scrape_configs:\n  - job_name: a\n    relabel_configs:\n      - regex: '('\n", "4:", &["regular expression"]),
+    ("prometheus", "scrape_configs:\n  - job_name: a\n    relabel_configs:\n      - regex: '('\n", "4:", &["bad regex", "unclosed"]),
     ("prometheus", "scrape_configs:\n  - job_name: a\n    scrape_interval: 1s\n    scrape_timeout: 5s\n", "", &["timeout"]),
     ("prometheus", "scrape_configs: [\n", "", &[]),
     ("rules", "groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: sum(up\n", "5:", &["parse error"]),
@@ -61,7 +61,7 @@ fn a_missing_secret_file_and_duplicate_receivers_are_found() {
     let dir = tempfile::tempdir().expect("a directory");
     for (kind, text, word) in [
         ("alertmanager", "route: {receiver: a}\nreceivers: [{name: a}, {name: a}]\n", "a"),
-        ("config", "receivers:\n  - name: a\n    slack_configs: [{api_url_file: no-such-secret}]\n", "no-such-secret"),
+        ("config", "route: {receiver: a}\nreceivers:\n  - name: a\n    slack_configs: [{api_url_file: no-such-secret, channel: c}]\n", "no-such-secret"),
     ] {
         let file = dir.path().join("wrong.yml");
         std::fs::write(&file, text).expect("our own directory");

@@ -1,3 +1,5 @@
+//! Cases of `eval`: input and expectation side by side.
+
 use super::*;
 use crate::{parse, testscript};
 

@@ -1,3 +1,5 @@
+//! Cases of `parse`: input and expectation side by side.
+
 use super::*;
 
 /// The canonical text, or the error.

@@ -1,3 +1,5 @@
+//! Cases of `testscript`: input and expectation side by side.
+
 use super::*;
 
 /// Passed, failed, skipped.

@@ -1,3 +1,5 @@
+//! Cases of `file`: input and expectation side by side.
+
 use super::*;
 
 #[test]

@@ -1,3 +1,5 @@
+//! Cases of `rules`: input and expectation side by side.
+
 use super::*;
 use crate::row::AlertState;
 use crate::{GroupSpec, parse_file};

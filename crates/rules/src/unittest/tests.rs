@@ -1,3 +1,5 @@
+//! Cases of `unittest`: input and expectation side by side.
+
 use super::*;
 
 const RULES: &str = "

@@ -1,3 +1,5 @@
+//! Cases of `file`: input and expectation side by side.
+
 use super::*;
 use crate::{Book, Outcome, PlannedStep, finding};
 use model::{Alert, Labels, Timestamp};

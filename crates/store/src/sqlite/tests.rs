@@ -1,3 +1,5 @@
+//! Cases of `sqlite`: input and expectation side by side.
+
 use super::*;
 use crate::{Reader, RunFilter, TaskFilter};
 use model::{Class, Labels, TaskSpec};

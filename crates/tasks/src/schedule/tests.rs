@@ -1,3 +1,5 @@
+//! Cases of `schedule`: input and expectation side by side.
+
 use super::*;
 
 const UPSTREAM: Policy = Policy { gap: Gap::Skip, fold: Fold::Both };
