@@ -123,7 +123,7 @@ impl Slack {
         self.access.prepare(&mut request).await?;
         let host = request.url.host_str().unwrap_or("").to_owned();
         let response = sending.post(request, &self.access.client(sending.client)).await?;
-        check_answer(host, &response)
+        check_answer(host, &response, matches!(self.to, To::App(..)))
     }
 
     fn message(&self, page: &Page, data: &Value, sending: &Sending<'_>) -> Result<Value, Error> {
@@ -277,15 +277,20 @@ fn check_button(button: &SlackButton, at: Location, scope: &mut Scope<'_>) {
     }
 }
 
-/// Slack's methods answer 200 to everything and say in the body how it went.
-fn check_answer(host: String, response: &Response) -> Result<(), Error> {
+/// Slack's methods answer 200 to everything and say in the body how it went; a webhook says just `ok`.
+fn check_answer(host: String, response: &Response, must_say_ok: bool) -> Result<(), Error> {
     let answer: Value = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
-    if answer.get("ok") != Some(&Value::Bool(false)) {
+    let ok = answer.get("ok").and_then(Value::as_bool);
+    if ok.unwrap_or(!must_say_ok) {
         return Ok(());
     }
-    let error = answer.get("error").and_then(Value::as_str).unwrap_or("unknown error");
+    let error = answer.get("error").and_then(Value::as_str).unwrap_or("something that is no answer of Slack");
     let body = error.chars().take(200).collect();
-    let status = if matches!(error, "rate_limited" | "ratelimited") { 429 } else { 400 };
+    let status = match error {
+        "rate_limited" | "ratelimited" => 429,
+        "internal_error" | "fatal_error" | "service_unavailable" | "request_timeout" => 503,
+        _ => 400,
+    };
     Err(Error::Refused { host, status, body, after: response.retry_after() })
 }
 

@@ -13,7 +13,8 @@ use std::{
 use tasks::{Action, Attempt, AttemptToken, Outcome};
 
 /// A receiver that answers one request and hands it over: head, then body.
-fn receiver(answer: &'static str) -> (u16, std::thread::JoinHandle<(String, String)>) {
+fn receiver(answer: &str) -> (u16, std::thread::JoinHandle<(String, String)>) {
+    let answer = answer.to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let thread = std::thread::spawn(move || {
@@ -183,22 +184,25 @@ async fn what_answers_mean() {
         check(run(registry(&yaml), &page("webhook[0]")).await, expected);
         receiver.join().unwrap();
     }
-    for (answer, expected) in [
-        (OK, "done"),
-        (
-            "HTTP/1.1 200 OK\r\nContent-Length: 42\r\n\r\n{\"ok\": false, \"error\": \"channel_not_found\"}",
-            "failed refused",
-        ),
-        (
-            "HTTP/1.1 200 OK\r\nContent-Length: 35\r\n\r\n{\"ok\":false, \"error\":\"ratelimited\"} ",
-            "retry rate_limited",
-        ),
-        ("HTTP/1.1 403 Forbidden\r\nContent-Length: 9\r\n\r\nbad_token", "failed refused"),
+    let said = |status: &str, body: &str| {
+        format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
+    let hook = "api_url: 'http://127.0.0.1:PORT/'";
+    let app = "app_token: t, app_url: 'http://127.0.0.1:PORT/'";
+    for (settings, answer, expected) in [
+        (hook, said("200 OK", "ok"), "done"),
+        (hook, said("200 OK", r#"{"ok": false, "error": "channel_not_found"}"#), "failed refused"),
+        (hook, said("200 OK", r#"{"ok": false, "error": "ratelimited"}"#), "retry rate_limited"),
+        (hook, said("403 Forbidden", "bad_token"), "failed refused"),
+        (app, said("200 OK", r#"{"ok": true, "ts": "1.2"}"#), "done"),
+        (app, said("200 OK", "<html>log in</html>"), "failed refused"),
     ] {
-        let (port, receiver) = receiver(answer);
-        let yaml = format!("- {{name: r, slack_configs: [{{api_url: 'http://127.0.0.1:{port}/'}}]}}");
+        let (port, receiver) = receiver(&answer);
+        let settings = settings.replace("PORT", &port.to_string());
+        let yaml = format!("- {{name: r, slack_configs: [{{{settings}}}]}}");
         check(run(registry(&yaml), &page("slack[0]")).await, expected);
-        receiver.join().unwrap();
+        let (head, _) = receiver.join().unwrap();
+        assert_eq!(head.contains("authorization: Bearer t\n"), settings.contains("app_token"), "{head}");
     }
 }
 

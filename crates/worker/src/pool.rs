@@ -193,6 +193,8 @@ struct State {
 const WAIT_IDLE: Duration = Duration::from_secs(30);
 /// And when some are busy: soon there will be more slots, which may be what somebody needs.
 const WAIT_BUSY: Duration = Duration::from_secs(1);
+/// How long an answer may take beyond the wait that was asked for.
+const ANSWER: Duration = Duration::from_secs(20);
 /// Parked calls at once.
 const PARKED_MAX: u32 = 4;
 /// The most runs in one claim.
@@ -271,8 +273,11 @@ impl State {
     ) {
         self.asked += want;
         let request = WorkRequest { worker: self.card(), complete: complete.clone(), extend, want, wait };
-        let work = self.desk.work(request);
-        self.calls.push(Box::pin(async move { Returned { call, want, complete, result: work.await } }));
+        let work = tokio::time::timeout(wait + ANSWER, self.desk.work(request));
+        self.calls.push(Box::pin(async move {
+            let result = work.await.unwrap_or_else(|_| Err(DeskError("it does not answer".to_owned())));
+            Returned { call, want, complete, result }
+        }));
     }
 
     fn card(&self) -> WorkerCard {
@@ -397,6 +402,9 @@ impl State {
                 self.ended.splice(0..0, complete);
                 self.not_before = Instant::now() + self.backoff;
                 self.backoff = (self.backoff * 2).min(BACKOFF_MAX);
+                for held in self.held.values_mut() {
+                    held.beat = held.beat.min(self.not_before);
+                }
                 return;
             }
         };

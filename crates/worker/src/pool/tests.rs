@@ -118,7 +118,8 @@ fn results(request: &WorkRequest, result: TokenResult) -> Result<WorkReply, Desk
 
 impl Bench {
     async fn next(&mut self) -> Ask {
-        self.asks.recv().await.expect("the pool asks on")
+        let asked = tokio::time::timeout(Duration::from_secs(3600), self.asks.recv()).await;
+        asked.expect("a call within the hour").expect("the pool asks on")
     }
 
     /// The next call that reports; parked ones before it are answered with nothing.
@@ -179,14 +180,21 @@ async fn a_lost_lease_ends_the_attempt() {
         let (beat, reply) = bench.next().await;
         assert_eq!(beat.extend[0].token, token(1));
         assert_eq!(begun.elapsed().as_secs(), 20, "a third of the lease");
-        match result {
-            Some(result) => reply.send(results(&beat, result)).unwrap(),
-            // The desk is silent: nobody can say that the lease is still ours.
-            None => std::mem::forget(reply),
-        }
-        let (again, _reply) = bench.next().await;
+        let failed = || Err(DeskError("no".to_owned()));
+        reply.send(result.map_or_else(failed, |result| results(&beat, result))).unwrap();
+        // While the desk fails the heartbeat is tried again, until nobody can say that the lease is still ours.
+        let again = loop {
+            let (again, reply) = bench.next().await;
+            if again.extend.is_empty() {
+                break again;
+            }
+            reply.send(failed()).unwrap();
+        };
         assert!(again.complete.is_empty() && again.want == 1, "{again:?}");
-        assert_eq!(begun.elapsed().as_secs(), if result.is_some() { 20 } else { 60 });
+        // The next call after a failure keeps its distance.
+        let (least, most) = if result.is_some() { (20, 20) } else { (60, 60 + BACKOFF_MAX.as_secs()) };
+        let elapsed = begun.elapsed().as_secs();
+        assert!((least..=most).contains(&elapsed), "{elapsed} s, {result:?}");
         assert_eq!(bench.counters.lost.load(Ordering::Relaxed), 1);
         tokio::task::yield_now().await;
         assert_eq!(*bench.dropped.lock().unwrap(), 1);
