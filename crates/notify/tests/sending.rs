@@ -1,5 +1,7 @@
 //! Pages sent to a receiver over a real connection: what arrives, and what its answers mean for the run.
 
+#![allow(clippy::unwrap_used, reason = "here a failed unwrap is a failed test")]
+
 use model::{Alert, Labels, Links, ManualClock, Page, PageStatus, Timestamp};
 use notify::{GlobalConfig, PAGE_KIND, PageAction, ReceiverConfig, Receivers, Registry, page_to_json};
 use serde_json::{Value, json};

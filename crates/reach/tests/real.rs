@@ -1,5 +1,7 @@
 //! Against real servers: redis-server and PostgreSQL on free loopback ports, and a TLS server of our own.
 
+#![allow(clippy::unwrap_used, reason = "here a failed unwrap is a failed test")]
+
 mod support;
 
 use reach::{Guard, OwnListeners, Policy, http, postgres, redis, tls};

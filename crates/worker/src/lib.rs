@@ -17,5 +17,5 @@ mod tools;
 
 pub use actions::{API_KINDS, Actions, Evaluate, Parts, operator_kind};
 pub use desk::{BoxFuture, Desk, DeskError};
-pub use pool::{Counters, Pool, Settings};
+pub use pool::{Counters, Emit, Pool, Settings};
 pub use tools::{ArgConfig, ArgKind, ToolConfig, Tools};

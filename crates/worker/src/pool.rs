@@ -66,9 +66,12 @@ pub struct Counters {
     pub running: AtomicU64,
 }
 
+/// Takes one sample: name, labels, value.
+pub type Emit<'a> = &'a mut dyn FnMut(&str, &[(&str, &str)], f64);
+
 impl Counters {
     /// Each counter with its name and labels.
-    pub fn metrics(&self, out: &mut dyn FnMut(&str, &[(&str, &str)], f64)) {
+    pub fn metrics(&self, out: Emit<'_>) {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as f64;
         out("tocsin_worker_claims_total", &[], get(&self.claimed));
         for (outcome, counter) in [

@@ -201,10 +201,10 @@ impl ArgConfig {
             let known: Vec<String> = self.one_of.iter().map(Value::to_string).collect();
             return Err(format!("must be one of {}", known.join(", ")));
         }
-        if let Some(number) = value.as_f64() {
-            if self.min.is_some_and(|min| number < min) || self.max.is_some_and(|max| number > max) {
-                return Err("is out of its range".to_owned());
-            }
+        if let Some(number) = value.as_f64()
+            && (self.min.is_some_and(|min| number < min) || self.max.is_some_and(|max| number > max))
+        {
+            return Err("is out of its range".to_owned());
         }
         if let Some(text) = value.as_str() {
             let max = self.max_length.unwrap_or(TEXT_MAX);

@@ -1,5 +1,7 @@
 //! The actions against real servers.
 
+#![allow(clippy::unwrap_used, reason = "here a failed unwrap is a failed test")]
+
 #[path = "../../reach/tests/support/mod.rs"]
 mod support;
 

@@ -24,6 +24,7 @@ fn wait_for(port: u16, who: &str) {
     let begun = Instant::now();
     while TcpStream::connect(("127.0.0.1", port)).is_err() {
         assert!(begun.elapsed() < Duration::from_secs(30), "{who} does not listen on port {port}");
+        // Another program's start gives no signal that could be waited for.
         std::thread::sleep(Duration::from_millis(20));
     }
 }

@@ -110,7 +110,7 @@ impl Statement {
         let until = Instant::now() + deadline;
         connection.progress_handler(1000, Some(move || Instant::now() >= until)).map_err(fail)?;
         let mut statement = connection.prepare(&self.query).map_err(fail)?;
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let params = rusqlite::params_from_iter(self.params.iter().map(bind));
         let mut answer = postgres::Answer { rows: Vec::new(), cut: false, affected: 0 };
         if names.is_empty() {
