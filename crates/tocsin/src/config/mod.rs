@@ -78,8 +78,6 @@ pub struct Loaded {
     pub runbooks: Vec<Runbook>,
     /// What the operator lets steps and tasks call by name.
     pub tools: worker::Tools,
-    /// The packs that act, with all their parameters.
-    pub packs: BTreeMap<String, BTreeMap<String, String>>,
     /// Slots of the built-in worker, if the file says.
     pub slots: Option<usize>,
     /// How series are kept.
@@ -175,7 +173,6 @@ impl Load<'_> {
             templates: Vec::new(),
             runbooks: Vec::new(),
             tools,
-            packs: BTreeMap::new(),
             limits,
             shown: Shown::default(),
             findings: Report::default(),
@@ -309,7 +306,7 @@ pub fn judge(kind: Kind, path: &Path, files: Files, env: text::Env<'_>) -> Repor
         Kind::Pack => match packs::Pack::read(path) {
             Ok(pack) => {
                 let mut everything = Everything::new(Prometheus::default());
-                let (filled, _) = pack.fill(&BTreeMap::new(), (0, 0), &mut Vec::new());
+                let filled = pack.fill(&BTreeMap::new(), (0, 0), &mut Vec::new());
                 everything.add_pack(&pack.name, filled, &mut load.report);
             }
             Err(why) => load.report.push(&path.display().to_string(), Problem::error(0, 0, why, "")),
@@ -338,7 +335,6 @@ struct Everything {
     rule_files: Vec<PathBuf>,
     runbooks: Vec<Runbook>,
     runbook_names: BTreeSet<String>,
-    packs: BTreeMap<String, BTreeMap<String, String>>,
     retention: Option<std::time::Duration>,
 }
 
@@ -365,7 +361,6 @@ impl Everything {
             rule_files: prometheus.rule_files,
             runbooks: Vec::new(),
             runbook_names: BTreeSet::new(),
-            packs: BTreeMap::new(),
             retention: prometheus.retention,
         }
     }
@@ -419,9 +414,8 @@ impl Everything {
                 problems.push(Problem::error(at.0, at.1, what, yaml::suggestion(&name, &packs::names())));
                 continue;
             };
-            let (filled, params) = pack.fill(&params, at, problems);
+            let filled = pack.fill(&params, at, problems);
             self.add_pack(&name, filled, report);
-            self.packs.insert(name, params);
         }
     }
 
@@ -523,7 +517,6 @@ impl Everything {
             collect: self.collect,
             rule_groups: self.groups,
             runbooks: self.runbooks,
-            packs: self.packs,
             alerts,
             receivers: routing.receivers,
             templates: routing.templates,

@@ -35,13 +35,16 @@ pub struct TocsinConfig {
     pub(super) inhibit_rules: Option<Vec<InhibitRuleConfig>>,
     pub(super) escalations: Option<Spanned<IgnoredAny>>,
     pub(super) on_call: Option<Spanned<IgnoredAny>>,
-    pub(super) packs: Option<BTreeMap<String, Spanned<Option<BTreeMap<String, Value>>>>>,
+    pub(super) packs: Option<BTreeMap<String, PackParams>>,
     pub(super) runbooks: Option<Vec<Spanned<String>>>,
     pub(super) tools: Option<Vec<worker::ToolConfig>>,
     pub(super) workers: Option<WorkersConfig>,
     pub(super) series: Option<SeriesConfig>,
     pub(super) rules: Option<RulesConfig>,
 }
+
+/// A pack's parameters; nothing means the defaults.
+type PackParams = Spanned<Option<BTreeMap<String, Value>>>;
 
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

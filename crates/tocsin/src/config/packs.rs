@@ -118,7 +118,7 @@ impl Pack {
         given: &BTreeMap<String, Value>,
         at: (u32, u32),
         problems: &mut Vec<Problem>,
-    ) -> (Filled, BTreeMap<String, String>) {
+    ) -> Filled {
         let mut params = self.defaults();
         let known: Vec<String> = params.keys().cloned().collect();
         for (name, value) in given {
@@ -132,12 +132,11 @@ impl Pack {
             Text::of(&format!("{}/{file}", self.root), Path::new(""), substitute(text, &params))
         };
         let runbooks = self.files.iter().filter(|(file, _)| file.starts_with("runbooks/"));
-        let filled = Filled {
+        Filled {
             head: text("pack.yml", self.file("pack.yml").unwrap_or("")),
             rules: self.file("rules.yml").map(|rules| text("rules.yml", rules)),
             runbooks: runbooks.map(|(file, runbook)| text(file, runbook)).collect(),
-        };
-        (filled, params)
+        }
     }
 }
 
@@ -225,8 +224,7 @@ mod tests {
         let mut problems = Vec::new();
         let given =
             BTreeMap::from([("target".to_owned(), Value::from("h:1")), ("tarket".to_owned(), Value::Null)]);
-        let (filled, params) = find("redis").unwrap().fill(&given, (3, 4), &mut problems);
-        assert_eq!(params["target"], "h:1");
+        let filled = find("redis").unwrap().fill(&given, (3, 4), &mut problems);
         assert!(filled.head.filled.contains("redis: h:1"));
         assert!(
             problems[0]
