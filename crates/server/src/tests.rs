@@ -4,7 +4,7 @@
 use crate::api::routes;
 use crate::auth::{LocalRule, Need, Reading, Role};
 use crate::fixture::{Answer, NOW, SECRET, World, at, get, key, labels, local, post, remote, send};
-use crate::views::{HealthStatus, NewTask};
+use crate::views::{AlertState, HealthStatus, NewTask};
 use crate::{Failure, State};
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
@@ -578,8 +578,30 @@ async fn the_overview_says_what_is_wrong() {
         place(text);
     }
     assert!(!page.body.contains("<script") && !page.body.contains("src="));
+    assert!(place("On its way") > 0, "alerts that are not long enough true yet");
     let calm = get(&World::calm().state().1, "/").await;
     assert!(calm.body.contains("All is well"));
+}
+
+#[tokio::test]
+async fn what_always_fires_is_no_trouble() {
+    for (severity, heading, title) in [
+        ("none", "All is well", "<title>Tocsin"),
+        ("info", "All is well", "<title>Tocsin"),
+        ("warning", "One thing is wrong: Always", "<title>(1) Tocsin"),
+        ("", "One thing is wrong: Always", "<title>(1) Tocsin"),
+    ] {
+        let mut world = World::incident();
+        world.alerts.retain(|view| view.state == AlertState::Active);
+        world.alerts.truncate(1);
+        world.alerts[0].alert.labels = labels(&[("alertname", "Always"), ("severity", severity)]);
+        let page = get(&world.state().1, "/").await.body;
+        assert!(page.contains(heading) && page.contains(title), "{severity:?}");
+        assert!(
+            page.contains(">Always<") || page.contains("Always</a>"),
+            "{severity:?}: it is shown all the same"
+        );
+    }
 }
 
 #[tokio::test]

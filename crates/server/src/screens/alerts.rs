@@ -16,53 +16,83 @@ const PENDING_MAX: usize = 20;
 /// Labels that the card says in another place.
 const SAID_ELSEWHERE: [&str; 3] = [ALERTNAME, METRIC_NAME, "severity"];
 
-/// The course that belongs to each of the first alerts.
-pub(super) struct Trends {
+/// The number behind an alert, over the time its chart shows.
+pub(super) struct Course {
     pub from: Timestamp,
     pub to: Timestamp,
-    pub of: Vec<Option<Trend>>,
+    pub trend: Trend,
 }
 
-pub(super) fn wrong(alerts: &[&AlertView], trends: &Trends, now: Timestamp) -> Markup {
+/// What an alert asks of a person, by its label `severity`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// To act: any severity that is not below, no severity too.
+    Trouble,
+    /// To know: `info`.
+    Notice,
+    /// Nothing: `none`, as of an alert that always fires so that its absence is noticed.
+    Signal,
+}
+
+pub(super) fn weight(labels: &Labels) -> Weight {
+    match severity(labels).to_ascii_lowercase().as_str() {
+        "none" => Weight::Signal,
+        "info" | "informational" | "notice" | "debug" => Weight::Notice,
+        _ => Weight::Trouble,
+    }
+}
+
+/// Whether somebody should run rather than walk.
+pub(super) fn is_grave(labels: &Labels) -> bool {
+    matches!(tone(labels), "critical" | "error")
+}
+
+/// A card for each alert; the first ones with their courses.
+pub(super) fn cards(alerts: &[&AlertView], courses: &[Option<Course>], now: Timestamp) -> Markup {
     html! {
-        section #wrong {
-            h2 { "Wrong now" @if !alerts.is_empty() { span.count { (alerts.len()) } } }
-            @if alerts.is_empty() {
-                div.panel { p.none { "Nothing. No alert is firing." } }
-            } @else {
-                div.alerts {
-                    @for (i, alert) in alerts.iter().take(CARDS_MAX).enumerate() {
-                        (card(alert, trends.of.get(i).and_then(Option::as_ref), trends, now))
-                    }
-                    @if alerts.len() > CARDS_MAX {
-                        p.soft { "and " (alerts.len() - CARDS_MAX) " more" }
-                    }
-                }
+        div.alerts {
+            @for (i, alert) in alerts.iter().take(CARDS_MAX).enumerate() {
+                (card(alert, courses.get(i).and_then(Option::as_ref), now))
             }
+            @if alerts.len() > CARDS_MAX { p.soft { "and " (alerts.len() - CARDS_MAX) " more" } }
         }
     }
 }
 
 /// Alerts that page nobody now, folded away.
 pub(super) fn quiet(alerts: &[&AlertView], now: Timestamp) -> Markup {
-    let none = Trends { from: now, to: now, of: Vec::new() };
     html! {
         @if !alerts.is_empty() {
             details.quiet {
                 summary { (plural(alerts.len(), "alert")) " silenced, inhibited or muted" }
-                div.alerts { @for alert in alerts.iter().take(CARDS_MAX) { (card(alert, None, &none, now)) } }
+                (cards(alerts, &[], now))
             }
         }
     }
 }
 
-fn card(view: &AlertView, trend: Option<&Trend>, trends: &Trends, now: Timestamp) -> Markup {
+/// Alerts that fire and mean no trouble, folded away.
+pub(super) fn signals(alerts: &[&AlertView], now: Timestamp) -> Markup {
+    html! {
+        @if let [first, others @ ..] = alerts {
+            details.quiet {
+                summary {
+                    "Fires and means no trouble: " (name(&first.alert.labels))
+                    @if !others.is_empty() { " and " (plural(others.len(), "other")) }
+                }
+                (cards(alerts, &[], now))
+            }
+        }
+    }
+}
+
+fn card(view: &AlertView, course: Option<&Course>, now: Timestamp) -> Markup {
     let alert = &view.alert;
-    let severity = alert.labels.get("severity").unwrap_or("");
+    let severity = severity(&alert.labels);
     let text = |name: &str| alert.annotations.get(name).filter(|text| !text.is_empty());
     let summary = text("summary").or(text("description")).or(text("message"));
     html! {
-        article class={ "alert " (tone(severity)) } {
+        article class={ "alert " (tone(&alert.labels)) } {
             div.head {
                 div {
                     h3 {
@@ -77,9 +107,10 @@ fn card(view: &AlertView, trend: Option<&Trend>, trends: &Trends, now: Timestamp
                         @if view.state == AlertState::Suppressed { (why_quiet(view)) }
                     }
                 }
-                @if let Some(trend) = trend { (spark(trend, trends.from, trends.to)) }
+                @if let Some(course) = course { (spark(&course.trend, course.from, course.to)) }
             }
             @if let Some(summary) = summary { p.summary { (summary) } }
+            @if let Some(impact) = text("impact") { p.impact { (impact) } }
             (labels(&alert.labels))
             @if let Some(diagnosis) = &view.diagnosis { (found(diagnosis)) }
             p.told {
@@ -104,11 +135,15 @@ fn name(labels: &Labels) -> &str {
     labels.get(ALERTNAME).unwrap_or("alert without a name")
 }
 
-fn tone(severity: &str) -> &'static str {
-    match severity {
+fn severity(labels: &Labels) -> &str {
+    labels.get("severity").unwrap_or("")
+}
+
+fn tone(labels: &Labels) -> &'static str {
+    match severity(labels).to_ascii_lowercase().as_str() {
         "critical" | "page" | "fatal" | "emergency" => "critical",
         "error" => "error",
-        "info" | "none" => "info",
+        _ if weight(labels) != Weight::Trouble => "info",
         _ => "warning",
     }
 }
@@ -169,7 +204,8 @@ fn one_finding(finding: &Finding) -> Markup {
     html! {
         li {
             p.step { b { (finding.step.replace(['_', '-'], " ")) } span.faint { (ended) } }
-            @if !finding.output.is_empty() { pre { (finding.output) } }
+            // Longer than its box, it shows its end first: that is where logs and commands say what went wrong.
+            @if !finding.output.is_empty() { pre { code { (finding.output) } } }
         }
     }
 }

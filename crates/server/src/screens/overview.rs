@@ -1,12 +1,12 @@
 //! `/`: at a glance what is wrong now, what waits for a person, what is watched, what runs.
 
-use super::alerts::{Trends, pending, quiet, wrong};
+use super::alerts::{Course, Weight, cards, is_grave, pending, quiet, signals, weight};
 use super::layout::{Frame, page};
 use super::queue::{runs, waiting};
 use super::watch::watched;
 use super::words::plural;
 use crate::api::ask;
-use crate::seam::QueryFailure;
+use crate::seam::{QueryFailure, Series};
 use crate::state::State;
 use crate::views::{AlertState, AlertView, Health, HealthStatus, ProbeView, RuleGroupView, TargetView};
 use axum::extract::State as Given;
@@ -19,8 +19,11 @@ use std::time::Duration;
 
 /// Alerts that get a chart.
 const CHARTS: usize = 12;
-/// What a chart shows.
-const COURSE: Duration = Duration::from_secs(3600);
+/// What a chart shows: twice the time since the alert began, so that the change lies in its middle, within these.
+const COURSE_MIN: Duration = Duration::from_secs(15 * 60);
+const COURSE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// A series younger than its chart gets a shorter chart, not below this.
+const COURSE_OF_NEW: Duration = Duration::from_secs(60);
 const POINTS: usize = 60;
 /// Charts that are not ready by then are left out: the page is worth more than they are.
 const CHARTS_TIMEOUT: Duration = Duration::from_millis(1500);
@@ -42,38 +45,63 @@ pub(crate) async fn overview(Given(state): Given<Arc<State>>) -> Response {
     .await;
     let mut alerts: Vec<AlertView> = alerts.into_iter().filter(|view| !view.alert.is_resolved(now)).collect();
     alerts.sort_by_key(|view| std::cmp::Reverse(view.alert.starts_at));
-    let trends = trends(&state, &alerts, now).await;
-    let (held, loud): (Vec<_>, Vec<_>) = alerts.iter().partition(|view| view.state == AlertState::Suppressed);
+    let (held, heard): (Vec<_>, Vec<_>) =
+        alerts.iter().partition(|view| view.state == AlertState::Suppressed);
+    let of = |wanted| {
+        heard.iter().copied().filter(|view| weight(&view.alert.labels) == wanted).collect::<Vec<_>>()
+    };
+    let (trouble, notices, always) = (of(Weight::Trouble), of(Weight::Notice), of(Weight::Signal));
+    let courses = courses(&state, &trouble, now).await;
     let content = html! {
-        (verdict(&loud, &groups, &targets, &probes, now))
+        (verdict(&trouble, &groups, &targets, &probes, now))
         @if health.status != HealthStatus::Healthy { (own_health(&health)) }
         div.columns {
-            div.now { (wrong(&loud, &trends, now)) (quiet(&held, now)) }
+            div.now {
+                section #wrong {
+                    h2 { "Wrong now" @if !trouble.is_empty() { span.count { (trouble.len()) } } }
+                    @if trouble.is_empty() { div.panel { p.none { "Nothing." } } }
+                    @else { (cards(&trouble, &courses, now)) }
+                }
+                @if !notices.is_empty() {
+                    section { h2 { "Good to know" span.count { (notices.len()) } } (cards(&notices, &[], now)) }
+                }
+                (quiet(&held, now))
+                (signals(&always, now))
+            }
             div.side { (pending(&groups, now)) (waiting(&waits, &groups, now)) (runs(&queue, &by_state, &workers, now)) }
             div.watched { (watched(&targets, &probes, now)) }
         }
     };
-    let title = if loud.is_empty() { "Tocsin".to_owned() } else { format!("({}) Tocsin", loud.len()) };
+    let title = if trouble.is_empty() { "Tocsin".to_owned() } else { format!("({}) Tocsin", trouble.len()) };
     page(&state, &Frame { title: &title, here: "/", renew_secs: Some(RENEW_SECS) }, &content)
 }
 
-/// The courses of the first alerts that page, in the order of the cards.
-async fn trends(state: &State, alerts: &[AlertView], now: Timestamp) -> Trends {
-    let from = now.minus(COURSE);
-    let drawn: Vec<AlertView> =
-        alerts.iter().filter(|view| view.state != AlertState::Suppressed).take(CHARTS).cloned().collect();
+/// The courses of the first alerts, in their order.
+async fn courses(state: &State, alerts: &[&AlertView], now: Timestamp) -> Vec<Option<Course>> {
+    let drawn: Vec<AlertView> = alerts.iter().take(CHARTS).map(|view| (*view).clone()).collect();
     if drawn.is_empty() {
-        return Trends { from, to: now, of: Vec::new() };
+        return Vec::new();
     }
     let asked = ask(state, CHARTS_TIMEOUT, move |series, _| {
-        Ok::<_, QueryFailure>(drawn.iter().map(|view| series.trend(view, from, now, POINTS)).collect())
+        Ok::<_, QueryFailure>(drawn.iter().map(|view| course(series, view, now)).collect())
     });
-    let of = tokio::time::timeout(CHARTS_TIMEOUT, asked).await.ok().and_then(Result::ok).unwrap_or_default();
-    Trends { from, to: now, of }
+    tokio::time::timeout(CHARTS_TIMEOUT, asked).await.ok().and_then(Result::ok).unwrap_or_default()
+}
+
+fn course(series: &dyn Series, view: &AlertView, now: Timestamp) -> Option<Course> {
+    let span = (now.since(view.alert.starts_at) * 2).clamp(COURSE_MIN, COURSE_MAX);
+    let from = now.minus(span);
+    let trend = series.trend(view, from, now, POINTS)?;
+    let first = trend.samples.first()?.t;
+    if first.since(from) < span / 3 {
+        return Some(Course { from, to: now, trend });
+    }
+    let from = now.minus(now.since(first).max(COURSE_OF_NEW));
+    series.trend(view, from, now, POINTS).map(|trend| Course { from, to: now, trend })
 }
 
 fn verdict(
-    loud: &[&AlertView],
+    trouble: &[&AlertView],
     groups: &[RuleGroupView],
     targets: &[TargetView],
     probes: &[ProbeView],
@@ -81,10 +109,15 @@ fn verdict(
 ) -> Markup {
     let rules: usize = groups.iter().map(|group| group.rules.len()).sum();
     let clock = now.rfc3339();
+    let tone = match trouble {
+        [] => "well",
+        some if some.iter().any(|view| is_grave(&view.alert.labels)) => "grave",
+        _ => "wrong",
+    };
     html! {
-        div class={ "verdict " (if loud.is_empty() { "well" } else { "wrong" }) } {
+        div class={ "verdict " (tone) } {
             h1 {
-                @match loud {
+                @match trouble {
                     [] => "All is well",
                     [one] => { "One thing is wrong: " (one.alert.name()) }
                     many => { (many.len()) " things are wrong" }

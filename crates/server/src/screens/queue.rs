@@ -40,7 +40,7 @@ pub(super) fn runs(
                             div.bad[state == RunState::Dead && of(state) > 0] { dt { (word) } dd { (count(of(state))) } }
                         }
                     }
-                    @if let Some(oldest) = queue.oldest_due { div { dt { "oldest due" } dd { (age(oldest)) } } }
+                    @if let Some(oldest) = queue.oldest_due { div.long { dt { "oldest due" } dd { (age(oldest)) } } }
                 }
             }
         }
@@ -96,7 +96,7 @@ pub(super) fn waiting(waiting: &[WaitingView], groups: &[RuleGroupView], now: Ti
                                 }
                             }
                             span.fig { (ago(item.since, now)) }
-                            span.more { (kind_word(item.kind)) @if !item.detail.is_empty() { ": " (item.detail) } }
+                            span.more { (why(item)) }
                         }
                     }
                     @for (group, rule) in broken().take(ROWS) {
@@ -114,10 +114,19 @@ pub(super) fn waiting(waiting: &[WaitingView], groups: &[RuleGroupView], now: Ti
     }
 }
 
+/// What is asked of the person; a title that says it already is not repeated.
+fn why(item: &WaitingView) -> String {
+    match (kind_word(item.kind), item.detail.as_str()) {
+        ("", detail) => detail.to_owned(),
+        (kind, "") => kind.to_owned(),
+        (kind, detail) => format!("{kind}: {detail}"),
+    }
+}
+
 fn kind_word(kind: WaitingKind) -> &'static str {
     match kind {
         WaitingKind::Approval => "needs an approval",
-        WaitingKind::Dead => "given up",
+        WaitingKind::Dead => "",
         WaitingKind::Undelivered => "no receiver took the page",
         WaitingKind::Remedy => "proposed remedy",
         WaitingKind::Fault => "fault",

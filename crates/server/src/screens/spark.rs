@@ -1,6 +1,6 @@
 //! A small chart beside an alert: the number's course, the rule's threshold as a dashed line.
 
-use super::words::short;
+use super::words::{age, short};
 use crate::views::Trend;
 use maud::{Markup, html};
 use model::{Sample, Timestamp};
@@ -15,7 +15,7 @@ pub(super) fn spark(trend: &Trend, from: Timestamp, to: Timestamp) -> Markup {
     let Some(last) = finite.last() else { return html! {} };
     let scale = Scale::of(&finite, trend.threshold, from, to);
     let says = match trend.threshold {
-        Some(threshold) => format!("now {}, limit {}", short(last.v), short(threshold)),
+        Some(threshold) => format!("now {}, fires at {}", short(last.v), short(threshold)),
         None => format!("now {}", short(last.v)),
     };
     html! {
@@ -28,7 +28,7 @@ pub(super) fn spark(trend: &Trend, from: Timestamp, to: Timestamp) -> Markup {
                 path d=(path(&finite, &scale)) fill="none" stroke="var(--tone, var(--plot))" stroke-width="1.6"
                     stroke-linejoin="round" stroke-linecap="round" vector-effect="non-scaling-stroke" {}
             }
-            figcaption { (says) }
+            figcaption { (says) span.faint { "last " (age(to.since(from))) } }
         }
     }
 }

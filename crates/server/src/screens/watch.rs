@@ -31,7 +31,11 @@ pub(super) fn watched(targets: &[TargetView], probes: &[ProbeView], now: Timesta
     });
     let probes = probes.iter().map(|probe| Row {
         name: &probe.name,
-        detail: format!("{} {}", probe.kind, probe.target),
+        detail: if probe.kind == probe.name {
+            probe.target.clone()
+        } else {
+            format!("{} {}", probe.kind, probe.target)
+        },
         health: probe.health,
         error: &probe.last_error,
         at: probe.last_probe,
@@ -52,7 +56,7 @@ fn table(title: &str, none: &str, mut rows: Vec<Row<'_>>, now: Timestamp) -> Mar
     });
     html! {
         section {
-            h2 { (title) @if !rows.is_empty() { span.count { (up) " of " (rows.len()) " answer" } } }
+            h2 { (title) @if !rows.is_empty() { span.count { (up) " of " (rows.len()) " up" } } }
             div.panel {
                 @if rows.is_empty() { p.none { (none) } }
                 ul.rows { @for row in rows.iter().take(ROWS) { (line(row, now)) } }
