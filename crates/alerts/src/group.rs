@@ -11,9 +11,9 @@
 //! Invariants: an integration has at most one page under way; what it was told is [`Ledger::told`]; a group is
 //! durable from its first page on, so that a restart never pages twice.
 
-use model::{Alert, Labels, Timestamp};
+use model::{Alert, Labels, PageReason, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
-use std::{sync::Arc, time::Duration};
+use std::{cmp::Ordering, sync::Arc, time::Duration};
 
 /// A page whose outcome nobody reported for so long counts as delivered: the durable queue has it.
 pub(crate) const UNDER_WAY_MAX: Duration = Duration::from_secs(60 * 60);
@@ -46,7 +46,7 @@ pub struct Ledger {
 /// Why a flush does or does not page an integration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
-    Page,
+    Page(PageReason),
     /// Nothing new, and too early to repeat.
     Repeat,
     /// Nothing to speak of.
@@ -73,13 +73,19 @@ impl Ledger {
 
     pub(crate) fn need(&self, now: Now<'_>) -> Need {
         let Some(told) = self.told() else {
-            return if now.firing.is_empty() { Need::Nothing } else { Need::Page };
+            return if now.firing.is_empty() { Need::Nothing } else { Need::Page(PageReason::First) };
         };
         let news = !now.firing.is_subset(&told.firing);
         let end = now.send_resolved && !now.ended.is_disjoint(&told.owed);
         let repeat = !now.firing.is_empty() && told.at.plus(now.repeat_interval) <= now.at;
+        let reason = match (news, end) {
+            (true, _) => PageReason::Added,
+            (false, true) if now.firing.is_empty() => PageReason::AllEnded,
+            (false, true) => PageReason::SomeEnded,
+            (false, false) => PageReason::Repeat,
+        };
         match (news || end || repeat, self.under_way.is_some()) {
-            (true, false) => Need::Page,
+            (true, false) => Need::Page(reason),
             (true, true) => Need::Later,
             (false, _) if now.firing.is_empty() => Need::Nothing,
             (false, _) => Need::Repeat,
@@ -197,8 +203,58 @@ pub(crate) fn fnv(texts: &[&str]) -> u64 {
     })
 }
 
-/// The alerts of a page: firing first, then by labels.
-pub(crate) fn page_order(mut alerts: Vec<Alert>, now: Timestamp) -> Vec<Alert> {
-    alerts.sort_by(|a, b| (a.is_resolved(now), &a.labels).cmp(&(b.is_resolved(now), &b.labels)));
+/// The alerts of a page in Alertmanager's order, which people's payload templates and `max_alerts` know: by job,
+/// instance, number of labels, labels. Those that lack a job or an instance come after those that have one.
+pub(crate) fn page_order(mut alerts: Vec<Alert>) -> Vec<Alert> {
+    fn by_name<'a>(alert: &'a Alert, name: &str) -> (bool, Option<&'a str>) {
+        let value = alert.labels.get(name);
+        (value.is_none(), value)
+    }
+    alerts.sort_by(|a, b| {
+        let first = by_name(a, "job").cmp(&by_name(b, "job"));
+        let second = first.then_with(|| by_name(a, "instance").cmp(&by_name(b, "instance")));
+        let third = second.then_with(|| a.labels.iter().count().cmp(&b.labels.iter().count()));
+        third.then_with(|| by_first_difference(&a.labels, &b.labels))
+    });
     alerts
+}
+
+/// By the first label in which they differ: by its value, and whoever lacks it comes first.
+fn by_first_difference(a: &Labels, b: &Labels) -> Ordering {
+    let pairs = a.iter().zip(b.iter());
+    let mut orders = pairs.map(|((name, value), (other, against))| other.cmp(name).then(value.cmp(against)));
+    orders.find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alerts_lie_on_a_page_as_alertmanager_sorts_them() {
+        let alert = |pairs: &[(&str, &str)]| Alert {
+            labels: Labels::from_pairs(pairs.iter().copied()),
+            annotations: Labels::empty(),
+            starts_at: Timestamp::default(),
+            ends_at: None,
+            generator_url: String::new(),
+            updated_at: Timestamp::default(),
+        };
+        let sorted = [
+            alert(&[("alertname", "B"), ("job", "a"), ("instance", "1")]),
+            alert(&[("alertname", "A"), ("job", "a"), ("instance", "2")]),
+            alert(&[("alertname", "A"), ("job", "a")]),
+            alert(&[("alertname", "Z"), ("job", "b"), ("instance", "1")]),
+            alert(&[("alertname", "A"), ("job", "b"), ("instance", "1"), ("x", "1")]),
+            alert(&[("alertname", "A"), ("instance", "0")]),
+            alert(&[("alertname", "Q")]),
+            alert(&[("alertname", "A"), ("b", "1")]),
+            alert(&[("alertname", "A"), ("a", "1")]),
+            alert(&[("alertname", "A"), ("a", "2")]),
+        ];
+        let mut mixed = sorted.to_vec();
+        mixed.reverse();
+        mixed.swap(2, 7);
+        assert_eq!(page_order(mixed), sorted);
+    }
 }

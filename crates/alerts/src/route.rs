@@ -55,6 +55,13 @@ pub struct RouteNode {
     pub children: Vec<usize>,
 }
 
+impl RouteNode {
+    /// What it gives to templates.
+    pub fn template_labels(&self) -> Labels {
+        Labels::from_pairs(self.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+}
+
 /// A checked tree.
 #[derive(Debug, Clone)]
 pub struct Route {

@@ -170,6 +170,22 @@ impl Alerts {
         refused
     }
 
+    /// Brings the router in line with what the rules say fires, after a start or a reload: an alert without an
+    /// end that no rule has any more ends, as after a change of the external labels, which are part of what an
+    /// alert is. Alerts of clients carry an end and are left alone.
+    pub fn reconcile(&mut self, firing: Vec<Alert>, now: Timestamp, out: &mut Vec<Change>) {
+        let kept: BTreeSet<&Labels> = firing.iter().map(|alert| &alert.labels).collect();
+        let lives = |tracked: &&Tracked| tracked.alert.ends_at.is_none();
+        let orphans = self.alerts.values().filter(lives).filter(|known| !kept.contains(&known.alert.labels));
+        let ended = orphans.map(|known| Alert { ends_at: Some(now), updated_at: now, ..known.alert.clone() });
+        let ended: Vec<Alert> = ended.collect();
+        self.receive(ended, now, out);
+        let unknown =
+            |alert: &Alert| self.alerts.get(&alert.labels).is_none_or(|known| known.alert.ends_at.is_some());
+        let new = firing.into_iter().filter(unknown).collect();
+        self.receive(new, now, out);
+    }
+
     /// Puts an alert into its groups, making those that are missing. Returns receiver and key of the groups in
     /// which it is new and has to wait.
     fn file(&mut self, labels: &Labels, now: Timestamp) -> Vec<(String, String)> {
@@ -329,7 +345,7 @@ impl Alerts {
             };
             let need = ledger.need(seen);
             match need {
-                Need::Page => {
+                Need::Page(reason) => {
                     let told_of: BTreeSet<u64> = match ledger.told() {
                         Some(told) if integration.send_resolved => &told.owed & &ended,
                         _ => BTreeSet::new(),
@@ -343,15 +359,13 @@ impl Alerts {
                         key: page_key,
                         revision,
                         status: if firing.is_empty() { PageStatus::Resolved } else { PageStatus::Firing },
+                        reason,
                         receiver: node.receiver.clone(),
                         integration: integration.name.clone(),
                         group_key: group.row.key.clone(),
                         group_labels: group.row.labels.clone(),
-                        alerts: self.alerts_of(
-                            group,
-                            |fp| firing.contains(&fp) || told_of.contains(&fp),
-                            now,
-                        ),
+                        route_labels: node.template_labels(),
+                        alerts: self.alerts_of(group, |fp| firing.contains(&fp) || told_of.contains(&fp)),
                         at: now,
                         external_url: self.config.external_url.clone(),
                         incident_id: group.incident(),
@@ -424,11 +438,11 @@ impl Alerts {
         }
     }
 
-    fn alerts_of(&self, group: &Group, wanted: impl Fn(u64) -> bool, now: Timestamp) -> Vec<Alert> {
+    fn alerts_of(&self, group: &Group, wanted: impl Fn(u64) -> bool) -> Vec<Alert> {
         let members = group.members.keys().filter(|labels| wanted(labels.fingerprint()));
         let alerts =
             members.filter_map(|labels| self.alerts.get(labels)).map(|tracked| tracked.alert.clone());
-        page_order(alerts.collect(), now)
+        page_order(alerts.collect())
     }
 
     /// Lets members go that have ended and whose end nobody waits for.
@@ -658,9 +672,7 @@ impl Alerts {
                 GroupView {
                     key: group.row.key.clone(),
                     labels: group.row.labels.clone(),
-                    route_labels: Labels::from_pairs(
-                        node.labels.iter().map(|(n, v)| (n.as_str(), v.as_str())),
-                    ),
+                    route_labels: node.template_labels(),
                     receiver: node.receiver.clone(),
                     next_flush: group.row.next_flush,
                     alerts: firing.map(|tracked| self.view(&tracked.alert, muted.clone(), now)).collect(),

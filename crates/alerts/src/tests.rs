@@ -181,7 +181,7 @@ fn news_and_partial_ends_wait_for_the_interval() {
     story.post(100, A2, false);
     assert_eq!(story.told(400), ["330 firing +A1 +A2"]);
     story.post(400, A1, true);
-    assert_eq!(story.told(1000), ["630 firing +A2 -A1"]);
+    assert_eq!(story.told(1000), ["630 firing -A1 +A2"]);
 }
 
 #[test]
@@ -440,4 +440,30 @@ fn problems_name_their_place() {
     ] {
         check_config(text, wanted);
     }
+}
+
+#[test]
+fn what_no_rule_fires_any_more_ends() {
+    let alert = |labels: &[(&str, &str)], at, ends_at| Alert {
+        labels: Labels::from_pairs(labels.iter().copied()),
+        annotations: Labels::empty(),
+        starts_at: at,
+        ends_at,
+        generator_url: String::new(),
+        updated_at: at,
+    };
+    let mut story = Story::at_hour(12);
+    story.post(0, A1, false);
+    story.post(0, A2, false);
+    let (now, later) = (story.time(0), story.time(10_000));
+    let client = alert(INSTANT, now, Some(later));
+    story.alerts.receive(vec![client], now, &mut story.journal);
+    assert_eq!(story.told(100), ["0 firing +I", "30 firing +A1 +A2"]);
+    let now = story.time(100);
+    story.alerts.reconcile(vec![alert(A1, now, None), alert(NIGHT, now, None)], now, &mut story.journal);
+    story.last = now;
+    assert_eq!(story.told(1000), ["130 firing +N", "330 firing +A1 -A2"]);
+    let seen: Vec<_> =
+        story.alerts.list(story.time(1000)).into_iter().map(|view| view.alert.starts_at).collect();
+    assert_eq!(seen, [story.time(0), story.time(0), story.time(100)], "what goes on is left alone");
 }

@@ -21,6 +21,43 @@ impl PageStatus {
     }
 }
 
+/// Why a message leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum PageReason {
+    /// The first of its group.
+    First,
+    /// Alerts fire that the last one did not tell of.
+    Added,
+    /// Some of the alerts it told of have ended.
+    SomeEnded,
+    /// All of them have.
+    AllEnded,
+    /// Nothing is new; the interval for saying it again has passed.
+    Repeat,
+}
+
+impl PageReason {
+    /// All of them.
+    pub const ALL: [PageReason; 5] = [
+        PageReason::First,
+        PageReason::Added,
+        PageReason::SomeEnded,
+        PageReason::AllEnded,
+        PageReason::Repeat,
+    ];
+
+    /// In Alertmanager's words.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PageReason::First => "first notification",
+            PageReason::Added => "new alerts added",
+            PageReason::SomeEnded => "some alerts resolved",
+            PageReason::AllEnded => "all alerts resolved",
+            PageReason::Repeat => "repeat interval elapsed",
+        }
+    }
+}
+
 /// How a diagnose step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FindingState {
@@ -111,6 +148,8 @@ pub struct Page {
     pub revision: u32,
     /// What it says.
     pub status: PageStatus,
+    /// Why it leaves.
+    pub reason: PageReason,
     /// The receiver's name.
     pub receiver: String,
     /// Which of the receiver's integrations: `webhook[0]`.
@@ -119,7 +158,9 @@ pub struct Page {
     pub group_key: String,
     /// The labels the group was made by.
     pub group_labels: Labels,
-    /// The alerts, firing first.
+    /// The labels that the route gives to templates.
+    pub route_labels: Labels,
+    /// The alerts, as Alertmanager sorts them: by job, instance, number of labels, labels.
     pub alerts: Vec<Alert>,
     /// When it was decided.
     pub at: Timestamp,
@@ -138,6 +179,11 @@ pub struct Page {
 }
 
 impl Page {
+    /// The alerts that had not ended when it was decided.
+    pub fn firing(&self) -> impl Iterator<Item = &Alert> {
+        self.alerts.iter().filter(|alert| !alert.is_resolved(self.at))
+    }
+
     /// The labels that all alerts share.
     pub fn common_labels(&self) -> Labels {
         common(self.alerts.iter().map(|alert| &alert.labels))

@@ -68,7 +68,8 @@ impl Timestamp {
     /// RFC 3339 in UTC with milliseconds: `2026-11-22T00:48:17.000Z`. An instant outside the years ±9999 is
     /// written as the nearest one inside.
     pub fn rfc3339(self) -> String {
-        let (first, last) = (jiff::Timestamp::MIN.as_second() * 1000, jiff::Timestamp::MAX.as_second() * 1000);
+        let (first, last) =
+            (jiff::Timestamp::MIN.as_second() * 1000, jiff::Timestamp::MAX.as_second() * 1000);
         let instant = jiff::Timestamp::from_millisecond(self.0.clamp(first, last))
             .expect("a millisecond clamped to whole seconds is within jiff's range");
         format!("{instant:.3}")

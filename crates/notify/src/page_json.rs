@@ -1,6 +1,8 @@
 //! A page as the arguments of a run: how it lies in the queue between decision and delivery.
 
-use model::{Alert, Finding, FindingState, Labels, Links, Page, PageStatus, Remedy, Risk, Timestamp};
+use model::{
+    Alert, Finding, FindingState, Labels, Links, Page, PageReason, PageStatus, Remedy, Risk, Timestamp,
+};
 use serde_json::{Map, Value, json};
 
 /// The page as JSON. Instants are milliseconds.
@@ -20,10 +22,12 @@ pub fn page_to_json(page: &Page) -> Value {
         "key": page.key,
         "revision": page.revision,
         "status": page.status.as_str(),
+        "reason": page.reason.as_str(),
         "receiver": page.receiver,
         "integration": page.integration,
         "group_key": page.group_key,
         "group_labels": labels_to_json(&page.group_labels),
+        "route_labels": labels_to_json(&page.route_labels),
         "alerts": alerts,
         "at": page.at.as_millis(),
         "external_url": page.external_url,
@@ -46,10 +50,15 @@ pub fn page_from_json(value: &Value) -> Option<Page> {
             "resolved" => PageStatus::Resolved,
             _ => return None,
         },
+        reason: {
+            let word = value.get("reason")?.as_str()?;
+            PageReason::ALL.into_iter().find(|reason| reason.as_str() == word)?
+        },
         receiver: text(value, "receiver")?,
         integration: text(value, "integration")?,
         group_key: text(value, "group_key")?,
         group_labels: labels_from_json(value.get("group_labels")?)?,
+        route_labels: labels_from_json(value.get("route_labels")?)?,
         alerts: list(value, "alerts", alert_from_json)?,
         at: instant(value, "at")?,
         external_url: text(value, "external_url")?,
@@ -159,10 +168,12 @@ pub(crate) fn example() -> Page {
         key: "k1".to_owned(),
         revision: 2,
         status: PageStatus::Firing,
+        reason: PageReason::Repeat,
         receiver: "oncall".to_owned(),
         integration: "webhook[0]".to_owned(),
         group_key: "{}:{alertname=\"RedisDown\"}".to_owned(),
         group_labels: labels(&[("alertname", "RedisDown")]),
+        route_labels: labels(&[("owner", "storage")]),
         alerts: vec![alert("cache:6379", None), alert("cache:6380", Some(at))],
         at,
         external_url: "http://tocsin:8080".to_owned(),

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "here a failed unwrap is a failed test")]
 
-use model::{Alert, Labels, Links, ManualClock, Page, PageStatus, Timestamp};
+use model::{Alert, Labels, Links, ManualClock, Page, PageReason, PageStatus, Timestamp};
 use notify::{GlobalConfig, PAGE_KIND, PageAction, ReceiverConfig, Receivers, Registry, page_to_json};
 use serde_json::{Value, json};
 use std::{
@@ -65,10 +65,12 @@ fn page(integration: &str) -> Page {
         key: "key-1".to_owned(),
         revision: 1,
         status: PageStatus::Firing,
+        reason: PageReason::First,
         receiver: "r".to_owned(),
         integration: integration.to_owned(),
         group_key: "{}:{alertname=\"Down\"}".to_owned(),
         group_labels: Labels::from_pairs([("alertname", "Down")]),
+        route_labels: Labels::from_pairs([("owner", "storage")]),
         alerts: vec![alert(1), alert(2)],
         at,
         external_url: "http://tocsin".to_owned(),
@@ -132,6 +134,8 @@ async fn the_webhook_payload() {
                 "fingerprint": format!("{:016x}", Labels::from_pairs([("alertname", "Down"), ("n", "1")]).fingerprint()),
             }],
             "groupLabels": { "alertname": "Down" },
+            "routeLabels": { "owner": "storage" },
+            "notification_reason": "first notification",
             "commonLabels": { "alertname": "Down" },
             "commonAnnotations": annotations,
             "externalURL": "http://tocsin",

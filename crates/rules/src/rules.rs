@@ -4,7 +4,7 @@ mod alerting;
 mod recording;
 mod reload;
 
-use crate::row::{ActiveRow, Change};
+use crate::row::{ActiveRow, AlertState, Change};
 use crate::spec::{RuleKind, RuleSpec};
 use crate::view::{AlertView, GroupView, Health, RuleKindView, RuleView};
 use crate::wake::Wake;
@@ -245,6 +245,16 @@ impl Rules {
     /// Everything that `/api/v1/rules` and `/api/v1/alerts` show.
     pub fn view(&self) -> Vec<GroupView> {
         self.groups.iter().map(|group| group.view(&self.settings)).collect()
+    }
+
+    /// Every alert that fires, as the router should have it.
+    pub fn firing(&self, now: Timestamp) -> Vec<Alert> {
+        let call =
+            alerting::Call { settings: &self.settings, at: now, now, trigger: Trigger::Tick, limit: 0 };
+        let rules = self.groups.iter().flat_map(|group| &group.rules);
+        let firing = rules.flat_map(|rule| rule.active.values().map(move |row| (rule, row)));
+        let firing = firing.filter(|(_, row)| row.state == AlertState::Firing);
+        firing.map(|(rule, row)| alerting::alert(row, &rule.query, None, &call)).collect()
     }
 
     /// Our own figures, under Prometheus's names.

@@ -164,8 +164,8 @@ impl Book {
     }
 
     /// The runbook for a page: the first that is for its first alert, else for its second, and so on.
-    pub fn for_alerts(&self, alerts: &[Alert]) -> Option<&Runbook> {
-        alerts.iter().find_map(|alert| self.0.iter().find(|runbook| runbook.is_for(&alert.labels)))
+    pub fn for_alerts<'a>(&self, alerts: impl IntoIterator<Item = &'a Alert>) -> Option<&Runbook> {
+        alerts.into_iter().find_map(|alert| self.0.iter().find(|runbook| runbook.is_for(&alert.labels)))
     }
 
     /// The runbooks.

@@ -17,7 +17,8 @@ pub fn page_data(page: &Page) -> Json {
         "GroupLabels": labels_data(&page.group_labels),
         "CommonLabels": labels_data(&page.common_labels()),
         "CommonAnnotations": labels_data(&page.common_annotations()),
-        "RouteLabels": {},
+        "RouteLabels": labels_data(&page.route_labels),
+        "NotificationReason": page.reason.as_str(),
         "ExternalURL": page.external_url,
     })
 }
@@ -28,7 +29,7 @@ fn alert_data(alert: &Alert, at: Timestamp) -> Json {
         "Labels": labels_data(&alert.labels),
         "Annotations": labels_data(&alert.annotations),
         "StartsAt": alert.starts_at.rfc3339(),
-        "EndsAt": alert.ends_at.map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), Timestamp::rfc3339),
+        "EndsAt": alert.ends_at.filter(|end| *end <= at).map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), Timestamp::rfc3339),
         "GeneratorURL": alert.generator_url,
         "Fingerprint": format!("{:016x}", alert.labels.fingerprint()),
     })

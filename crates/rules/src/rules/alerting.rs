@@ -174,7 +174,8 @@ pub(super) fn end(row: &ActiveRow, query: &str, call: &Call<'_>, decided: &mut D
     }
 }
 
-fn alert(row: &ActiveRow, query: &str, ends_at: Option<Timestamp>, call: &Call<'_>) -> Alert {
+/// A row as the router takes it.
+pub(super) fn alert(row: &ActiveRow, query: &str, ends_at: Option<Timestamp>, call: &Call<'_>) -> Alert {
     let mut labels = row.labels.builder();
     for (name, value) in call.settings.external_labels.iter() {
         if row.labels.get(name).is_none() {

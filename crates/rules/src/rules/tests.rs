@@ -1,7 +1,6 @@
 //! Cases of `rules`: input and expectation side by side.
 
 use super::*;
-use crate::row::AlertState;
 use crate::{GroupSpec, parse_file};
 
 const MINUTE: i64 = 60_000;
@@ -251,8 +250,24 @@ fn arrivals_wake_the_rules_that_read_them() {
         woken.into_iter().map(|rule| rule.at).collect()
     };
     assert_eq!([wake(0, 1), wake(1, 1), wake(3, 1)], [vec![0], vec![1], vec![]]);
-    assert_eq!(wake(2, 50), [0; 0], "not twice in 100 ms");
+    assert_eq!(wake(2, 49), [0; 0], "not twice in 50 ms");
     assert_eq!(story.rules.next_due(), Some(Timestamp::from_millis(101)));
     let due = story.rules.due(Timestamp::from_millis(101));
     assert!(matches!(due[..], [Due::Arrival { rule }] if rule.at == 1), "{due:?}");
+}
+
+#[test]
+fn other_external_labels_are_other_alerts() {
+    let mut story = Story::new("- alert: A\n  expr: up == 0\n- alert: P\n  expr: up == 0\n  for: 1h");
+    story.tick(MINUTE, &[("x", 0.0)]);
+    let fires = |story: &Story| -> Vec<String> {
+        let firing = story.rules.firing(Timestamp::from_millis(MINUTE));
+        assert!(firing.iter().all(|alert| alert.ends_at.is_none() && !alert.generator_url.is_empty()));
+        firing.iter().map(|alert| alert.labels.to_string()).collect()
+    };
+    assert_eq!(fires(&story), [r#"{alertname="A", cluster="c1", job="x"}"#]);
+    let changed = Settings { external_labels: Labels::from_pairs([("cluster", "c2")]), ..settings() };
+    let specs = groups("- alert: A\n  expr: up == 0\n- alert: P\n  expr: up == 0\n  for: 1h");
+    story.rules.reload(specs, changed, Timestamp::from_millis(MINUTE));
+    assert_eq!(fires(&story), [r#"{alertname="A", cluster="c2", job="x"}"#]);
 }

@@ -8,7 +8,10 @@ use model::{Clock, Ingest, Labels, Querier, Timestamp};
 use promql::{Expr, Options};
 use rules::{GroupId, RuleId, Trigger};
 use std::{
-    sync::{Arc, mpsc::{Receiver, Sender, channel}},
+    sync::{
+        Arc,
+        mpsc::{Receiver, Sender, channel},
+    },
     time::{Duration, Instant},
 };
 
@@ -96,7 +99,8 @@ impl<S: Ingest + Querier + 'static> Evaluator<S> {
 
     fn evaluate(&self, expr: &Expr, at: Timestamp) -> Result<Vec<(Labels, f64)>, String> {
         let options = Options { deadline: Some(Instant::now() + DEADLINE), ..Options::default() };
-        let answer = promql::instant(expr, self.series.as_ref(), at, &options).map_err(|why| why.to_string())?;
+        let answer =
+            promql::instant(expr, self.series.as_ref(), at, &options).map_err(|why| why.to_string())?;
         rules::result_of(answer.value)
     }
 
@@ -112,7 +116,9 @@ impl<S: Ingest + Querier + 'static> Evaluator<S> {
         }
         match batch.commit() {
             Ok(committed) => self.core.samples(committed),
-            Err(why) => tracing::error!(event = "append_failed", %why, "Cannot append recorded series: {why}"),
+            Err(why) => {
+                tracing::error!(event = "append_failed", %why, "Cannot append recorded series: {why}")
+            }
         }
     }
 }

@@ -15,8 +15,8 @@ mod writer;
 pub use arrivals::Arrivals;
 pub use batch::Batch;
 pub use evaluator::{Evaluator, Job, queue as evaluation_queue};
-pub use pages::{Pages, Told};
 pub use handle::{Event, Handle, QUEUE_MAX, Stopped};
+pub use pages::{Pages, Told};
 pub use writer::{Counts as WriterCounts, start as start_writer};
 
 use alerts::Alerts;
@@ -295,12 +295,24 @@ impl Core {
     }
 
     /// Routes alerts and journals rows of a decision; answers its samples.
-    pub fn take_decided(&mut self, decided: rules::Decided, batch: &mut Batch, now: Timestamp) -> Vec<(Labels, f64)> {
+    pub fn take_decided(
+        &mut self,
+        decided: rules::Decided,
+        batch: &mut Batch,
+        now: Timestamp,
+    ) -> Vec<(Labels, f64)> {
         batch.changes.rules.extend(decided.changes);
         if !decided.alerts.is_empty() {
             self.alerts.receive(decided.alerts, now, &mut batch.changes.alerts);
         }
         decided.samples
+    }
+
+    /// Takes what rules decided by merely starting or being replaced, and what fires under them now.
+    pub fn rules_replaced(&mut self, decided: rules::Decided, batch: &mut Batch, now: Timestamp) {
+        self.take_decided(decided, batch, now);
+        self.exprs.clear();
+        self.alerts.reconcile(self.rules.firing(now), now, &mut batch.changes.alerts);
     }
 
     /// A group's evaluation is over.
@@ -311,10 +323,5 @@ impl Core {
     /// A woken rule's evaluation is over.
     pub fn woken_done(&mut self, rule: RuleId) {
         self.rules_busy.remove(&rule);
-    }
-
-    /// Forgets expressions of rules that a reload replaced.
-    pub fn rules_reloaded(&mut self) {
-        self.exprs.clear();
     }
 }

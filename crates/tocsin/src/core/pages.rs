@@ -84,8 +84,19 @@ impl Pages {
     }
 }
 
+/// At most this many pages of one integration are on their way at once, so that a receiver that hangs holds only
+/// so many of the slots that all share. Pages of one group stay in their order.
+const LANES: u64 = 4;
+
+/// What pages of one lane share, longer than any key that a client can name.
+fn lane(page: &Page) -> String {
+    let lane = page.group_labels.fingerprint() % LANES;
+    format!("{:>128}", format!("page {}/{} {lane}", page.receiver, page.integration))
+}
+
 fn page_spec(page: &Page) -> TaskSpec {
     TaskSpec {
+        concurrency_key: Some(lane(page)),
         class: Class::Page,
         priority: 1,
         max_retries: PAGE_RETRIES,
@@ -116,10 +127,11 @@ impl Core {
 
     /// The steps of the runbook that matches a firing page; its remedies go on the page.
     fn plan_diagnosis(&self, page: &mut Page) -> Vec<(String, TaskSpec)> {
-        let (PageStatus::Firing, Some(runbook)) = (page.status, self.book.for_alerts(&page.alerts)) else {
+        let Some(runbook) = self.book.for_alerts(page.firing()) else { return Vec::new() };
+        let Some(alert) = page.firing().find(|alert| runbook.is_for(&alert.labels)) else {
             return Vec::new();
         };
-        let Some(alert) = page.alerts.first() else { return Vec::new() };
+        let alert = alert.clone();
         page.remedy = runbook.remedies(&alert.labels);
         let steps = runbook.diagnose(&alert.labels, &alert.annotations).into_iter();
         steps
@@ -168,7 +180,7 @@ impl Core {
     /// Writes what the diagnosis found on the page, which may leave now.
     fn diagnosed(&mut self, run_id: RunId, children: &[Child], batch: &mut Batch) {
         let Some(page) = self.pages.live.get_mut(&run_id) else { return };
-        let Some(runbook) = self.book.for_alerts(&page.alerts) else { return };
+        let Some(runbook) = self.book.for_alerts(page.firing()) else { return };
         page.diagnosis = children.iter().map(finding).collect();
         page.cause = runbook.conclude(&page.diagnosis);
         for finding in &page.diagnosis {
@@ -181,12 +193,15 @@ impl Core {
     /// key and the next revision, if any of them found something.
     fn found_late(&mut self, run_id: RunId, child: &Child, batch: &mut Batch, now: Timestamp) {
         let live = self.pages.live.get_mut(&run_id);
-        let Some(page) = live.or_else(|| self.pages.sent.iter_mut().find(|(id, _)| *id == run_id).map(|(_, p)| p))
+        let Some(page) =
+            live.or_else(|| self.pages.sent.iter_mut().find(|(id, _)| *id == run_id).map(|(_, p)| p))
         else {
             return;
         };
-        let Some(runbook) = self.book.for_alerts(&page.alerts) else { return };
-        let Some(place) = page.diagnosis.iter_mut().find(|finding| finding.step == child.step) else { return };
+        let Some(runbook) = self.book.for_alerts(page.firing()) else { return };
+        let Some(place) = page.diagnosis.iter_mut().find(|finding| finding.step == child.step) else {
+            return;
+        };
         *place = finding(child);
         let all_in = page.diagnosis.iter().all(|finding| finding.state != FindingState::Late);
         if !all_in || child.state != RunState::Completed {
@@ -220,7 +235,9 @@ impl Core {
         *self.counts.notifications.entry((channel, word)).or_default() += 1;
         let (status, receiver) = (page.status.as_str(), &page.receiver);
         match &result {
-            Ok(()) => tracing::info!(event = "page_sent", key = page.key, "Page {status} delivered to {receiver}"),
+            Ok(()) => {
+                tracing::info!(event = "page_sent", key = page.key, "Page {status} delivered to {receiver}")
+            }
             Err(why) => tracing::error!(
                 event = "page_failed",
                 key = page.key,

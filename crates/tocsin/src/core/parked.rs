@@ -48,7 +48,8 @@ impl Core {
             if parked.reply.is_closed() {
                 continue;
             }
-            let due = self.queue.has_work_for(&parked.request.worker)
+            let due = self.queue.is_draining()
+                || self.queue.has_work_for(&parked.request.worker)
                 || self.queue.has_cancels_for(&parked.request.worker.id);
             if !due && parked.until > now {
                 still.push(parked);
@@ -56,7 +57,8 @@ impl Core {
             }
             let (found, happened) = self.queue.work(&parked.request, now, &mut batch.changes.tasks);
             self.happened(happened, batch, now);
-            let something = !found.runs.is_empty() || !found.cancel.is_empty() || found.directive != Directive::None;
+            let something =
+                !found.runs.is_empty() || !found.cancel.is_empty() || found.directive != Directive::None;
             if something || parked.until <= now {
                 parked.so_far.runs = found.runs;
                 parked.so_far.cancel = found.cancel;

@@ -59,7 +59,12 @@ pub fn start(
 fn prune(journal: &mut dyn Journal, before: Timestamp) -> Result<(), store::Error> {
     let runs = journal.prune(before, PRUNE_MAX)?;
     if runs > 0 {
-        tracing::info!(event = "history_pruned", runs, "Removed {runs} runs that ended before {}", before.rfc3339());
+        tracing::info!(
+            event = "history_pruned",
+            runs,
+            "Removed {runs} runs that ended before {}",
+            before.rfc3339()
+        );
     }
     Ok(())
 }

@@ -70,10 +70,9 @@ impl Reloader {
         let (groups, runbooks, live) = (loaded.rule_groups, loaded.runbooks, self.db.live());
         let done = self.core.call(move |core: &mut Core, batch: &mut Batch, now| {
             let decided = core.rules.reload(groups, settings, now);
-            core.take_decided(decided, batch, now);
-            core.rules_reloaded();
             core.rules.born(live.iter().map(|(id, labels)| (*id, labels)));
             core.alerts.reload(routing, now, &mut batch.changes.alerts);
+            core.rules_replaced(decided, batch, now);
             core.book = runbooks::Book::new(runbooks);
             core.queue.set_kinds(Some(kinds));
         });
