@@ -9,7 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 /// A rule is woken by arrivals at most this often.
-pub(crate) const SPACING: Duration = Duration::from_millis(100);
+pub(crate) const SPACING: Duration = Duration::from_millis(50);
 
 /// Series beyond this many wake no rule.
 const ENTRIES_MAX: usize = 2_000_000;

@@ -3,9 +3,13 @@
 //! Start: configuration, log, data directory, sockets, stores, deciders, threads, listeners. Stop, the other way:
 //! take no more requests, let workers finish or hand back, stop collecting, commit the last batch.
 
+mod engine;
+mod evaluate;
 mod house;
 mod listen;
+mod loops;
 mod reload;
+mod settings;
 
 use crate::{
     cli,
@@ -58,19 +62,23 @@ pub fn run(args: &cli::Serve) -> Result<ExitCode> {
     Ok(code)
 }
 
-/// What to open next, in at most ten lines.
+/// What to open next, in at most ten lines, written at once: log lines must not come between.
 fn greet(addresses: &[SocketAddr], dir: &std::path::Path) {
     let Some(address) = addresses.first() else { return };
-    println!("Tocsin runs.");
-    println!("  overview      http://{address}/");
-    println!("  first task    curl http://{address}/tasks --json '{{\"kind\": \"noop\"}}'");
-    println!("  credentials   {}", dir.join("credentials.json").display());
-    println!("  watched now   this process and this host; pages go to this console");
     let found: Vec<String> = discover::services().iter().map(discover::Found::words).collect();
-    if found.is_empty() {
-        println!("  next          tocsin init   writes a tocsin.yml to start from");
-    } else {
-        println!("  also found    {} (not watched yet)", found.join(", "));
-        println!("  next          tocsin init   writes a tocsin.yml that watches them");
-    }
+    let (program, credentials) = (cli::program(), dir.join("credentials.json"));
+    let (also, watches) = match found.as_slice() {
+        [] => (String::new(), "to start from"),
+        some => (format!("  also found    {}: not watched yet\n", some.join(", ")), "that watches them"),
+    };
+    println!(
+        "Tocsin runs.\n  \
+           overview      http://{address}/\n  \
+           first task    curl http://{address}/tasks -H 'Content-Type: application/json' -d '{{\"kind\": \"noop\"}}'\n  \
+           credentials   {}\n  \
+           watched now   this process and this host; pages go to this console\n\
+         {also}  \
+           next          {program} init   writes a tocsin.yml {watches}",
+        credentials.display()
+    );
 }

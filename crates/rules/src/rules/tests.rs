@@ -251,8 +251,8 @@ fn arrivals_wake_the_rules_that_read_them() {
     };
     assert_eq!([wake(0, 1), wake(1, 1), wake(3, 1)], [vec![0], vec![1], vec![]]);
     assert_eq!(wake(2, 49), [0; 0], "not twice in 50 ms");
-    assert_eq!(story.rules.next_due(), Some(Timestamp::from_millis(101)));
-    let due = story.rules.due(Timestamp::from_millis(101));
+    assert_eq!(story.rules.next_due(), Some(Timestamp::from_millis(51)));
+    let due = story.rules.due(Timestamp::from_millis(51));
     assert!(matches!(due[..], [Due::Arrival { rule }] if rule.at == 1), "{due:?}");
 }
 

@@ -119,6 +119,8 @@ impl House {
         backs.spawn(async move { self.collector.run(until).await });
         let until = reached(Stage::Collect, &stopped);
         backs.spawn(loops::own_metrics(self.registry, self.db.clone(), core, self.clock.clone(), until));
+        let (process, until) = (self.process.clone(), reached(Stage::Collect, &stopped));
+        backs.spawn(async move { process.watch_redis(until).await });
         let maintenance = loops::start_maintenance(self.db, self.clock, stopped.clone())?;
         self.process.ready.store(true, Ordering::SeqCst);
         tracing::info!(event = "server_ready", "Ready");

@@ -46,7 +46,10 @@ pub fn auth(
         );
     }
     if secret.as_ref().is_some_and(|secret| secret.len() < SECRET_LEN_MIN) {
-        tracing::warn!(event = "weak_secret", "{SECRET} is shorter than {SECRET_LEN_MIN} characters; make it longer");
+        tracing::warn!(
+            event = "weak_secret",
+            "{SECRET} is shorter than {SECRET_LEN_MIN} characters; make it longer"
+        );
     }
     let (more, skipped) = keys_from_variables(std::env::vars());
     for why in skipped {

@@ -1,0 +1,198 @@
+//! Stores, outgoing connections and the deciders' threads: what works without anybody listening.
+
+use super::{evaluate, reload, settings};
+use crate::{
+    config::Loaded,
+    core::{self, Arrivals, Core, Evaluator, Handle, Pages, WriterCounts},
+    data_dir::DataDir,
+    seams::Process,
+};
+use anyhow::{Context, Result};
+use model::Clock;
+use reach::{OwnListeners, Policy, http::Client};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    thread::JoinHandle,
+};
+use store::{Journal, Reader, Sqlite};
+use tokio::sync::{mpsc, watch};
+use tsdb::Db;
+
+/// Slots of the built-in worker, besides users', for pages and runbook steps only.
+pub const PAGE_SLOTS: u32 = 16;
+/// What one series is reckoned with, to turn a memory budget into a number of series.
+const BYTES_PER_SERIES: u64 = 1024;
+/// Half of a memory budget goes to samples, at this many bytes each.
+const BYTES_PER_SAMPLE: u64 = 8;
+
+/// The series and the journal, opened.
+pub struct Stores {
+    /// Series.
+    pub db: Db,
+    /// Tasks, runs, alerts, as the API reads them.
+    pub reader: Arc<Reader>,
+    journal: Sqlite,
+    state: store::Loaded,
+}
+
+impl Stores {
+    /// Opens both and loads what the deciders start from.
+    pub fn open(loaded: &Loaded, data: &DataDir, clock: Arc<dyn Clock>) -> Result<Stores> {
+        let db = open_series(loaded, data, clock)?;
+        let mut journal = Sqlite::open(&data.join("tocsin.db")).context("cannot open the store")?;
+        let reader = Arc::new(Reader::open(journal.path())?);
+        let state = journal.load().context("cannot load the state")?;
+        Ok(Stores { db, reader, journal, state })
+    }
+}
+
+fn open_series(loaded: &Loaded, data: &DataDir, now: Arc<dyn Clock>) -> Result<Db> {
+    let defaults = tsdb::Options::new(data.join("series"));
+    let mut options = tsdb::Options { retention: loaded.series.retention, now, ..defaults };
+    if let Some(budget) = loaded.series.memory_budget {
+        let whole = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX).max(1);
+        options.series_max = whole(budget / 2 / BYTES_PER_SERIES);
+        options.hot_samples_max = whole(budget / 2 / BYTES_PER_SAMPLE);
+    }
+    Db::open(options).context("cannot open the series store")
+}
+
+/// What goes out: connections, actions, receivers.
+pub struct Outgoing {
+    /// Connects, but never to our own listeners.
+    pub client: Client,
+    /// What the built-in worker can do.
+    pub actions: Arc<worker::Actions>,
+    /// How pages leave.
+    pub receivers: Arc<notify::Registry>,
+}
+
+impl Outgoing {
+    /// Everything that connects; nothing does so yet.
+    pub fn new(
+        loaded: &Loaded,
+        db: &Db,
+        addresses: &[SocketAddr],
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Outgoing> {
+        let own = Arc::new(OwnListeners::default());
+        own.set(addresses.to_vec());
+        let client = Client::new(Policy::OPERATOR, own);
+        let actions = Arc::new(worker::Actions::built_in(&worker::Parts {
+            operator: client.clone(),
+            // Link-local, metadata and our own addresses are refused; a team's own network is not.
+            public: client.clone(),
+            evaluate: Some(evaluate::evaluate(db.clone(), clock.clone())),
+        }));
+        actions.set_tools(&loaded.tools);
+        let templates = template::Set::new(&loaded.templates).context("cannot read the templates")?;
+        let receivers = Arc::new(notify::Registry::new(client.clone(), loaded.receivers.clone(), templates));
+        actions.add(Arc::new(notify::PageAction::new(receivers.clone(), clock.clone())));
+        Ok(Outgoing { client, actions, receivers })
+    }
+}
+
+/// The deciders' threads.
+pub struct Engine {
+    /// The way to the deciders.
+    pub core: Handle,
+    /// What the journal's thread counts.
+    pub writer: Arc<WriterCounts>,
+    /// True once a commit failed.
+    pub failed: watch::Receiver<bool>,
+    threads: [JoinHandle<()>; 2],
+}
+
+impl Engine {
+    /// Starts them from what the journal kept.
+    pub async fn start(
+        loaded: &Loaded,
+        external_url: &str,
+        stores: Stores,
+        outgoing: &Outgoing,
+        process: &Arc<Process>,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Engine> {
+        let Stores { db, journal, state, .. } = stores;
+        let (deciders, first) = deciders(state, loaded, external_url, outgoing, &db, clock.as_ref())?;
+        let (sender, incoming) = mpsc::channel(core::QUEUE_MAX);
+        let arrivals = Arc::new(Arrivals::default());
+        let handle = Handle::new(sender, arrivals.clone());
+        let (jobs, evaluations) = core::evaluation_queue();
+        let writer = Arc::new(WriterCounts::default());
+        let (failing, failed) = watch::channel(false);
+        let flag = process.clone();
+        let (batches, writer_thread) = core::start_writer(Box::new(journal), writer.clone(), move |why| {
+            flag.store_writable.store(false, Ordering::SeqCst);
+            tracing::error!(critical = true, event = "commit_failed", "The store failed, stopping: {why:#}");
+            failing.send_replace(true);
+        })?;
+        let core = Core::new(deciders, evaluate::template_query(db.clone()), arrivals, jobs);
+        let core_thread = start_core(core, clock.clone(), incoming, batches)?;
+        let evaluator = Evaluator { series: Arc::new(db), clock: clock.clone(), core: handle.clone() };
+        std::thread::Builder::new().name("rules".into()).spawn(move || evaluator.run(&evaluations))?;
+        handle.call(move |core, batch, now| core.take_decided(first, batch, now)).await?;
+        Ok(Engine { core: handle, writer, failed, threads: [core_thread, writer_thread] })
+    }
+
+    /// Ends after everything that is queued; the last batch is committed.
+    pub async fn stop(self) -> Result<()> {
+        self.core.stop().await;
+        let threads = self.threads;
+        tokio::task::spawn_blocking(move || {
+            for thread in threads {
+                // A panic of its own was said on stderr; nothing is left to save here.
+                let _ = thread.join();
+            }
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+/// The deciders as they start, and what the rules decided by merely starting.
+fn deciders(
+    state: store::Loaded,
+    loaded: &Loaded,
+    external_url: &str,
+    outgoing: &Outgoing,
+    db: &Db,
+    clock: &dyn Clock,
+) -> Result<(core::Deciders, rules::Decided)> {
+    let now = clock.now();
+    let settings = reload::rule_settings(loaded, external_url);
+    let (mut rules, first) = rules::Rules::new(loaded.rule_groups.clone(), settings, state.rules, now);
+    rules.born(db.live().iter().map(|(id, labels)| (*id, labels)));
+    let routing = alerts::Config { external_url: external_url.to_owned(), ..loaded.alerts.clone() };
+    let pages = Pages::restore(&state.tasks);
+    let defaults = tasks::Settings::default();
+    let settings = tasks::Settings {
+        lease: settings::lease()?,
+        seed: rand::random(),
+        queue_max: loaded.limits.queue_max.unwrap_or(defaults.queue_max),
+        page_slots: PAGE_SLOTS,
+        kinds: Some(outgoing.actions.api_kinds().into_iter().collect()),
+        timezone: settings::timezone(),
+        ..defaults
+    };
+    let deciders = core::Deciders {
+        rules,
+        alerts: alerts::Alerts::new(routing, state.alerts, now),
+        book: runbooks::Book::new(loaded.runbooks.clone()),
+        queue: tasks::Queue::new(settings, state.tasks, now),
+        pages,
+    };
+    Ok((deciders, first))
+}
+
+fn start_core(
+    core: Core,
+    clock: Arc<dyn Clock>,
+    incoming: mpsc::Receiver<core::Event>,
+    batches: std::sync::mpsc::SyncSender<core::Batch>,
+) -> Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build()?;
+    let thread = std::thread::Builder::new().name("core".into());
+    Ok(thread.spawn(move || runtime.block_on(core.run(clock, incoming, batches)))?)
+}
