@@ -10,7 +10,7 @@ use crate::log::replay::replay;
 use crate::log::{Log, create_file, sync_dir};
 use crate::options::Options;
 use crate::segment::Segment;
-use crate::stats::{Counters, Stats};
+use crate::stats::{Census, Counters, Stats};
 use model::{Appender, Ingest, Labels, SeriesId, Timestamp};
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
@@ -120,6 +120,11 @@ impl Db {
             segments_damaged: self.0.counters.damaged.load(Ordering::Relaxed),
             disk_bytes: wal_bytes + segment_bytes,
         }
+    }
+
+    /// What the series of the head consist of, each list at most `most` long. Walks the whole index.
+    pub fn census(&self, most: usize) -> Census {
+        self.0.head().postings.census(most)
     }
 
     /// All series of the head with their ids: what a reader of [`model::Committed::created`] must know of the

@@ -34,4 +34,4 @@ pub use db::Db;
 pub use error::Error;
 pub use maintain::Maintained;
 pub use options::Options;
-pub use stats::{Stats, TakeMetric};
+pub use stats::{Census, METRICS, Stats, TakeMetric};

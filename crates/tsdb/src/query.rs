@@ -54,7 +54,9 @@ impl Db {
         if matchers.is_empty() {
             let segments = {
                 let head = self.0.head();
-                names.extend(head.postings.names().map(str::to_owned));
+                if head.overlaps(from, to) {
+                    names.extend(head.postings.names().map(str::to_owned));
+                }
                 overlapping(&head.segments, from, to)
             };
             for segment in segments {
@@ -82,7 +84,9 @@ impl Db {
         if matchers.is_empty() {
             let segments = {
                 let head = self.0.head();
-                values.extend(head.postings.values(name).map(str::to_owned));
+                if head.overlaps(from, to) {
+                    values.extend(head.postings.values(name).map(str::to_owned));
+                }
                 overlapping(&head.segments, from, to)
             };
             for segment in segments {

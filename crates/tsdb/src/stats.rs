@@ -1,6 +1,8 @@
 //! What the store tells of itself: a snapshot for screens, and the same as metrics.
 
 use model::{Refusal, Timestamp};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// A snapshot of the store.
@@ -66,6 +68,60 @@ impl Counters {
     pub(crate) fn refused(&self) -> Vec<(Refusal, u64)> {
         let counts = self.refused.iter().map(|count| count.load(Relaxed));
         REFUSALS.iter().zip(counts).filter(|(_, n)| *n > 0).map(|((refusal, _), n)| (*refusal, n)).collect()
+    }
+}
+
+/// Name, type and help of each figure.
+pub const METRICS: [(&str, &str, &str); 10] = [
+    ("tocsin_series_hot", "gauge", "Series that are written to."),
+    ("tocsin_series_hot_samples", "gauge", "Samples in memory."),
+    ("tocsin_samples_appended_total", "counter", "Samples taken by the store."),
+    ("tocsin_samples_refused_total", "counter", "Samples refused by the store, by reason."),
+    ("tocsin_wal_bytes", "gauge", "Size of the write-ahead log."),
+    ("tocsin_wal_cut_bytes_total", "counter", "Bytes of torn records cut off the log when it was opened."),
+    ("tocsin_segments", "gauge", "Segments in use."),
+    ("tocsin_segments_damaged_total", "counter", "Segments found damaged and set aside."),
+    ("tocsin_segment_samples", "gauge", "Samples in segments."),
+    ("tocsin_series_disk_bytes", "gauge", "Bytes of all files of the store."),
+];
+
+/// What the series of the head consist of: the longest entries of each list, most first.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Census {
+    /// Different pairs of label name and value.
+    pub pairs: u64,
+    /// Series by metric name.
+    pub series_by_metric: Vec<(String, u64)>,
+    /// Different values by label name.
+    pub values_by_label: Vec<(String, u64)>,
+    /// Bytes of the different values by label name.
+    pub bytes_by_label: Vec<(String, u64)>,
+    /// Series by `name=value`.
+    pub series_by_pair: Vec<(String, u64)>,
+}
+
+/// Keeps the `most` largest of what it is given.
+pub(crate) struct Largest<K> {
+    most: usize,
+    kept: BinaryHeap<Reverse<(u64, Reverse<K>)>>,
+}
+
+impl<K: Ord> Largest<K> {
+    pub(crate) fn new(most: usize) -> Largest<K> {
+        Largest { most, kept: BinaryHeap::new() }
+    }
+
+    pub(crate) fn add(&mut self, size: u64, key: K) {
+        self.kept.push(Reverse((size, Reverse(key))));
+        if self.kept.len() > self.most {
+            self.kept.pop();
+        }
+    }
+
+    /// Largest first, equal ones by key.
+    pub(crate) fn list(self, text: impl Fn(K) -> String) -> Vec<(String, u64)> {
+        let sorted = self.kept.into_sorted_vec();
+        sorted.into_iter().map(|Reverse((size, Reverse(key)))| (text(key), size)).collect()
     }
 }
 

@@ -159,6 +159,11 @@ impl Head {
         self.newest = self.newest.max(t);
     }
 
+    /// Whether memory holds samples of that time.
+    pub(crate) fn overlaps(&self, from: i64, to: i64) -> bool {
+        from <= self.newest && self.oldest().is_some_and(|oldest| oldest <= to)
+    }
+
     /// The time of the oldest sample in memory.
     pub(crate) fn oldest(&self) -> Option<i64> {
         self.lanes.iter().filter_map(|lane| lane.oldest()).min()

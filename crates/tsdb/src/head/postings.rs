@@ -1,9 +1,10 @@
 //! The head's index: which series carry a label pair.
 
 use crate::error::Error;
+use crate::stats::{Census, Largest};
 use crate::terms::Terms;
 use hashbrown::HashMap;
-use model::Labels;
+use model::{Labels, METRIC_NAME};
 use roaring::RoaringBitmap;
 
 /// Above this many series a list becomes a bitmap.
@@ -56,6 +57,29 @@ impl Postings {
     /// All label names.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.names.keys().map(|name| &**name)
+    }
+
+    /// The largest entries of each list, at most `most`.
+    pub(crate) fn census(&self, most: usize) -> Census {
+        let (mut metrics, mut labels) = (Largest::new(most), Largest::new(most));
+        let (mut bytes, mut pairs) = (Largest::new(most), Largest::new(most));
+        for (name, values) in &self.names {
+            labels.add(values.len() as u64, name);
+            bytes.add(values.keys().map(|value| value.len() as u64).sum(), name);
+            for (value, list) in values {
+                pairs.add(list.len(), (name, value));
+                if &**name == METRIC_NAME {
+                    metrics.add(list.len(), value);
+                }
+            }
+        }
+        Census {
+            pairs: self.names.values().map(|values| values.len() as u64).sum(),
+            series_by_metric: metrics.list(|name| name.to_string()),
+            values_by_label: labels.list(|name| name.to_string()),
+            bytes_by_label: bytes.list(|name| name.to_string()),
+            series_by_pair: pairs.list(|(name, value)| format!("{name}={value}")),
+        }
     }
 
     /// All values of a label.
@@ -112,6 +136,13 @@ impl List {
                 slots.remove(slot);
                 slots.is_empty()
             }
+        }
+    }
+
+    fn len(&self) -> u64 {
+        match self {
+            List::Few(slots) => slots.len() as u64,
+            List::Many(slots) => slots.len(),
         }
     }
 

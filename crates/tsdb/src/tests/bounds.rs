@@ -276,3 +276,37 @@ fn readers_see_whole_batches_while_writers_and_maintenance_run() {
     rig.pass(START + BATCHES * 1000);
     assert!(rig.db.stats().segments > 0, "{:?}", rig.db.stats());
 }
+
+#[test]
+fn names_and_values_are_those_of_the_span() {
+    let dir = tempfile::tempdir().unwrap();
+    let rig = Rig::open(dir.path(), START);
+    rig.put(&[(&series("a", "1"), START, 1.0)]);
+    for (from, to, want) in
+        [(i64::MIN, i64::MAX, 1), (START, START, 1), (0, 10, 0), (START + 1, i64::MAX, 0), (9, 5, 0)]
+    {
+        let found = rig.db.label_values("instance", &[], at(from), at(to)).unwrap();
+        assert_eq!(found.len(), want, "{from} to {to}");
+        let found = rig.db.label_names(&[], at(from), at(to)).unwrap();
+        assert_eq!(found.len(), want * 3, "{from} to {to}");
+    }
+}
+
+#[test]
+fn the_census_lists_what_is_largest() {
+    let dir = tempfile::tempdir().unwrap();
+    let rig = Rig::open(dir.path(), START);
+    for instance in ["10", "11", "12"] {
+        rig.put(&[(&series("many", instance), START, 1.0)]);
+    }
+    rig.put(&[(&series("few", "10"), START, 1.0)]);
+    let census = rig.db.census(2);
+    let list = |rows: &[(&str, u64)]| -> Vec<(String, u64)> {
+        rows.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect()
+    };
+    assert_eq!(census.pairs, 6);
+    assert_eq!(census.series_by_metric, list(&[("many", 3), ("few", 1)]));
+    assert_eq!(census.values_by_label, list(&[("instance", 3), ("__name__", 2)]));
+    assert_eq!(census.bytes_by_label, list(&[("__name__", 7), ("instance", 6)]));
+    assert_eq!(census.series_by_pair, list(&[("job=test", 4), ("__name__=many", 3)]));
+}
