@@ -15,6 +15,7 @@ mod run;
 mod tests;
 
 pub use crate::context::Sink;
+pub use process::PROCESS_METRICS;
 
 pub(crate) use run::host_loop;
 

@@ -2,6 +2,17 @@
 
 use super::{Host, Sink, TICKS_PER_SECOND};
 
+/// Name, type and help of each.
+pub const PROCESS_METRICS: [(&str, &str, &str); 7] = [
+    ("process_cpu_seconds_total", "counter", "CPU time used, user and system."),
+    ("process_threads", "gauge", "Threads."),
+    ("process_virtual_memory_bytes", "gauge", "Virtual memory."),
+    ("process_resident_memory_bytes", "gauge", "Memory held in RAM."),
+    ("process_start_time_seconds", "gauge", "When the process started, since 1970."),
+    ("process_open_fds", "gauge", "Open file descriptors."),
+    ("process_max_fds", "gauge", "File descriptors that may be open at once."),
+];
+
 pub(super) fn process(host: &Host, sink: &mut Sink<'_>) -> Option<()> {
     let stat = host.proc_text("self/stat")?;
     // The name may hold blanks and brackets; what follows its last bracket does not.

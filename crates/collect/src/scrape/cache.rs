@@ -12,7 +12,7 @@ use super::shape::{Shape, Verdict};
 use super::tally::Tally;
 use crate::Error;
 use crate::exposition::{Format, Line, Parser, Tail, tail, tail_fast};
-use model::{Appender, Refusal, STALE_NAN, SeriesId, Timestamp};
+use model::{Appender, Labels, Refusal, STALE_NAN, SeriesId, Timestamp};
 use std::collections::{HashMap, HashSet};
 
 /// A series with a longer text is refused, the rest of the body is taken.
@@ -68,7 +68,7 @@ pub(crate) struct Learned(Option<Edit>, Format);
 
 impl Cache {
     /// Appends the samples of `body`, and staleness markers for what is gone. On an error the batch must be
-    /// dropped.
+    /// dropped; the counts then tell how far the body was read, all of it if there are too many samples.
     pub(crate) fn ingest(
         &self,
         body: &[u8],
@@ -76,8 +76,8 @@ impl Cache {
         at: Timestamp,
         shape: &Shape,
         appender: &mut dyn Appender,
-    ) -> Result<(Tally, Learned), Error> {
-        let walk = Walk {
+    ) -> (Tally, Result<Learned, Error>) {
+        let mut walk = Walk {
             old: self,
             body,
             format,
@@ -87,9 +87,10 @@ impl Cache {
             tally: Tally::default(),
             edit: None,
             index: None,
+            beyond: None,
         };
-        let (tally, edit) = walk.run()?;
-        Ok((tally, Learned(edit, format)))
+        let outcome = walk.run();
+        (walk.tally, outcome.map(|()| Learned(walk.edit, format)))
     }
 
     /// Remembers what a committed body taught.
@@ -182,10 +183,22 @@ struct Walk<'w> {
     edit: Option<Edit>,
     /// Old slots by their series; made when first needed.
     index: Option<HashMap<&'w [u8], usize>>,
+    /// Takes the samples once there are too many: they are counted, and nothing of them is held.
+    beyond: Option<Beyond>,
+}
+
+/// Hands out ids that no series has.
+struct Beyond(u64);
+
+impl Beyond {
+    fn id(&mut self) -> SeriesId {
+        self.0 -= 1;
+        SeriesId(self.0)
+    }
 }
 
 impl<'w> Walk<'w> {
-    fn run(mut self) -> Result<(Tally, Option<Edit>), Error> {
+    fn run(&mut self) -> Result<(), Error> {
         // What another format wrote means something else.
         let comparable = self.old.format == Some(self.format);
         let (mut at, mut next) = (0, if comparable { 0 } else { self.old.slots.len() });
@@ -208,14 +221,31 @@ impl<'w> Walk<'w> {
                 break;
             }
             if self.shape.limits.samples > 0 && self.tally.kept > self.shape.limits.samples {
-                return Err(Error::SampleLimit { limit: self.shape.limits.samples });
+                self.beyond.get_or_insert(Beyond(u64::MAX));
             }
+        }
+        if self.beyond.is_some() {
+            return Err(Error::SampleLimit { limit: self.shape.limits.samples });
         }
         if next < self.old.slots.len() {
             self.edit_before(next);
         }
         self.mark_stale();
-        Ok((self.tally, self.edit))
+        Ok(())
+    }
+
+    fn append_known(&mut self, id: SeriesId, tail: Tail) -> Result<(), Refusal> {
+        match self.beyond {
+            None => self.appender.append_known(id, self.time(tail), tail.value),
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn append(&mut self, labels: &Labels, tail: Tail) -> Result<SeriesId, Refusal> {
+        match &mut self.beyond {
+            None => self.appender.append(labels, self.time(tail), tail.value),
+            Some(beyond) => Ok(beyond.id()),
+        }
     }
 
     /// Whether the old slot `next` stands at `at` again, and the value behind it.
@@ -331,7 +361,7 @@ impl<'w> Walk<'w> {
             self.tally.refuse(Refusal::Duplicate);
             return Some(Fate::Duplicate);
         }
-        match self.appender.append_known(id, self.time(tail), tail.value) {
+        match self.append_known(id, tail) {
             Ok(()) => self.tally.kept += 1,
             Err(Refusal::UnknownSeries) => return None,
             Err(refusal) => self.tally.refuse(refusal),
@@ -365,7 +395,7 @@ impl<'w> Walk<'w> {
                 return Ok(Fate::Refused);
             }
         };
-        let id = match self.appender.append(&labels, self.time(tail), tail.value) {
+        let id = match self.append(&labels, tail) {
             Ok(id) => id,
             Err(refusal) => {
                 self.tally.refuse(refusal);

@@ -43,7 +43,7 @@ impl Report {
             f64::from(u8::from(facts.up)),
             facts.took.as_secs_f64(),
             facts.tally.scraped as f64,
-            facts.tally.kept as f64,
+            facts.tally.relabelled() as f64,
             facts.tally.added as f64,
         ];
         if let Some((timeout, limit, bytes)) = facts.extra {

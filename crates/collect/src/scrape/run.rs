@@ -125,17 +125,15 @@ fn store(
     let memory = &mut *memory;
     let len = fetched.as_ref().map_or(0, |(body, _)| body.len());
     let mut appender = context.ingest.appender();
-    let read = fetched
-        .and_then(|(body, format)| memory.cache.ingest(&body, format, at, &settings.shape, &mut *appender));
-    let (tally, outcome) = match read {
-        Ok((tally, learned)) => (tally, Ok(learned)),
-        Err(error) => {
-            // Nothing of a bad body is stored.
-            appender = context.ingest.appender();
-            memory.cache.end(at, &mut *appender);
-            (Tally::default(), Err(error))
-        }
+    let (tally, outcome) = match fetched {
+        Ok((body, format)) => memory.cache.ingest(&body, format, at, &settings.shape, &mut *appender),
+        Err(error) => (Tally::default(), Err(error)),
     };
+    if outcome.is_err() {
+        // Nothing of a bad body is stored; the report tells how far it was read.
+        appender = context.ingest.appender();
+        memory.cache.end(at, &mut *appender);
+    }
     let extra = settings.job.extra_metrics.then_some((settings.timeout, settings.shape.limits.samples, len));
     let facts = Facts { up: outcome.is_ok(), took: begun.elapsed(), tally: &tally, extra };
     memory.report.append(&target.key.labels, at, &facts, &mut *appender);
@@ -146,14 +144,14 @@ fn store(
             return (tally, Err(Error::Store(error)));
         }
     };
-    let outcome = match outcome {
+    let (tally, outcome) = match outcome {
         Ok(learned) => {
             memory.cache.adopt(learned);
-            Ok(())
+            (tally, Ok(()))
         }
         Err(error) => {
             memory.cache.fell_silent();
-            Err(error)
+            (Tally::default(), Err(error))
         }
     };
     target.status().cache_bytes = memory.cache.size();

@@ -19,6 +19,12 @@ pub struct Tally {
 }
 
 impl Tally {
+    /// Samples that relabelling left, whether or not the store took them.
+    pub fn relabelled(&self) -> usize {
+        let refused: u64 = self.refused.values().sum();
+        self.kept + usize::try_from(refused).unwrap_or(usize::MAX)
+    }
+
     pub(super) fn refuse(&mut self, refusal: Refusal) {
         *self.refused.entry(refusal_code(refusal)).or_default() += 1;
         if self.refusal.is_empty() {

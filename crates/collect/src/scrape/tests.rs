@@ -17,11 +17,13 @@ struct Bench {
     cache: Cache,
     shape: Shape,
     now: i64,
+    /// Samples seen by the last scrape, and left of them by relabelling.
+    read: (usize, usize),
 }
 
 impl Bench {
     fn new(shape: Shape) -> Bench {
-        Bench { store: Store::default(), cache: Cache::default(), shape, now: T0 }
+        Bench { store: Store::default(), cache: Cache::default(), shape, now: T0, read: (0, 0) }
     }
 
     /// One scrape; the time moves on by a second.
@@ -29,8 +31,10 @@ impl Bench {
         self.now += 1000;
         let at = Timestamp::from_millis(self.now);
         let mut appender = self.store.appender();
-        match self.cache.ingest(body.as_bytes(), format, at, &self.shape, &mut *appender) {
-            Ok((tally, learned)) => {
+        let (tally, read) = self.cache.ingest(body.as_bytes(), format, at, &self.shape, &mut *appender);
+        self.read = (tally.scraped, tally.relabelled());
+        match read {
+            Ok(learned) => {
                 appender.commit().unwrap();
                 self.cache.adopt(learned);
                 Ok(tally)
@@ -166,30 +170,35 @@ fn bad_samples_are_refused_one_by_one() {
 #[test]
 fn limits_refuse_the_whole() {
     let limits = |limits: Limits| Shape { limits, ..plain() };
-    for (shape, body, want) in [
+    for (shape, body, want, read) in [
         (
             limits(Limits { samples: 1, ..Limits::default() }),
-            "a 1\nb 2\n",
+            "a 1\nb 2\nc 3\n",
             "sample_limit exceeded: more than 1 samples",
+            (3, 3),
         ),
         (
             limits(Limits { labels: 2, ..Limits::default() }),
             "a{b=\"1\",c=\"2\"} 1\n",
             "label_limit exceeded by a: 3 is more than 2",
+            (1, 0),
         ),
         (
             limits(Limits { name_bytes: 8, ..Limits::default() }),
             "a{ninechars=\"1\"} 1\n",
             "label_name_length_limit exceeded by a: 9 is more than 8",
+            (1, 0),
         ),
         (
             limits(Limits { value_bytes: 2, ..Limits::default() }),
             "a{b=\"123\"} 1\n",
             "label_value_length_limit exceeded by a: 3 is more than 2",
+            (1, 0),
         ),
     ] {
         let mut bench = Bench::new(shape);
         assert_eq!(bench.scrape(body, Format::Text).unwrap_err().to_string(), want);
+        assert_eq!(bench.read, read, "{want}");
         assert!(bench.store.series().is_empty());
     }
 }
@@ -245,10 +254,10 @@ proptest! {
             for body in bodies.iter().flat_map(|body| [body, body]) {
                 let at = Timestamp::from_millis(cached.now + 1000);
                 let mut appender = cached.store.appender();
-                let got = cached.cache.ingest(body, format, at, &cached.shape, &mut *appender);
+                let (tally, got) = cached.cache.ingest(body, format, at, &cached.shape, &mut *appender);
                 let want = read(body, format);
                 prop_assert_eq!(got.is_ok(), want.is_ok(), "{:?}", String::from_utf8_lossy(body));
-                if let Ok((tally, learned)) = got {
+                if let Ok(learned) = got {
                     prop_assert_eq!(tally.scraped, want.map_or(0, |samples| samples.len()));
                     appender.commit().unwrap();
                     cached.cache.adopt(learned);
