@@ -33,7 +33,7 @@ pub struct Options {
     pub lookback: Duration,
     /// Samples that may be held at once, loaded or computed; one more is [`EvalError::TooManySamples`].
     pub samples_max: usize,
-    /// Steps of a range query; one more is [`EvalError::TooManySteps`].
+    /// Steps of a range query, its first point not counted; one more is [`EvalError::TooManySteps`].
     pub steps_max: usize,
     /// The step of a subquery that names none.
     pub subquery_step: Duration,
@@ -128,10 +128,11 @@ pub fn range(
     if span < 0 {
         return Err(EvalError::query("end timestamp must not be before start time"));
     }
-    let count = usize::try_from(span / step).unwrap_or(usize::MAX).saturating_add(1);
-    if count > o.steps_max {
+    let steps = usize::try_from(span / step).unwrap_or(usize::MAX);
+    if steps > o.steps_max {
         return Err(EvalError::TooManySteps { max: o.steps_max });
     }
+    let count = steps.saturating_add(1);
     let grid = Grid { start: from.as_millis(), step, count };
     let mut engine = Engine::new(q, o, grid);
     engine.frame.range = span;
