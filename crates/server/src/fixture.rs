@@ -310,6 +310,22 @@ impl Monitoring for World {
     fn targets_dropped(&self) -> BoxFuture<'_, Vec<Labels>> {
         ready(vec![labels(&[("job", "node"), ("__address__", "10.0.0.9:9100")])])
     }
+    fn targets_dropped_counts(&self) -> BoxFuture<'_, BTreeMap<String, u64>> {
+        ready(BTreeMap::from([("node".to_owned(), 1)]))
+    }
+    fn metadata(&self) -> BoxFuture<'_, Vec<(Labels, BTreeMap<String, MetricMetadata>)>> {
+        let of = |kind: &str, help: &str| MetricMetadata {
+            kind: kind.to_owned(),
+            help: help.to_owned(),
+            unit: String::new(),
+        };
+        let load = || ("node_load1".to_owned(), of("gauge", "Load."));
+        let other = BTreeMap::from([load(), ("up".to_owned(), of("counter", "Another opinion."))]);
+        ready(vec![
+            (labels(&[("job", "node"), ("instance", "a")]), BTreeMap::from([load()])),
+            (labels(&[("job", "node"), ("instance", "b")]), other),
+        ])
+    }
     fn probes(&self) -> BoxFuture<'_, Vec<ProbeView>> {
         ready(self.probes.clone())
     }

@@ -5,12 +5,13 @@
 //! block the runtime. Every trait is called from many requests at once; what may be called twice says so.
 
 use crate::views::{
-    AlertGroup, AlertView, Health, Instant, LabelsQuery, NewTask, PageOf, ProbeView, QueryAnswer, QueueStats,
-    Range, RuleGroupView, RunFilter, RunView, RuntimeView, SeriesQuery, SilenceView, Submitted, TargetView,
-    TaskFilter, TaskView, Trend, TsdbView, WaitingView, WorkerView,
+    AlertGroup, AlertView, Health, Instant, LabelsQuery, MetricMetadata, NewTask, PageOf, ProbeView,
+    QueryAnswer, QueueStats, Range, RuleGroupView, RunFilter, RunView, RuntimeView, SeriesQuery, SilenceView,
+    Submitted, TargetView, TaskFilter, TaskView, Trend, TsdbView, WaitingView, WorkerView,
 };
 use futures_util::future::BoxFuture;
 use model::{Alert, Labels, Matcher, Timestamp};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tasks::{RunState, WorkReply, WorkRequest};
 
@@ -95,6 +96,10 @@ pub trait Monitoring: Send + Sync {
     fn targets(&self) -> BoxFuture<'_, Vec<TargetView>>;
     /// The labels, before relabelling, of targets that relabelling dropped; bounded.
     fn targets_dropped(&self) -> BoxFuture<'_, Vec<Labels>>;
+    /// How many targets relabelling dropped, by scrape configuration; not bounded by how many are shown.
+    fn targets_dropped_counts(&self) -> BoxFuture<'_, BTreeMap<String, u64>>;
+    /// What the targets say their metrics are: the labels of each with its metrics by name.
+    fn metadata(&self) -> BoxFuture<'_, Vec<(Labels, BTreeMap<String, MetricMetadata>)>>;
     /// The probes.
     fn probes(&self) -> BoxFuture<'_, Vec<ProbeView>>;
     /// The rule groups, by file and name.

@@ -421,7 +421,7 @@ async fn prometheus_envelopes_and_codes() {
         ("/api/v1/series", 400, "bad_data"),
         ("/api/v1/series?match[]=nonsense", 400, "bad_data"),
         ("/api/v1/series?match[]=job=", 400, "bad_data"),
-        ("/api/v1/labels?start=5&end=1", 400, "bad_data"),
+        ("/api/v1/labels?start=noon", 400, "bad_data"),
         ("/api/v1/targets?state=odd", 400, "bad_data"),
         ("/api/v1/rules?type=odd", 400, "bad_data"),
     ] {
@@ -465,7 +465,19 @@ async fn prometheus_views() {
     assert_eq!(alerts["data"]["alerts"].as_array().unwrap().len(), 2);
     let build = get(&state, "/api/v1/status/buildinfo").await.json();
     assert_eq!((&build["data"]["version"], build["data"].get("features")), (&json!("3.14.0"), None));
-    assert_eq!(get(&state, "/api/v1/metadata").await.json()["data"]["up"][0]["type"], "gauge");
+    let metadata = get(&state, "/api/v1/metadata").await.json();
+    let kinds = |name: &str| -> Vec<&str> {
+        metadata["data"][name].as_array().unwrap().iter().filter_map(|of| of["type"].as_str()).collect()
+    };
+    assert_eq!((kinds("node_load1"), kinds("up")), (vec!["gauge"], vec!["counter", "gauge"]));
+    let of_up = get(&state, "/api/v1/metadata?metric=up&limit_per_metric=1").await.json();
+    assert_eq!(of_up["data"].as_object().unwrap().len(), 1);
+    assert_eq!(of_up["data"]["up"].as_array().unwrap().len(), 1);
+    let of_target = get(&state, "/api/v1/targets/metadata?match_target=instance%3Db&metric=up").await;
+    assert_eq!(
+        of_target.json()["data"],
+        json!([{"target": {"instance": "b", "job": "node"}, "type": "counter", "help": "Another opinion.", "unit": ""}])
+    );
     for uri in [
         "/api/v1/status/config",
         "/api/v1/status/flags",

@@ -6,7 +6,7 @@ use model::Timestamp;
 use std::sync::{Arc, atomic::Ordering};
 
 /// Name, type, help of what the core counts.
-const FAMILIES: [(&str, &str, &str); 22] = [
+const FAMILIES: [(&str, &str, &str); 34] = [
     ("orchestrator_tasks_created_total", "counter", "Tasks accepted, by kind of schedule and priority."),
     ("orchestrator_tasks_total", "counter", "Tasks by what became of them."),
     ("orchestrator_runs_total", "counter", "Users' runs that ended, by state."),
@@ -29,24 +29,43 @@ const FAMILIES: [(&str, &str, &str); 22] = [
     ("tocsin_journal_batches_total", "counter", "Batches of decisions written."),
     ("tocsin_core_turns_total", "counter", "Turns of the deciders."),
     ("tocsin_build_info", "gauge", "The version, as a label."),
+    ("prometheus_build_info", "gauge", "The Prometheus release whose surface this is."),
+    ("alertmanager_build_info", "gauge", "The Alertmanager release whose surface this is."),
+    ("prometheus_rule_evaluations_total", "counter", "Rule evaluations."),
+    ("prometheus_rule_evaluation_failures_total", "counter", "Rule evaluations that failed."),
+    ("prometheus_rule_group_rules", "gauge", "Rules in a group."),
+    ("prometheus_rule_group_interval_seconds", "gauge", "How often a group is evaluated."),
+    ("prometheus_rule_group_last_duration_seconds", "gauge", "How long the last evaluation of a group took."),
+    (
+        "prometheus_rule_group_iterations_missed_total",
+        "counter",
+        "Evaluations of a group that were passed over.",
+    ),
+    ("prometheus_rule_group_last_evaluation_timestamp_seconds", "gauge", "When a group was last evaluated."),
+    ("tocsin_worker_claims_total", "counter", "Runs that the built-in worker claimed."),
+    ("tocsin_worker_attempts_total", "counter", "Attempts of the built-in worker by outcome."),
+    ("tocsin_worker_slots_busy", "gauge", "Runs that the built-in worker has in hand."),
 ];
 
 /// Registers the core's figures. The source asks the core and waits: not for the runtime's own threads.
 pub fn register(registry: &Registry, core: Handle, writer: Arc<WriterCounts>) {
-    registry.add(&FAMILIES, Arc::new(move |out| {
-        let version = env!("CARGO_PKG_VERSION");
-        out("tocsin_build_info", &[("version", version)], 1.0);
-        out("prometheus_build_info", &[("version", "3.14.0"), ("revision", "tocsin")], 1.0);
-        out("alertmanager_build_info", &[("version", "0.34.0")], 1.0);
-        let read = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed) as f64;
-        out("tocsin_journal_commits_total", &[], read(&writer.commits));
-        out("tocsin_journal_batches_total", &[], read(&writer.batches));
-        let figures = core.decide(|core, _, now| figures(core, now));
-        for (name, labels, value) in figures.iter().flatten() {
-            let labels: Vec<(&str, &str)> = labels.iter().map(|(n, v)| (*n, v.as_str())).collect();
-            out(name, &labels, *value);
-        }
-    }));
+    registry.add(
+        &FAMILIES,
+        Arc::new(move |out| {
+            let version = env!("CARGO_PKG_VERSION");
+            out("tocsin_build_info", &[("version", version)], 1.0);
+            out("prometheus_build_info", &[("version", "3.14.0"), ("revision", "tocsin")], 1.0);
+            out("alertmanager_build_info", &[("version", "0.34.0")], 1.0);
+            let read = |count: &std::sync::atomic::AtomicU64| count.load(Ordering::Relaxed) as f64;
+            out("tocsin_journal_commits_total", &[], read(&writer.commits));
+            out("tocsin_journal_batches_total", &[], read(&writer.batches));
+            let figures = core.decide(|core, _, now| figures(core, now));
+            for (name, labels, value) in figures.iter().flatten() {
+                let labels: Vec<(&str, &str)> = labels.iter().map(|(n, v)| (*n, v.as_str())).collect();
+                out(name, &labels, *value);
+            }
+        }),
+    );
 }
 
 type Figure = (String, Vec<(&'static str, String)>, f64);
@@ -101,7 +120,9 @@ fn figures(core: &Core, now: Timestamp) -> Vec<Figure> {
     core.rules.metrics(&mut |name, labels, value| {
         let ours = match name {
             "prometheus_rule_evaluations_total" => Some("orchestrator_rule_evaluations_total"),
-            "prometheus_rule_evaluation_failures_total" => Some("orchestrator_rule_evaluation_failures_total"),
+            "prometheus_rule_evaluation_failures_total" => {
+                Some("orchestrator_rule_evaluation_failures_total")
+            }
             _ => None,
         };
         let labels: Vec<_> = labels.iter().map(|(n, v)| (intern(n), (*v).to_owned())).collect();

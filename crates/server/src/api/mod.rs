@@ -100,6 +100,7 @@ fn prometheus_routes() -> Vec<Route> {
         post("/api/v1/labels", USER, "List label names", label_names),
         get("/api/v1/label/{name}/values", USER, "List the values of a label", label_values),
         get("/api/v1/targets", USER, "Show what is scraped", targets),
+        get("/api/v1/targets/metadata", USER, "Show what targets say of their metrics", targets_metadata),
         get("/api/v1/rules", USER, "Show the rules", rules),
         get("/api/v1/alerts", USER, "Show the alerts that rules found", alerts),
         get("/api/v1/alertmanagers", USER, "Show who else gets our alerts", alertmanagers),

@@ -20,6 +20,6 @@ pub use task::{
     TypedTask,
 };
 pub use watch::{
-    ActiveAlertView, ActiveState, ProbeView, RuleGroupView, RuleHealth, RuleKind, RuleView, TargetHealth,
-    TargetView,
+    ActiveAlertView, ActiveState, MetricMetadata, ProbeView, RuleGroupView, RuleHealth, RuleKind, RuleView,
+    TargetHealth, TargetView,
 };

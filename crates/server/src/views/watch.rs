@@ -54,6 +54,17 @@ pub struct TargetView {
     pub samples: u64,
 }
 
+/// What a target says of one of its metrics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricMetadata {
+    /// `counter`, `gauge`, ...
+    pub kind: String,
+    /// What it is about.
+    pub help: String,
+    /// In which unit it counts; empty if the target does not say.
+    pub unit: String,
+}
+
 /// A probe.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProbeView {

@@ -1,14 +1,14 @@
 //! What is watched and what is wrong: the collector's and the deciders' views.
 
 use crate::core::{Handle, Told};
-use collect::Collector;
+use collect::{Collector, scrape::Metadata};
 use futures_util::future::BoxFuture;
 use model::Labels;
 use server::views::{
-    ActiveAlertView, ActiveState, AlertGroup, AlertState, AlertView, Diagnosis, ProbeView, RuleGroupView, RuleHealth,
-    RuleKind, RuleView, SilenceView, TargetHealth, TargetView,
+    ActiveAlertView, ActiveState, AlertGroup, AlertState, AlertView, Diagnosis, MetricMetadata, ProbeView,
+    RuleGroupView, RuleHealth, RuleKind, RuleView, SilenceView, TargetHealth, TargetView,
 };
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// The collector and the core, as the server sees them.
 pub struct Monitoring {
@@ -25,6 +25,22 @@ impl server::Monitoring for Monitoring {
 
     fn targets_dropped(&self) -> BoxFuture<'_, Vec<Labels>> {
         Box::pin(async { self.collector.dropped().into_iter().map(|view| view.discovered).collect() })
+    }
+
+    fn targets_dropped_counts(&self) -> BoxFuture<'_, BTreeMap<String, u64>> {
+        Box::pin(async {
+            let counts = self.collector.dropped_count().into_iter();
+            counts.map(|(job, count)| (job, count as u64)).collect()
+        })
+    }
+
+    fn metadata(&self) -> BoxFuture<'_, Vec<(Labels, BTreeMap<String, MetricMetadata>)>> {
+        Box::pin(async {
+            let collector = self.collector.clone();
+            let read = move || collector.metadata().into_iter().map(metadata).collect();
+            // Each target's comments are parsed anew, which is too much work for the runtime's threads.
+            tokio::task::spawn_blocking(read).await.unwrap_or_default()
+        })
     }
 
     fn probes(&self) -> BoxFuture<'_, Vec<ProbeView>> {
@@ -66,7 +82,8 @@ impl server::Monitoring for Monitoring {
 
     fn silences(&self) -> BoxFuture<'_, Vec<SilenceView>> {
         Box::pin(async {
-            let all = self.core.call(|core, _, _| core.alerts.silences().cloned().map(silence).collect::<Vec<_>>());
+            let all =
+                self.core.call(|core, _, _| core.alerts.silences().cloned().map(silence).collect::<Vec<_>>());
             all.await.unwrap_or_default()
         })
     }
@@ -133,6 +150,14 @@ fn target(view: collect::TargetView) -> TargetView {
         timeout: view.timeout,
         samples: view.tally.kept as u64,
     }
+}
+
+fn metadata(
+    (labels, metrics): (Labels, BTreeMap<String, Metadata>),
+) -> (Labels, BTreeMap<String, MetricMetadata>) {
+    let shown =
+        |of: Metadata| MetricMetadata { kind: of.kind.as_str().to_owned(), help: of.help, unit: of.unit };
+    (labels, metrics.into_iter().map(|(name, of)| (name, shown(of))).collect())
 }
 
 fn probe(view: collect::ProbeView) -> ProbeView {

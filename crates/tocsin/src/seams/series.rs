@@ -2,12 +2,12 @@
 
 use arc_swap::ArcSwap;
 use model::{Labels, Matcher, QueryError, Series as StoredSeries, Timestamp};
-use promql::{BinaryOp, EvalError, Expr, ExprKind, Options, Value};
+use promql::{BinaryOp, EvalError, Expr, ExprKind, Options, Value, ValueType};
 use server::{
     QueryFailure,
     views::{
-        AlertView, Instant, LabelsQuery, QueryAnswer, QueryValue, Range, RangeSeries, SeriesQuery, Trend, TsdbView,
-        VectorSample,
+        AlertView, Instant, LabelsQuery, QueryAnswer, QueryValue, Range, RangeSeries, SeriesQuery, Trend,
+        TsdbView, VectorSample,
     },
 };
 use std::{
@@ -37,6 +37,12 @@ impl server::Series for Series {
 
     fn range(&self, what: &Range) -> Result<QueryAnswer, QueryFailure> {
         let expr = parse(&what.query)?;
+        if !matches!(expr.result_type(), ValueType::Scalar | ValueType::Vector) {
+            let kind = expr.result_type().as_str();
+            return Err(QueryFailure::Parse(format!(
+                "a range query must be a scalar or an instant vector, not a {kind}"
+            )));
+        }
         let options = options(what.timeout, what.lookback);
         promql::range(&expr, &self.db, what.from, what.to, what.step, &options).map(answer).map_err(failure)
     }
@@ -64,7 +70,8 @@ impl server::Series for Series {
             let (number, threshold) = comparison(expr)?;
             let step = to.since(from) / u32::try_from(points.max(1)).ok()?;
             let options = options(Duration::from_millis(500), None);
-            let answer = promql::range(number, &self.db, from, to, step.max(Duration::from_secs(1)), &options).ok()?;
+            let answer =
+                promql::range(number, &self.db, from, to, step.max(Duration::from_secs(1)), &options).ok()?;
             let Value::Matrix(all) = answer.value else { return None };
             let found = all.into_iter().find(|series| is_about(series, &alert.alert.labels))?;
             Some(Trend { samples: found.samples, threshold })
@@ -72,27 +79,17 @@ impl server::Series for Series {
     }
 
     fn tsdb(&self, limit: usize) -> TsdbView {
-        let stats = self.db.stats();
-        let (from, to) = (Timestamp::MIN, Timestamp::MAX);
-        let mut values_by_label: Vec<(String, u64)> = self
-            .db
-            .label_names(&[], from, to)
-            .unwrap_or_default()
-            .into_iter()
-            .map(|name| {
-                let values = self.db.label_values(&name, &[], from, to).map_or(0, |values| values.len() as u64);
-                (name, values)
-            })
-            .collect();
-        values_by_label.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        values_by_label.truncate(limit);
+        let (stats, census) = (self.db.stats(), self.db.census(limit));
         TsdbView {
             series: stats.series as u64,
-            label_pairs: values_by_label.iter().map(|(_, count)| count).sum(),
+            label_pairs: census.pairs,
+            chunks: stats.segments as u64,
             min_time: stats.head_min.unwrap_or_default(),
             max_time: stats.head_max.unwrap_or_default(),
-            values_by_label,
-            ..TsdbView::default()
+            series_by_metric: census.series_by_metric,
+            values_by_label: census.values_by_label,
+            bytes_by_label: census.bytes_by_label,
+            series_by_pair: census.series_by_pair,
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::views::{QueryAnswer, QueryValue};
 use model::{Labels, Timestamp};
 use serde_json::Value;
 use std::io::Write;
+use std::time::Duration;
 
 /// `{"status":"success","data":{"resultType":...,"result":...},...}`. Vectors and scalars carry `at`.
 /// `limit` cuts the number of series; 0: no limit.
@@ -13,8 +14,9 @@ pub(super) fn answer(answer: &QueryAnswer, at: Timestamp, limit: usize) -> Vec<u
     let most = if limit == 0 { usize::MAX } else { limit };
     match &answer.value {
         QueryValue::Scalar(v) => {
-            out.extend_from_slice(br#"scalar","result":"#);
-            pair(&mut out, at, *v);
+            out.extend_from_slice(br#"scalar","result":["#);
+            time(&mut out, at);
+            write!(out, ",\"{}\"]", decimal(*v)).expect("writing to memory cannot fail");
         }
         QueryValue::String(text) => {
             out.extend_from_slice(br#"string","result":["#);
@@ -115,6 +117,16 @@ pub(super) fn number(v: f64) -> String {
     }
 }
 
+/// A scalar's value, which upstream writes otherwise than a sample's: never with an exponent.
+fn decimal(v: f64) -> String {
+    special(v).map_or_else(|| v.to_string(), str::to_owned)
+}
+
+/// Seconds as a JSON number, without a point if they are whole, as Go writes them.
+pub(super) fn seconds(length: Duration) -> Value {
+    if length.subsec_nanos() == 0 { length.as_secs().into() } else { length.as_secs_f64().into() }
+}
+
 /// The value of an active alert: always with an exponent.
 pub(super) fn scientific(v: f64) -> String {
     special(v).map_or_else(|| exponent(v), str::to_owned)
@@ -169,6 +181,12 @@ mod tests {
             (f64::NEG_INFINITY, "-Inf", "-Inf"),
         ] {
             assert_eq!((number(v).as_str(), scientific(v).as_str()), (plain, with_exponent));
+        }
+        for (v, want) in [(1e21, "1000000000000000000000"), (-1e-7, "-0.0000001"), (f64::INFINITY, "+Inf")] {
+            assert_eq!(decimal(v), want);
+        }
+        for (ms, want) in [(0, "0"), (5_000, "5"), (1_500, "1.5")] {
+            assert_eq!(seconds(Duration::from_millis(ms)).to_string(), want);
         }
     }
 

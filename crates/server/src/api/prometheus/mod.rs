@@ -2,6 +2,7 @@
 
 mod json;
 mod labels;
+mod metadata;
 mod params;
 mod query;
 mod rules;
@@ -10,9 +11,10 @@ mod targets;
 
 pub(crate) use json::label_object;
 pub(in crate::api) use labels::{label_names, label_values, series};
+pub(in crate::api) use metadata::{metadata, targets_metadata};
 pub(in crate::api) use query::{instant, range};
 pub(in crate::api) use rules::{alerts, rules};
-pub(in crate::api) use status::{alertmanagers, buildinfo, config, flags, metadata, runtimeinfo, tsdb};
+pub(in crate::api) use status::{alertmanagers, buildinfo, config, flags, runtimeinfo, tsdb};
 pub(in crate::api) use targets::targets;
 
 use super::Refused;

@@ -20,9 +20,16 @@ pub(super) fn instant(text: &str) -> Option<Timestamp> {
         _ => {}
     }
     match text.parse::<f64>() {
-        Ok(secs) => secs.is_finite().then(|| Timestamp::from_secs_f64(secs)),
+        Ok(secs) => secs.is_finite().then(|| from_seconds(secs)),
         Err(_) => Timestamp::parse_rfc3339(text).ok(),
     }
+}
+
+/// The fraction is rounded by itself: whole seconds of today leave a float too few digits for both.
+fn from_seconds(secs: f64) -> Timestamp {
+    let whole = secs.trunc();
+    let ms = ((secs - whole) * 1000.0).round();
+    Timestamp::from_millis((whole as i64).saturating_mul(1000).saturating_add(ms as i64))
 }
 
 /// PromQL's form, or seconds.
@@ -49,40 +56,45 @@ pub(super) fn duration_param(params: &Params, name: &'static str) -> Result<Opti
 
 /// 0 is "no limit".
 pub(super) fn limit_param(params: &Params) -> Result<usize, Error> {
-    let Some(text) = params.get("limit") else { return Ok(0) };
-    text.parse().map_err(|_| Error::parameter("limit", format!("{text:?} is not a whole number")))
+    number_param(params, "limit")
 }
 
-/// `start` and `end`; by default everything.
+/// 0 if it is absent.
+pub(super) fn number_param(params: &Params, name: &'static str) -> Result<usize, Error> {
+    let Some(text) = params.get(name) else { return Ok(0) };
+    text.parse().map_err(|_| Error::parameter(name, format!("{text:?} is not a whole number")))
+}
+
+/// `start` and `end`; by default everything. An end before the start is a span in which nothing lies.
 pub(super) fn span(params: &Params) -> Result<(Timestamp, Timestamp), Error> {
     let from = instant_param(params, "start")?.unwrap_or(Timestamp::MIN);
     let to = instant_param(params, "end")?.unwrap_or(Timestamp::MAX);
-    if to < from {
-        return Err(Error::parameter("end", "it is before start"));
-    }
     Ok((from, to))
 }
 
 /// The selectors of `match[]`.
 pub(super) fn selectors(state: &State, params: &Params) -> Result<Vec<Vec<Matcher>>, Error> {
-    let texts: Vec<&str> = params.all("match[]").collect();
-    if texts.len() > SELECTORS_MAX {
-        return Err(Error::parameter("match[]", format!("more than {SELECTORS_MAX} selectors")));
-    }
-    let mut sets = Vec::with_capacity(texts.len());
-    for text in texts {
-        let set = (state.reads.grammar.selector)(text).map_err(|what| Error::parameter("match[]", what))?;
-        if set.iter().all(|matcher| matcher.matches("")) {
-            return Err(Error::parameter(
-                "match[]",
-                format!(
-                    "{text:?} would match every series: give one matcher that an absent label does not pass"
-                ),
-            ));
-        }
-        sets.push(set);
+    let name = "match[]";
+    let sets = selectors_of(state, params, name)?;
+    if sets.iter().any(|set| set.iter().all(|matcher| matcher.matches(""))) {
+        let what = "it would match every series: give one matcher that an absent label does not pass";
+        return Err(Error::parameter(name, what));
     }
     Ok(sets)
+}
+
+/// The selectors of a parameter.
+pub(super) fn selectors_of(
+    state: &State,
+    params: &Params,
+    name: &'static str,
+) -> Result<Vec<Vec<Matcher>>, Error> {
+    let texts: Vec<&str> = params.all(name).collect();
+    if texts.len() > SELECTORS_MAX {
+        return Err(Error::parameter(name, format!("more than {SELECTORS_MAX} selectors")));
+    }
+    let read = |text| (state.reads.grammar.selector)(text).map_err(|what| Error::parameter(name, what));
+    texts.into_iter().map(read).collect()
 }
 
 #[cfg(test)]
@@ -94,6 +106,9 @@ mod tests {
         for (text, want) in [
             ("1435781430.781", Some(1_435_781_430_781)),
             ("-1", Some(-1000)),
+            ("-1.5", Some(-1500)),
+            ("1763777230.0005", Some(1_763_777_230_000)),
+            ("1e300", Some(i64::MAX)),
             ("2015-07-01T20:10:30.781Z", Some(1_435_781_430_781)),
             ("2015-07-01T22:10:30.781+02:00", Some(1_435_781_430_781)),
             (EARLIEST, Some(i64::MIN)),

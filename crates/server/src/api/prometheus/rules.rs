@@ -1,6 +1,6 @@
 //! `rules` and `alerts`.
 
-use super::json::{instant_or_never, label_object, scientific};
+use super::json::{instant_or_never, label_object, scientific, seconds};
 use super::params::selectors;
 use super::{Error, success};
 use crate::api::{Params, Refused};
@@ -149,9 +149,9 @@ fn group_json(group: &RuleGroupView, rules: Vec<Value>) -> Value {
         "name": group.name,
         "file": group.file,
         "rules": rules,
-        "interval": group.interval.as_secs_f64(),
+        "interval": seconds(group.interval),
         "limit": group.limit,
-        "evaluationTime": group.evaluation_time.as_secs_f64(),
+        "evaluationTime": seconds(group.evaluation_time),
         "lastEvaluation": instant_or_never(group.last_evaluation),
     })
 }
@@ -162,8 +162,8 @@ fn rule(rule: &RuleView, wanted: &Wanted) -> Value {
         shown["state"] = worst(alerts).into();
         shown["name"] = rule.name.as_str().into();
         shown["query"] = rule.query.as_str().into();
-        shown["duration"] = hold.as_secs_f64().into();
-        shown["keepFiringFor"] = keep_firing.as_secs_f64().into();
+        shown["duration"] = seconds(*hold);
+        shown["keepFiringFor"] = seconds(*keep_firing);
         shown["labels"] = label_object(&rule.labels);
         shown["annotations"] = label_object(annotations);
         let alerts: Vec<Value> =
@@ -180,7 +180,7 @@ fn rule(rule: &RuleView, wanted: &Wanted) -> Value {
     if !rule.last_error.is_empty() {
         shown["lastError"] = rule.last_error.as_str().into();
     }
-    shown["evaluationTime"] = rule.evaluation_time.as_secs_f64().into();
+    shown["evaluationTime"] = seconds(rule.evaluation_time);
     shown["lastEvaluation"] = instant_or_never(rule.last_evaluation).into();
     shown["type"] = kind_of(rule).into();
     shown

@@ -1,4 +1,4 @@
-//! `status/*`, `metadata` and `alertmanagers`.
+//! `status/*` and `alertmanagers`.
 
 use super::json::instant_or_never;
 use super::params::limit_param;
@@ -8,7 +8,7 @@ use crate::state::State;
 use axum::extract::State as Given;
 use axum::response::Response;
 use model::format_duration;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::sync::Arc;
 
 /// Rows of each list of `status/tsdb` unless `limit` says otherwise.
@@ -90,39 +90,4 @@ pub(crate) async fn tsdb(
         "memoryInBytesByLabelName": rows(view.bytes_by_label),
         "seriesCountByLabelValuePair": rows(view.series_by_pair),
     })))
-}
-
-/// What is known of metrics beside their samples: what our own exposition says of itself.
-pub(crate) async fn metadata(
-    Given(state): Given<Arc<State>>,
-    params: Result<Params, Refused>,
-) -> Result<Response, Error> {
-    let params = params?;
-    let limit = limit_param(&params)?;
-    let text = state.reads.vitals.metrics().await;
-    let mut found = metadata_of(&text);
-    if let Some(metric) = params.get("metric") {
-        found.retain(|name, _| name == metric);
-    }
-    if limit > 0 {
-        found = found.into_iter().take(limit).collect();
-    }
-    Ok(success(&Value::Object(found)))
-}
-
-fn metadata_of(text: &str) -> Map<String, Value> {
-    let mut found = Map::new();
-    for line in text.lines() {
-        let Some((key, rest)) = line
-            .strip_prefix("# HELP ")
-            .map(|rest| ("help", rest))
-            .or_else(|| line.strip_prefix("# TYPE ").map(|rest| ("type", rest)))
-        else {
-            continue;
-        };
-        let (name, word) = rest.split_once(' ').unwrap_or((rest, ""));
-        let entry = found.entry(name).or_insert_with(|| json!([{"type": "unknown", "help": "", "unit": ""}]));
-        entry[0][key] = word.into();
-    }
-    found
 }

@@ -1,6 +1,6 @@
 //! `targets`.
 
-use super::json::{instant_or_never, label_object};
+use super::json::{instant_or_never, label_object, seconds};
 use super::{Error, success};
 use crate::api::{Params, Refused};
 use crate::state::State;
@@ -37,7 +37,8 @@ pub(crate) async fn targets(
             .map(|l| json!({"discoveredLabels": label_object(l), "scrapePool": l.get("job").unwrap_or("")}))
             .collect();
     }
-    Ok(success(&json!({"activeTargets": shown, "droppedTargets": gone, "droppedTargetCounts": {}})))
+    let counts = state.reads.monitoring.targets_dropped_counts().await;
+    Ok(success(&json!({"activeTargets": shown, "droppedTargets": gone, "droppedTargetCounts": counts})))
 }
 
 fn target(target: &TargetView) -> Value {
@@ -49,7 +50,7 @@ fn target(target: &TargetView) -> Value {
         "globalUrl": target.global_url,
         "lastError": target.last_error,
         "lastScrape": instant_or_never(target.last_scrape),
-        "lastScrapeDuration": target.last_duration.as_secs_f64(),
+        "lastScrapeDuration": seconds(target.last_duration),
         "health": target.health.as_str(),
         "scrapeInterval": format_duration(target.interval),
         "scrapeTimeout": format_duration(target.timeout),
