@@ -187,8 +187,10 @@ struct State {
     more: bool,
     /// Something is to be said though nothing ended: the drain began.
     announce: bool,
-    /// No call before this: the desk failed, or asked for quiet.
+    /// No call before this: the desk failed.
     not_before: Instant,
+    /// No claim before this: the desk asked for quiet. What has ended is reported all the same.
+    quiet_until: Instant,
     backoff: Duration,
 }
 
@@ -230,6 +232,7 @@ impl State {
             more: false,
             announce: false,
             not_before: Instant::now(),
+            quiet_until: Instant::now(),
             backoff: BACKOFF_FIRST,
         }
     }
@@ -303,7 +306,9 @@ impl State {
     /// Free slots that no call under way is to fill.
     fn claimable(&self) -> u32 {
         match self.phase {
-            Phase::Working => self.free().saturating_sub(self.asked).min(WANT_MAX),
+            Phase::Working if self.quiet_until <= Instant::now() => {
+                self.free().saturating_sub(self.asked).min(WANT_MAX)
+            }
             _ => 0,
         }
     }
@@ -323,8 +328,10 @@ impl State {
     fn next_wake(&self) -> Instant {
         let now = Instant::now();
         let mut wake = now + WAIT_IDLE;
-        if self.not_before > now {
-            wake = wake.min(self.not_before);
+        for pause in [self.not_before, self.quiet_until] {
+            if pause > now {
+                wake = wake.min(pause);
+            }
         }
         for held in self.held.values() {
             wake = wake.min(held.confirmed + held.lease);
@@ -424,7 +431,10 @@ impl State {
         }
         match reply.directive {
             Directive::None => {}
-            Directive::Quiet => self.not_before = Instant::now() + QUIET.min(self.shortest_beat()),
+            Directive::Quiet => {
+                self.quiet_until = Instant::now() + QUIET;
+                self.more = false;
+            }
             Directive::Terminate if self.phase == Phase::Working => self.start_draining(),
             Directive::Terminate => {}
         }
@@ -472,10 +482,6 @@ impl State {
         self.count_running();
     }
 
-    fn shortest_beat(&self) -> Duration {
-        self.held.values().map(|held| held.lease / 3).min().unwrap_or(QUIET)
-    }
-
     fn count_running(&self) {
         self.pool.counters.running.store(self.held.len() as u64, Ordering::Relaxed);
     }
@@ -497,7 +503,7 @@ async fn attempt(action: Option<Arc<dyn Action>>, claim: Claim) -> Outcome {
     let attempt = Attempt { run_id, token, number: attempt, args, deadline, checkpoint };
     let outcome =
         tokio::time::timeout(deadline, action.run(attempt)).await.unwrap_or_else(|_| Outcome::Retry {
-            error: RunError { kind: "timeout".to_owned(), message: format!("not done after {deadline:?}") },
+            error: RunError { kind: "timeout".to_owned(), message: format!("timed out after {deadline:?}") },
             after: None,
         });
     match outcome {

@@ -61,6 +61,8 @@ pub struct Settings {
     pub workers_max: usize,
     /// For how long a worker may be silent before it is forgotten.
     pub worker_silence: Duration,
+    /// The most dedupe keys whose windows are kept; at the bound the ones that end first are let go.
+    pub dedupe_max: usize,
     /// How many ended attempts are remembered, so that a completion sent twice is known.
     pub ended_max: usize,
     /// The kinds that the built-in worker can do for users; `None` takes any.
@@ -84,6 +86,7 @@ impl Default for Settings {
             result_bytes_max: 1 << 20,
             workers_max: 10_000,
             worker_silence: Duration::from_secs(600),
+            dedupe_max: 262_144,
             ended_max: 65_536,
             kinds: None,
             timezone: "UTC".to_owned(),
@@ -191,6 +194,11 @@ impl Queue {
     /// Hands out nothing more and tells workers so; completions and heartbeats are still taken.
     pub fn drain(&mut self) {
         self.draining = true;
+    }
+
+    /// Whether [`Queue::drain`] was called.
+    pub fn is_draining(&self) -> bool {
+        self.draining
     }
 
     /// When `tick` has something to do next.

@@ -27,7 +27,7 @@ impl Queue {
         events: &mut Vec<Event>,
     ) -> TokenResult {
         let Completion { token, outcome } = completion;
-        let digest = outcome_digest(&outcome);
+        let digest = outcome_digest(worker, &outcome);
         let Some(id) = self.index.by_token(&token) else {
             return match self.ended.get(&token) {
                 Some(ended) if *ended == Some(digest) => TokenResult::Accepted,

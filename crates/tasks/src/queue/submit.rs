@@ -224,7 +224,7 @@ impl Queue {
             .try_for_each(|(i, step)| self.check_kind(&format!("payload.pipeline[{i}].uses"), &step.uses))
     }
 
-    /// A kind is known if the built-in worker can do it or a worker elsewhere has named it.
+    /// A kind is known if the built-in worker can do it, or a worker elsewhere has named it or does all kinds.
     fn check_kind(&self, field: &str, kind: &str) -> Result<(), Refusal> {
         if kind.is_empty() || kind.len() > NAME_BYTES_MAX {
             return Err(Refusal::invalid(field, format!("must have 1 to {NAME_BYTES_MAX} bytes")));
@@ -239,7 +239,7 @@ impl Queue {
 
     fn some_worker_does(&self, kind: &str) -> bool {
         let elsewhere = self.workers.values().filter(|worker| !worker.row.id.starts_with(BUILTIN_WORKER));
-        elsewhere.flat_map(|worker| &worker.row.kinds).any(|one| one == kind)
+        elsewhere.flat_map(|worker| &worker.row.kinds).any(|one| one == kind || one == "*")
     }
 
     fn check_args(&self, field: &str, args: &Value) -> Result<(), Refusal> {
@@ -297,6 +297,26 @@ impl Queue {
             let dedupe = Dedupe { key, by, task_id: task.id, until: now.plus(task.dedupe_window) };
             out.push(Change::DedupePut(dedupe.clone()));
             self.hold_key(dedupe, now);
+            self.bound_keys(now, out);
+        }
+    }
+
+    /// Lets go of the windows that end first, if there are too many. The key of a task that still goes is then
+    /// freed when that ends.
+    fn bound_keys(&mut self, now: Timestamp, out: &mut Vec<Change>) {
+        while self.dedupe_ends.len() > self.settings.dedupe_max
+            && let Some((_, key, by)) = self.dedupe_ends.pop_first()
+        {
+            let name = (key, by);
+            match self.dedupe.get(&name).map(|held| self.is_live(held.task_id)) {
+                Some(true) => {
+                    if let Some(held) = self.dedupe.get_mut(&name) {
+                        held.until = now;
+                    }
+                }
+                Some(false) => self.drop_key(name, out),
+                None => {}
+            }
         }
     }
 

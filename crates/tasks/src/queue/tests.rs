@@ -302,6 +302,49 @@ fn a_dedupe_key_is_accepted_once() {
 }
 
 #[test]
+fn kept_dedupe_keys_are_bounded() {
+    let mut bench = Bench::with(Settings { dedupe_max: 2, ..Settings::default() });
+    let submit = |bench: &mut Bench, key: &str| {
+        let spec = TaskSpec { dedupe_key: Some(key.to_owned()), ..noop() };
+        let submitted = bench.submit(NewTask::Plain(spec, Duration::from_secs(100))).unwrap();
+        bench.after(1);
+        submitted.duplicate
+    };
+    assert!(!submit(&mut bench, "ended"));
+    let claim = bench.claim("w").unwrap();
+    bench.end("w", &claim, Outcome::Done(json!(1)));
+    for key in ["live", "c", "d"] {
+        assert!(!submit(&mut bench, key), "{key}");
+    }
+    assert_eq!((bench.queue.dedupe_ends.len(), bench.queue.dedupe.len()), (2, 3), "ended is let go");
+    assert!(submit(&mut bench, "live"), "a live task's key holds in any case");
+    let claim = bench.claim("w").unwrap();
+    bench.end("w", &claim, Outcome::Done(json!(1)));
+    assert_eq!(bench.queue.dedupe.len(), 2, "its window was let go");
+    assert!(!submit(&mut bench, "live"));
+}
+
+#[test]
+fn a_result_is_known_again_only_from_the_worker_that_brought_it() {
+    let mut bench = Bench::new();
+    bench.plain(noop());
+    let claim = bench.claim("w").unwrap();
+    let done = || Outcome::Done(json!(1));
+    assert_eq!(bench.end("w", &claim, done()), TokenResult::Accepted);
+    assert_eq!(bench.end("w", &claim, done()), TokenResult::Accepted);
+    assert_eq!(bench.end("v", &claim, done()), TokenResult::Stale);
+}
+
+#[test]
+fn a_worker_for_all_kinds_makes_every_kind_known() {
+    let mut bench = Bench::with(Settings { kinds: Some(["noop".to_owned()].into()), ..Settings::default() });
+    let resize = || NewTask::Plain(TaskSpec::new("resize", json!({})), Duration::ZERO);
+    assert!(matches!(bench.submit(resize()), Err(Refusal::UnknownKind { .. })));
+    bench.work(ask("w", 0));
+    bench.submit(resize()).expect("w does all kinds");
+}
+
+#[test]
 fn refuses_with_the_field() {
     let mut bench = Bench::with(Settings {
         kinds: Some(["noop".to_owned()].into()),

@@ -1,4 +1,4 @@
-//! Waits. Holds its slot meanwhile; a wait longer than the run's time limit is refused at once.
+//! Waits. Holds its slot meanwhile; the run's time limit ends it like any other work.
 
 use crate::args::{Args, Trouble, outcome};
 use serde_json::{Value, json};
@@ -18,21 +18,19 @@ impl Action for Wait {
 }
 
 async fn wait(attempt: &Attempt) -> Result<Value, Trouble> {
-    let args = Args(&attempt.args).only(&["seconds", "duration"])?;
-    let duration = match (args.get("seconds"), args.text("duration")?) {
-        (Some(seconds), None) => {
-            let seconds = seconds.as_f64().and_then(|s| Duration::try_from_secs_f64(s).ok());
-            seconds.ok_or_else(|| Trouble::args("seconds must be a number from 0"))?
-        }
-        (None, Some(text)) => model::parse_duration(&text).map_err(|e| Trouble::args(e.to_string()))?,
-        _ => return Err(Trouble::args("give either seconds or duration")),
+    let args = Args(&attempt.args).only(&["seconds", "ms", "duration"])?;
+    let number = |value: &Value, unit: f64, name: &str| {
+        let duration = value.as_f64().and_then(|n| Duration::try_from_secs_f64(n * unit).ok());
+        duration.ok_or_else(|| Trouble::args(format!("{name} must be a number from 0")))
     };
-    if duration >= attempt.deadline {
-        let limit = attempt.deadline;
-        return Err(Trouble::args(format!(
-            "cannot wait {duration:?} within the run's time limit of {limit:?}"
-        )));
-    }
+    let duration = match (args.get("seconds"), args.get("ms"), args.text("duration")?) {
+        (Some(seconds), None, None) => number(seconds, 1.0, "seconds")?,
+        (None, Some(ms), None) => number(ms, 0.001, "ms")?,
+        (None, None, Some(text)) => {
+            model::parse_duration(&text).map_err(|e| Trouble::args(e.to_string()))?
+        }
+        _ => return Err(Trouble::args("give one of seconds, ms and duration")),
+    };
     tokio::time::sleep(duration).await;
     Ok(json!({ "waited_ms": super::millis(duration) }))
 }

@@ -155,6 +155,21 @@ async fn claims_no_more_than_it_has_slots_and_reports_what_ended() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn quiet_ends_the_claims_and_not_the_reports() {
+    let mut bench = start(2);
+    let begun = Instant::now();
+    let (_, reply) = bench.next().await;
+    let quiet = WorkReply { directive: Directive::Quiet, ..WorkReply::default() };
+    reply.send(Ok(WorkReply { runs: vec![claim(1, "now")], ..quiet })).unwrap();
+    let (report, reply) = bench.next().await;
+    assert_eq!((report.complete.len(), report.want), (1, 0), "{report:?}");
+    assert!(begun.elapsed() < Duration::from_secs(1), "what ended is told at once");
+    reply.send(results(&report, TokenResult::Accepted)).unwrap();
+    let (again, _reply) = bench.next().await;
+    assert_eq!((again.want, begun.elapsed().as_secs()), (2, QUIET.as_secs()));
+}
+
+#[tokio::test(start_paused = true)]
 async fn every_slot_is_asked_for_only_once() {
     let mut bench = start(4);
     let (first, reply) = bench.next().await;
@@ -227,7 +242,7 @@ async fn ends_that_are_no_success() {
             "failed result_too_large the result is longer than 1048576 bytes",
             "failed unknown_kind this worker does not know the kind \"other\"",
             "retry crash the action crashed: on purpose",
-            "retry timeout not done after 5s",
+            "retry timeout timed out after 5s",
         ]
     );
 }
