@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::http::{Uri, header};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
+use http_body_util::BodyExt;
 use std::sync::Arc;
 
 /// The whole body.
@@ -20,15 +20,31 @@ impl FromRequest<Arc<State>> for Raw {
     }
 }
 
+/// How much of a body that is too large is still read, and thrown away: a client that is cut off while it writes
+/// never reads why.
+const DISCARD_MAX: usize = 64 << 20;
+
 /// The body of at most `max` bytes.
 pub(crate) async fn whole(body: Body, max: usize, state: &State) -> Result<Bytes, Refused> {
-    let collected = tokio::time::timeout(state.limits.body_timeout, Limited::new(body, max).collect()).await;
-    match collected {
-        Err(_) => Err(Refused::TooSlow),
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(err)) if err.is::<http_body_util::LengthLimitError>() => Err(Refused::TooLarge { max }),
-        Ok(Err(err)) => Err(Refused::BadRequest(format!("the body broke off: {err}"))),
+    let read = tokio::time::timeout(state.limits.body_timeout, read(body, max)).await;
+    read.unwrap_or(Err(Refused::TooSlow))
+}
+
+async fn read(mut body: Body, max: usize) -> Result<Bytes, Refused> {
+    let (mut kept, mut seen) = (Vec::new(), 0usize);
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|err| Refused::BadRequest(format!("the body broke off: {err}")))?;
+        let Ok(data) = frame.into_data() else { continue };
+        seen = seen.saturating_add(data.len());
+        if seen <= max {
+            kept.extend_from_slice(&data);
+        } else if seen > max.saturating_add(DISCARD_MAX) {
+            break;
+        } else {
+            kept = Vec::new();
+        }
     }
+    if seen > max { Err(Refused::TooLarge { max }) } else { Ok(Bytes::from(kept)) }
 }
 
 /// Parameters: those of a form in the body first, then those of the query.
@@ -68,7 +84,8 @@ impl Params {
 
     /// A switch that is `on` unless the parameter says otherwise.
     pub(crate) fn switch(&self, name: &str, on: bool) -> Result<bool, Refused> {
-        match self.get(name) {
+        // Python's own words are `True` and `False`.
+        match self.get(name).map(str::to_ascii_lowercase).as_deref() {
             None => Ok(on),
             Some("true" | "1") => Ok(true),
             Some("false" | "0") => Ok(false),

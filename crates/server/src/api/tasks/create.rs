@@ -17,10 +17,12 @@ use std::sync::Arc;
 
 /// The keys that tell the forms apart.
 const FORMS: [&str; 3] = ["kind", "type", "schedule_kind"];
-/// The longest delay and the longest time an attempt may take: 30 days.
+/// The longest delay and the longest dedupe window: 30 days.
 const SECONDS_MAX: u64 = 30 * 86_400;
+/// The longest time an attempt may take: a day.
+const TIMEOUT_MAX: u64 = 86_400;
 /// The most tries after the first.
-const RETRIES_MAX: u64 = 100;
+const RETRIES_MAX: u64 = 10;
 const PRIORITIES: [&str; 4] = ["P0", "P1", "P2", "P3"];
 const SOURCES: [&str; 9] = ["faq", "ops", "dev", "user", "system", "webhook", "github", "ci_cd", "support"];
 const SCHEDULE_KINDS: [&str; 5] = ["cron", "rrule", "once", "event", "condition"];
@@ -169,7 +171,7 @@ fn priority(fields: &mut Fields) -> Option<u8> {
 
 /// Above zero: an attempt that may take no time never ends well.
 fn timeout(fields: &mut Fields) -> Option<std::time::Duration> {
-    match fields.seconds("timeout_seconds", SECONDS_MAX) {
+    match fields.seconds("timeout_seconds", TIMEOUT_MAX) {
         Some(zero) if zero.is_zero() => fields.problem("timeout_seconds", "it must be above 0"),
         timeout => timeout,
     }
