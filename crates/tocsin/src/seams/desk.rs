@@ -14,6 +14,10 @@ use tasks::{BUILTIN_WORKER, NewScheduled, NewTyped, Refusal, TaskId, Urgency, Wo
 /// Reads the configuration again; the error is all that is wrong with it.
 pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
 
+/// How long a plain task's dedupe key holds, beyond the life of its task: a client that did not hear our answer
+/// asks again within this, and must not get its work done twice.
+const DEDUPE_WINDOW: Duration = Duration::from_secs(86_400);
+
 /// The core as clients change it.
 pub struct Desk {
     /// Who decides.
@@ -34,12 +38,6 @@ impl server::Desk for Desk {
                     core.queue.submit(new, &by, now, &mut batch.changes.tasks).map_err(refusal)?;
                 if let (false, Some(task)) = (submitted.duplicate, &submitted.task) {
                     *core.counts.tasks_created.entry((form, task.priority)).or_default() += 1;
-                    tracing::info!(
-                        event = "task_created",
-                        "Created task {} assigned to {}",
-                        task.id,
-                        task.agent.as_deref().unwrap_or("any worker")
-                    );
                 }
                 Ok::<_, Failure>(submitted)
             });
@@ -77,7 +75,8 @@ impl server::Desk for Desk {
             });
             match done.await? {
                 Err(Refusal::NotLive(_)) => {
-                    let known = super::tasks::ask(&self.reader, move |reader| reader.task(id)).await?.is_some();
+                    let known =
+                        super::tasks::ask(&self.reader, move |reader| reader.task(id)).await?.is_some();
                     Err(if known {
                         Failure::Conflict(format!("Task {task_id} has ended; its status stays"))
                     } else {
@@ -123,9 +122,9 @@ impl server::Desk for Desk {
 
     fn expire_silence(&self, id: String, _by: String) -> BoxFuture<'_, Result<(), Failure>> {
         Box::pin(async move {
-            let done = self
-                .core
-                .call(move |core, batch, now| core.alerts.expire_silence(&id, now, &mut batch.changes.alerts));
+            let done = self.core.call(move |core, batch, now| {
+                core.alerts.expire_silence(&id, now, &mut batch.changes.alerts)
+            });
             done.await?.map_err(silence_failure)
         })
     }
@@ -176,7 +175,7 @@ fn new_task(task: NewTask, by: &str, now: Timestamp) -> Result<tasks::NewTask, F
                 created_by: by.to_owned(),
                 ..spec
             };
-            tasks::NewTask::Plain(spec, Duration::ZERO)
+            tasks::NewTask::Plain(spec, DEDUPE_WINDOW)
         }
         NewTask::Typed(task) => tasks::NewTask::Typed(NewTyped {
             urgency: Urgency::parse(&task.priority).ok_or_else(|| Failure::Value {
@@ -186,10 +185,7 @@ fn new_task(task: NewTask, by: &str, now: Timestamp) -> Result<tasks::NewTask, F
             type_: task.type_,
             payload: task.payload,
             source: task.source,
-            sla: task.sla.map(|sla| tasks::Sla {
-                target: sla.target,
-                deadline: sla.deadline,
-            }),
+            sla: task.sla.map(|sla| tasks::Sla { target: sla.target, deadline: sla.deadline }),
             metadata: task.metadata,
         }),
         NewTask::Scheduled(task) => tasks::NewTask::Scheduled(NewScheduled {

@@ -20,11 +20,14 @@ const TURN_LATE: Duration = Duration::from_secs(30);
 const NO_WORKER: Duration = Duration::from_secs(120);
 /// A schedule may be this late.
 const LAG_MAX: Duration = Duration::from_secs(60);
-/// Less free disk than this is nearly full.
+/// A smaller share of the disk, and fewer bytes than this, is nearly full.
 const DISK_FREE_MIN: f64 = 0.05;
+const DISK_BYTES_MIN: f64 = 2e9;
 /// `REDIS_URL` may be silent this long before it counts.
 const REDIS_GRACE: Duration = Duration::from_secs(10);
 const REDIS_TIMEOUT: Duration = Duration::from_secs(1);
+/// How often it is asked.
+const REDIS_EVERY: Duration = Duration::from_secs(2);
 
 /// Facts about this process that do not change, and the two that a reload changes.
 pub struct Process {
@@ -163,7 +166,12 @@ impl Vitals {
             let message = format!("schedules are {} s late", counts.lag.as_secs());
             return check("workers", HealthStatus::Degraded, message, begun);
         }
-        check("workers", HealthStatus::Healthy, format!("{alive} workers"), begun)
+        check(
+            "workers",
+            HealthStatus::Healthy,
+            format!("{alive} {} alive", if alive == 1 { "worker" } else { "workers" }),
+            begun,
+        )
     }
 
     /// Whether `REDIS_URL` answers PING if it is set, else whether the queue's store takes writes.
@@ -172,23 +180,56 @@ impl Vitals {
         let Some((guard, dsn)) = &self.process.redis else {
             let connected = self.process.store_writable.load(Ordering::SeqCst);
             let status = if connected { HealthStatus::Healthy } else { HealthStatus::Unhealthy };
-            return (connected, check("redis", status, "the queue is kept in the embedded store".to_owned(), begun));
+            return (
+                connected,
+                check("redis", status, "the queue is kept in the embedded store".to_owned(), begun),
+            );
         };
-        let answer = reach::redis::ping(guard, dsn, REDIS_TIMEOUT).await;
-        let mut silent = self.process.redis_silent_since.write().unwrap_or_else(std::sync::PoisonError::into_inner);
-        match answer {
-            Ok(_) => {
-                *silent = None;
+        match self.process.ping_redis(guard, dsn).await {
+            Ok(()) => {
                 (true, check("redis", HealthStatus::Healthy, "REDIS_URL answers PING".to_owned(), begun))
             }
-            Err(why) => {
-                let since = *silent.get_or_insert(begun);
-                let long = since.elapsed() > REDIS_GRACE;
-                let status = if long { HealthStatus::Unhealthy } else { HealthStatus::Degraded };
-                tracing::error!(event = "redis_failed", "Failed to connect to Redis: {why}");
-                (false, check("redis", status, why.to_string(), begun))
+            Err((why, silent)) => {
+                let status =
+                    if silent >= REDIS_GRACE { HealthStatus::Unhealthy } else { HealthStatus::Degraded };
+                (false, check("redis", status, why, begun))
             }
         }
+    }
+}
+
+impl Process {
+    /// Asks `REDIS_URL` every few seconds, so that it is known since when it is silent, whoever looks.
+    pub async fn watch_redis(&self, until: impl Future<Output = ()>) {
+        let Some((guard, dsn)) = &self.redis else { return };
+        let mut until = std::pin::pin!(until);
+        let mut every = tokio::time::interval(REDIS_EVERY);
+        every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = &mut until => return,
+                _ = every.tick() => {}
+            }
+            // What it says is kept and logged.
+            let _ = self.ping_redis(guard, dsn).await;
+        }
+    }
+
+    /// One PING; an error says why there was no answer, and for how long there has been none.
+    async fn ping_redis(&self, guard: &reach::Guard, dsn: &Dsn) -> Result<(), (String, Duration)> {
+        let begun = Instant::now();
+        let answer = reach::redis::ping(guard, dsn, REDIS_TIMEOUT).await;
+        let mut silent = self.redis_silent_since.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Err(why) = answer else {
+            if silent.take().is_some() {
+                tracing::info!(event = "redis_back", "Redis answers again");
+            }
+            return Ok(());
+        };
+        if silent.is_none() {
+            tracing::error!(event = "redis_failed", "Failed to connect to Redis: {why}");
+        }
+        Err((why.to_string(), silent.get_or_insert(begun).elapsed()))
     }
 }
 
@@ -198,7 +239,12 @@ fn disk(dir: &std::path::Path) -> Check {
         return check("disk_space", HealthStatus::Degraded, "cannot be measured".to_owned(), begun);
     };
     let free = stat.f_bavail as f64 / stat.f_blocks.max(1) as f64;
-    let status = if free < DISK_FREE_MIN { HealthStatus::Degraded } else { HealthStatus::Healthy };
+    let bytes = stat.f_bavail as f64 * stat.f_frsize as f64;
+    let status = if free < DISK_FREE_MIN && bytes < DISK_BYTES_MIN {
+        HealthStatus::Degraded
+    } else {
+        HealthStatus::Healthy
+    };
     check("disk_space", status, format!("{:.0} % free", free * 100.0), begun)
 }
 

@@ -128,6 +128,8 @@ impl House {
         let code = wait_for_end(self.reloader, self.engine.failed.clone()).await?;
         self.process.ready.store(false, Ordering::SeqCst);
         tracing::info!(event = "app_shutdown", "Stopping");
+        // Workers elsewhere get no more, either; what they finish is still taken. A core that is gone gives none.
+        let _ = self.engine.core.call(|core, _, _| core.queue.drain()).await;
         stop.send_replace(Stage::Work);
         // Whatever ended it, its runs are handed back or their leases run out.
         let _ = work.await;
