@@ -67,6 +67,22 @@ impl Sending<'_> {
         if response.is_success() { Ok(response) } else { Err(refusal(host, &response)) }
     }
 
+    /// Fills in a template of the user's own, which may fail over data that it did not expect. The page leaves
+    /// all the same, with `fallback` in its place, and says what is wrong where there is no fallback.
+    pub fn text_or(
+        &self,
+        field: &'static str,
+        own: Option<&str>,
+        fallback: &str,
+        data: &serde_json::Value,
+    ) -> Result<String, Error> {
+        let Some(own) = own else { return self.text(field, fallback, data) };
+        self.text(field, own, data).or_else(|error| {
+            let instead = self.text(field, fallback, data)?;
+            Ok(if instead.is_empty() { error.to_string() } else { instead })
+        })
+    }
+
     /// Fills in a template.
     pub fn text(
         &self,

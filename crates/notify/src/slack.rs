@@ -129,7 +129,7 @@ impl Slack {
     fn message(&self, page: &Page, data: &Value, sending: &Sending<'_>) -> Result<Value, Error> {
         let raw = &self.settings;
         let text = |field: &'static str, own: &Option<String>, fallback: &str| {
-            sending.text(field, own.as_deref().unwrap_or(fallback), data)
+            sending.text_or(field, own.as_deref(), fallback, data)
         };
         let color = text("color", &raw.color, DEFAULT_COLOR)?;
         let mut title = text("title", &raw.title, r#"{{ template "slack.default.title" . }}"#)?;
@@ -176,8 +176,8 @@ impl Slack {
         let mut fields = Vec::new();
         for field in self.settings.fields.iter().flatten().map(|field| &field.value) {
             fields.push(json!({
-                "title": sending.text("fields", &field.title, data)?,
-                "value": sending.text("fields", &field.value, data)?,
+                "title": sending.text_or("fields", Some(&field.title), "", data)?,
+                "value": sending.text_or("fields", Some(&field.value), "", data)?,
                 "short": field.short.or(self.settings.short_fields).unwrap_or(false),
             }));
         }
@@ -187,7 +187,7 @@ impl Slack {
     fn buttons(&self, data: &Value, sending: &Sending<'_>) -> Result<Value, Error> {
         let mut buttons = Vec::new();
         for button in self.settings.actions.iter().flatten().map(|button| &button.value) {
-            let text = |text: &str| sending.text("actions", text, data);
+            let text = |text: &str| sending.text_or("actions", Some(text), "", data);
             let mut json = json!({
                 "type": text(&button.kind)?,
                 "text": text(&button.text)?,
@@ -236,15 +236,20 @@ fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// Takes from every text the forms that call people. Links, which annotations may hold, stay.
+/// Takes from every text the forms that call people or lead to a program of theirs. Links to web pages, which
+/// annotations may hold, stay.
 fn calm(value: &mut Value) {
     match value {
-        Value::String(text) => {
-            for call in ["<!", "<@", "<#"] {
-                if text.contains(call) {
-                    *text = text.replace(call, &call.replace('<', "&lt;"));
-                }
+        Value::String(text) if text.contains('<') => {
+            let mut parts = text.split('<');
+            let mut calmed = parts.next().unwrap_or("").to_owned();
+            for part in parts {
+                let start = part.get(..8).unwrap_or(part).to_ascii_lowercase();
+                let is_link = start.starts_with("http://") || start.starts_with("https://");
+                calmed.push_str(if is_link { "<" } else { "&lt;" });
+                calmed.push_str(part);
             }
+            *text = calmed;
         }
         Value::Array(items) => items.iter_mut().for_each(calm),
         Value::Object(fields) => fields.values_mut().for_each(calm),

@@ -87,7 +87,7 @@ impl Webhook {
 /// A payload of the user's own: each text in it is a template.
 fn filled(value: &Value, data: &Value, sending: &Sending<'_>) -> Result<Value, Error> {
     Ok(match value {
-        Value::String(text) => Value::String(sending.text("payload", text, data)?),
+        Value::String(text) => Value::String(sending.text_or("payload", Some(text), "", data)?),
         Value::Array(items) => {
             let items: Result<Vec<_>, _> = items.iter().map(|item| filled(item, data, sending)).collect();
             Value::Array(items?)

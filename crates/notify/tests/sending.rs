@@ -171,6 +171,21 @@ async fn a_payload_and_an_address_of_the_users_own() {
 }
 
 #[tokio::test]
+async fn a_payload_whose_template_fails_leaves_all_the_same() {
+    let (port, receiver) = receiver(OK);
+    let yaml = format!(
+        "- name: r
+  webhook_configs:
+  - url: 'http://127.0.0.1:{port}/'
+    payload: {{ title: '{{{{ .CommonLabels.alertname }}}}', text: '{{{{ template \"nowhere\" . }}}}' }}"
+    );
+    assert!(matches!(run(registry(&yaml), &page("webhook[0]")).await, Outcome::Done(_)));
+    let body: Value = serde_json::from_str(&receiver.join().unwrap().1).unwrap();
+    assert_eq!(body["title"], "Down");
+    assert!(body["text"].as_str().unwrap().starts_with("the template of payload failed: "), "{body}");
+}
+
+#[tokio::test]
 async fn what_answers_mean() {
     for (answer, expected) in [
         ("HTTP/1.1 204 No Content\r\n\r\n", "done"),
