@@ -18,18 +18,58 @@ const WRONG: [(&str, &str, &str, &[&str]); 20] = [
     ("config", "route: {receiver: ghost}\nreceivers: [{name: a}]\n", "1:", &["ghost"]),
     ("config", "rule_files: [missing-rules.yml]\n", "1:", &["missing-rules.yml"]),
     ("config", "auth: {open_reads: sometimes}\n", "1:", &["open_reads"]),
-    ("config", "receivers:\n  - name: a\n    webhook_configs: [{url: \"${NOT_SET_ANYWHERE}\"}]\n", "3:", &["NOT_SET_ANYWHERE"]),
+    (
+        "config",
+        "receivers:\n  - name: a\n    webhook_configs: [{url: \"${NOT_SET_ANYWHERE}\"}]\n",
+        "3:",
+        &["NOT_SET_ANYWHERE"],
+    ),
     ("prometheus", "global:\n  scrape_interval: 5 parsecs\n", "2:", &["5 parsecs", "30s"]),
     ("prometheus", "scrape_configs:\n  - job_name: a\n  - job_name: a\n", "3:", &["job", "a"]),
-    ("prometheus", "scrape_configs:\n  - job_name: a\n    relabel_configs:\n      - regex: '('\n", "4:", &["bad regex", "unclosed"]),
-    ("prometheus", "scrape_configs:\n  - job_name: a\n    scrape_interval: 1s\n    scrape_timeout: 5s\n", "", &["timeout"]),
+    (
+        "prometheus",
+        "scrape_configs:\n  - job_name: a\n    relabel_configs:\n      - regex: '('\n",
+        "4:",
+        &["bad regex", "unclosed"],
+    ),
+    (
+        "prometheus",
+        "scrape_configs:\n  - job_name: a\n    scrape_interval: 1s\n    scrape_timeout: 5s\n",
+        "",
+        &["timeout"],
+    ),
     ("prometheus", "scrape_configs: [\n", "", &[]),
-    ("rules", "groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: sum(up\n", "5:", &["parse error"]),
-    ("rules", "groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: up\n        for: tomorrow\n", "6:", &["tomorrow"]),
-    ("rules", "groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: up\n        annotations: {s: \"{{ .X \"}\n", "6:", &["template"]),
+    (
+        "rules",
+        "groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: sum(up\n",
+        "5:",
+        &["parse error"],
+    ),
+    (
+        "rules",
+        "groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: up\n        for: tomorrow\n",
+        "6:",
+        &["tomorrow"],
+    ),
+    (
+        "rules",
+        "groups:\n  - name: g\n    rules:\n      - alert: A\n        expr: up\n        annotations: {s: \"{{ .X \"}\n",
+        "6:",
+        &["template"],
+    ),
     ("alertmanager", "route: {receiver: a}\nreceivers: [{name: b}]\n", "1:", &["a"]),
-    ("alertmanager", "route: {receiver: a, mute_time_intervals: [nights]}\nreceivers: [{name: a}]\n", "1:", &["nights"]),
-    ("alertmanager", "route: {receiver: a, routes: [{matchers: ['a=~\"(\"']}]}\nreceivers: [{name: a}]\n", "1:", &["("]),
+    (
+        "alertmanager",
+        "route: {receiver: a, mute_time_intervals: [nights]}\nreceivers: [{name: a}]\n",
+        "1:",
+        &["nights"],
+    ),
+    (
+        "alertmanager",
+        "route: {receiver: a, routes: [{matchers: ['a=~\"(\"']}]}\nreceivers: [{name: a}]\n",
+        "1:",
+        &["("],
+    ),
 ];
 
 #[test]
@@ -46,11 +86,16 @@ fn twenty_wrong_files_are_told_what_would_be_right() {
         println!("{}", out.trim_end().replace(dir.path().to_str().expect("a plain path"), ""));
         let begins = format!("{name}:{place}");
         let told = out.lines().any(|line| {
-            line.starts_with(&begins) && line.contains("error: ") && words.iter().all(|word| line.contains(word))
+            line.starts_with(&begins)
+                && line.contains("error: ")
+                && words.iter().all(|word| line.contains(word))
         });
         let total = err.lines().any(|line| line.starts_with("TOTAL: 0 passed, 1 failed"));
         if output.status.code() != Some(1) || !told || !total {
-            faults.push(format!("{number} {text:?}\n  wanted {begins} with {words:?}, exit 1\n  got {:?}\n  {out}{err}", output.status));
+            faults.push(format!(
+                "{number} {text:?}\n  wanted {begins} with {words:?}, exit 1\n  got {:?}\n  {out}{err}",
+                output.status
+            ));
         }
     }
     assert!(faults.is_empty(), "{}", faults.join("\n"));
@@ -61,7 +106,11 @@ fn a_missing_secret_file_and_duplicate_receivers_are_found() {
     let dir = tempfile::tempdir().expect("a directory");
     for (kind, text, word) in [
         ("alertmanager", "route: {receiver: a}\nreceivers: [{name: a}, {name: a}]\n", "a"),
-        ("config", "route: {receiver: a}\nreceivers:\n  - name: a\n    slack_configs: [{api_url_file: no-such-secret, channel: c}]\n", "no-such-secret"),
+        (
+            "config",
+            "route: {receiver: a}\nreceivers:\n  - name: a\n    slack_configs: [{api_url_file: no-such-secret, channel: c}]\n",
+            "no-such-secret",
+        ),
     ] {
         let file = dir.path().join("wrong.yml");
         std::fs::write(&file, text).expect("our own directory");

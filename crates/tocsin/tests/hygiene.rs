@@ -119,7 +119,9 @@ fn every_module_says_what_it_is() {
     let faults = files(&root().join("crates"), &[".rs"])
         .into_iter()
         .filter(|path| !read(path).starts_with("//!"))
-        .map(|path| format!("{}: open it with `//!`: what it is, what it is not, its invariants", path.display()))
+        .map(|path| {
+            format!("{}: open it with `//!`: what it is, what it is not, its invariants", path.display())
+        })
         .collect();
     report("module headers", faults);
 }

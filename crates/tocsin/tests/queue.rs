@@ -5,7 +5,10 @@ mod support;
 use serde_json::{Value, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, atomic::{AtomicBool, AtomicUsize, Ordering}},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 use support::{Tocsin, depth, eventually, request};
@@ -13,7 +16,14 @@ use support::{Tocsin, depth, eventually, request};
 const CLIENTS: usize = 8;
 
 /// A worker over HTTP, as any language would write it.
-fn work(url: &str, key: &str, name: &str, dead: &AtomicBool, stop: &AtomicBool, done: &Mutex<BTreeMap<String, usize>>) {
+fn work(
+    url: &str,
+    key: &str,
+    name: &str,
+    dead: &AtomicBool,
+    stop: &AtomicBool,
+    done: &Mutex<BTreeMap<String, usize>>,
+) {
     let mut complete: Vec<Value> = Vec::new();
     while !stop.load(Ordering::SeqCst) {
         let body = json!({
@@ -21,7 +31,9 @@ fn work(url: &str, key: &str, name: &str, dead: &AtomicBool, stop: &AtomicBool, 
             "complete": complete, "extend": [], "want": 50, "wait_ms": 200
         });
         let headers = [("content-type", "application/json"), ("x-api-key", key)];
-        let Some(reply) = request("POST", &format!("{url}/v1/work"), &headers, &body.to_string()) else { continue };
+        let Some(reply) = request("POST", &format!("{url}/v1/work"), &headers, &body.to_string()) else {
+            continue;
+        };
         assert_eq!(reply.status, 200, "{}", reply.body);
         let reply = reply.json();
         let accepted = reply["results"].as_object().cloned().unwrap_or_default();
@@ -64,7 +76,8 @@ fn every_acknowledged_task_is_done_exactly_once() {
         for _ in 0..CLIENTS {
             scope.spawn(|| {
                 while next.fetch_add(1, Ordering::SeqCst) < total {
-                    let reply = support::post_json(&format!("{url}/tasks"), &json!({"kind": "noop"})).expect("an answer");
+                    let reply = support::post_json(&format!("{url}/tasks"), &json!({"kind": "noop"}))
+                        .expect("an answer");
                     assert_eq!(reply.status, 201, "{}", reply.body);
                     let id = reply.json()["id"].as_str().expect("an id").to_owned();
                     assert!(acknowledged.lock().expect("no holder panics").insert(id), "an id given twice");
@@ -74,12 +87,19 @@ fn every_acknowledged_task_is_done_exactly_once() {
         for (name, killed) in [("w1", &alive), ("w2", &alive), ("w3", &alive), ("w4", &dead)] {
             scope.spawn(|| work(&url, &key, name, killed, &stop, &done));
         }
-        eventually("half of them", Duration::from_secs(300), || (done.lock().ok()?.len() > total / 2).then_some(()));
+        eventually("half of them", Duration::from_secs(300), || {
+            (done.lock().ok()?.len() > total / 2).then_some(())
+        });
         dead.store(true, Ordering::SeqCst);
-        eventually("all of them", Duration::from_secs(300), || (done.lock().ok()?.len() >= total).then_some(()));
+        eventually("all of them", Duration::from_secs(300), || {
+            (done.lock().ok()?.len() >= total).then_some(())
+        });
         stop.store(true, Ordering::SeqCst);
     });
-    println!("{total} tasks by {CLIENTS} clients and 4 workers, one killed: {:.1} s", start.elapsed().as_secs_f64());
+    println!(
+        "{total} tasks by {CLIENTS} clients and 4 workers, one killed: {:.1} s",
+        start.elapsed().as_secs_f64()
+    );
     let (done, acknowledged) = (done.lock().unwrap(), acknowledged.lock().unwrap());
     assert_eq!(done.keys().collect::<Vec<_>>(), acknowledged.iter().collect::<Vec<_>>());
     let twice: Vec<_> = done.iter().filter(|(_, times)| **times != 1).collect();

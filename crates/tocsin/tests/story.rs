@@ -3,49 +3,41 @@
 mod support;
 
 use std::time::{Duration, Instant};
-use support::{NodeExporter, Pages, Postgres, Redis, Tocsin};
+use support::Stack;
 
 const INTERVAL: Duration = Duration::from_secs(5);
 /// What the story may take from fault to page.
 const PAGE_LIMIT: Duration = Duration::from_secs(2 * 5 + 1);
 
-struct Stack {
-    redis: Redis,
-    postgres: Postgres,
-    _node: NodeExporter,
-    pages: Pages,
-    tocsin: Tocsin,
-}
+struct Story(Stack);
 
-fn stack() -> Stack {
-    let (redis, postgres, node, pages) = (Redis::start(), Postgres::start(), NodeExporter::start(), Pages::start());
-    let envs = [
-        ("REDIS_PORT", redis.port.to_string()),
-        ("REDIS_LOG", redis.log.display().to_string()),
-        ("PGPORT", postgres.port.to_string()),
-        ("POSTGRES_LOG", postgres.log.display().to_string()),
-        ("NODE_EXPORTER_PORT", node.port.to_string()),
-        ("PROBE_INTERVAL", format!("{}s", INTERVAL.as_secs())),
-        ("WEBHOOK_URL", pages.url.clone()),
-    ];
-    let tocsin = Tocsin::start(&["--config", "examples/stack/tocsin.yml"], &envs);
-    let stack = Stack { redis, postgres, _node: node, pages, tocsin };
+fn story() -> Story {
+    let mut stack = Stack::prepare(&format!("{}s", INTERVAL.as_secs()));
+    stack.tocsin.start_again();
     for series in ["redis_up", "pg_up", "up{job=\"node\"}"] {
-        support::eventually(series, Duration::from_secs(30), || stack.tocsin.query(series).filter(|up| *up == 1.0));
+        support::eventually(series, Duration::from_secs(30), || {
+            stack.tocsin.query(series).filter(|up| *up == 1.0)
+        });
     }
-    stack
+    Story(stack)
 }
 
-impl Stack {
+impl Story {
     fn expect_page(&self, alert: &str, fault: Instant, findings: &[(&str, &[&str])]) {
-        let page = self.pages.wait(alert, 0, 3 * PAGE_LIMIT, |got| got.alertname() == alert && got.status() == "firing");
+        let page = self
+            .0
+            .pages
+            .wait(alert, 0, 3 * PAGE_LIMIT, |got| got.alertname() == alert && got.status() == "firing");
         let took = page.at - fault;
         println!("{alert}: paged {:.2} s after the fault", took.as_secs_f64());
         assert!(took <= PAGE_LIMIT, "{alert}: {took:?}, more than {PAGE_LIMIT:?}");
         for (step, words) in findings {
             let finding = page.finding(step);
             for word in *words {
-                assert!(finding.to_lowercase().contains(&word.to_lowercase()), "{alert}/{step}: no {word:?} in {finding:?}");
+                assert!(
+                    finding.to_lowercase().contains(&word.to_lowercase()),
+                    "{alert}/{step}: no {word:?} in {finding:?}"
+                );
             }
         }
         assert!(!page.key.is_empty(), "a page carries its Idempotency-Key");
@@ -53,29 +45,35 @@ impl Stack {
     }
 
     fn expect_resolve(&self, alert: &str) {
-        self.pages.wait("a resolve", 0, Duration::from_secs(40), |got| got.alertname() == alert && got.status() == "resolved");
+        self.0.pages.wait("a resolve", 0, Duration::from_secs(40), |got| {
+            got.alertname() == alert && got.status() == "resolved"
+        });
     }
 }
 
 #[test]
 fn a_dead_redis_and_a_dead_postgres_page_once_each_with_the_cause() {
-    let mut stack = stack();
+    let mut story = story();
 
     let fault = Instant::now();
-    stack.redis.kill();
-    let address = format!("127.0.0.1:{}", stack.redis.port);
-    stack.expect_page(
+    story.0.redis.kill();
+    let address = format!("127.0.0.1:{}", story.0.redis.port);
+    story.expect_page(
         "RedisDown",
         fault,
-        &[("ping", &["refused", &address]), ("process", &["no process"]), ("log", &["Ready to accept connections"])],
+        &[
+            ("ping", &["refused", &address]),
+            ("process", &["no process"]),
+            ("log", &["Ready to accept connections"]),
+        ],
     );
-    stack.redis.start_again();
-    stack.expect_resolve("RedisDown");
+    story.0.redis.start_again();
+    story.expect_resolve("RedisDown");
 
     let fault = Instant::now();
-    stack.postgres.kill();
-    let address = format!("127.0.0.1:{}", stack.postgres.port);
-    stack.expect_page(
+    story.0.postgres.kill();
+    let address = format!("127.0.0.1:{}", story.0.postgres.port);
+    story.expect_page(
         "PostgresDown",
         fault,
         &[
@@ -84,11 +82,15 @@ fn a_dead_redis_and_a_dead_postgres_page_once_each_with_the_cause() {
             ("log", &["database system is ready to accept connections"]),
         ],
     );
-    stack.postgres.start_again();
-    stack.expect_resolve("PostgresDown");
+    story.0.postgres.start_again();
+    story.expect_resolve("PostgresDown");
 
     // Long enough for a repeated, a late or a second message of any group to have shown itself.
     std::thread::sleep(Duration::from_secs(12));
-    let seen: Vec<_> = stack.pages.all().iter().map(|g| format!("{} {}", g.alertname(), g.status())).collect();
-    assert_eq!(seen, ["RedisDown firing", "RedisDown resolved", "PostgresDown firing", "PostgresDown resolved"]);
+    let seen: Vec<_> =
+        story.0.pages.all().iter().map(|g| format!("{} {}", g.alertname(), g.status())).collect();
+    assert_eq!(
+        seen,
+        ["RedisDown firing", "RedisDown resolved", "PostgresDown firing", "PostgresDown resolved"]
+    );
 }

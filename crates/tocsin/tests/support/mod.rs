@@ -1,14 +1,16 @@
 //! Real programs for the black-box tests: each on a free loopback port, in a directory of its own, ended by its
 //! process id when the value is dropped.
-#![allow(dead_code, reason = "each test file uses its own part of this module")]
+#![allow(dead_code, unused_imports, reason = "each test file uses its own part of this module")]
 
 mod http;
 mod pages;
 mod programs;
+mod stack;
 
 pub use http::{Reply, get, post, post_json, request, text_of};
 pub use pages::{Got, Pages};
 pub use programs::{NodeExporter, Postgres, Program, Redis, Tocsin, free_port};
+pub use stack::Stack;
 
 use std::{
     path::{Path, PathBuf},
@@ -39,7 +41,8 @@ pub fn eventually<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Opt
 
 /// A number that is printed and can be given back with `TOCSIN_SEED`.
 pub fn seed() -> u64 {
-    let seed = std::env::var("TOCSIN_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random);
+    let seed =
+        std::env::var("TOCSIN_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(rand::random);
     println!("seed: TOCSIN_SEED={seed}");
     seed
 }

@@ -32,7 +32,9 @@ impl Got {
             .into_iter()
             .flatten()
             .filter(|finding| finding["step"] == step)
-            .map(|finding| format!("[{}] {}", super::text_of(&finding["state"]), super::text_of(&finding["output"])))
+            .map(|finding| {
+                format!("[{}] {}", super::text_of(&finding["state"]), super::text_of(&finding["output"]))
+            })
             .collect()
     }
 }
@@ -58,7 +60,8 @@ impl Pages {
         let url = format!("http://{}/page", listener.local_addr().expect("it is bound"));
         let state = kept.clone();
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async move {
                 let app = Router::new().route("/page", post(take)).with_state(state);
                 let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
@@ -82,7 +85,8 @@ impl Pages {
                 return found.clone();
             }
             let Some(left) = end.checked_duration_since(Instant::now()) else {
-                let seen: Vec<_> = got.iter().skip(from).map(|g| format!("{} {}", g.status(), g.alertname())).collect();
+                let seen: Vec<_> =
+                    got.iter().skip(from).map(|g| format!("{} {}", g.status(), g.alertname())).collect();
                 drop(got);
                 panic!("{what}: no such page within {limit:?}; got {seen:?}");
             };

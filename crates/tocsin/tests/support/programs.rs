@@ -26,7 +26,11 @@ impl Program {
         let log = File::options().create(true).append(true).open(log).expect("a log file");
         let errors = log.try_clone().expect("a second handle");
         let child = command.stdin(Stdio::null()).stdout(log).stderr(errors).spawn();
-        Program(child.unwrap_or_else(|why| panic!("cannot start {command:?}: {why}; ./test installs what is missing")))
+        Program(
+            child.unwrap_or_else(|why| {
+                panic!("cannot start {command:?}: {why}; ./test installs what is missing")
+            }),
+        )
     }
 
     pub fn pid(&self) -> u32 {
@@ -78,7 +82,16 @@ impl Redis {
 
     pub fn start_again(&mut self) {
         let mut command = Command::new("redis-server");
-        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", "", "--daemonize", "no"]);
+        command.args([
+            "--port",
+            &self.port.to_string(),
+            "--bind",
+            "127.0.0.1",
+            "--save",
+            "",
+            "--daemonize",
+            "no",
+        ]);
         command.arg("--logfile").arg(&self.log).arg("--dir").arg(self.dir.path());
         self.program = Some(Program::start(&mut command, &self.dir.path().join("stdout")));
         wait_for_port("redis-server", self.port);
@@ -104,7 +117,8 @@ impl Postgres {
             let owned = Command::new("chown").arg("postgres").arg(dir.path()).status().expect("chown");
             assert!(owned.success(), "cannot give {} to postgres", dir.path().display());
         }
-        let mut postgres = Postgres { port: free_port(), log: dir.path().join("postgres.log"), dir, program: None };
+        let mut postgres =
+            Postgres { port: free_port(), log: dir.path().join("postgres.log"), dir, program: None };
         let made = as_postgres("initdb")
             .args(["-A", "trust", "-U", "postgres", "--no-sync", "-D"])
             .arg(postgres.data())
@@ -126,7 +140,14 @@ impl Postgres {
         while start.elapsed() < START_LIMIT {
             let mut command = as_postgres("postgres");
             command.arg("-D").arg(self.data()).arg("-k").arg(self.dir.path());
-            command.args(["-p", &self.port.to_string(), "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"]);
+            command.args([
+                "-p",
+                &self.port.to_string(),
+                "-c",
+                "listen_addresses=127.0.0.1",
+                "-c",
+                "fsync=off",
+            ]);
             command.current_dir("/");
             let mut program = Program::start(&mut command, &self.log);
             while program.is_running() && start.elapsed() < START_LIMIT {
@@ -148,7 +169,9 @@ impl Postgres {
 /// A PostgreSQL program, run as the user `postgres` where we are root (it refuses root), by its own pid.
 fn as_postgres(name: &str) -> Command {
     let mut found: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
-        .map(|versions| versions.flatten().map(|v| v.path().join("bin").join(name)).filter(|p| p.exists()).collect())
+        .map(|versions| {
+            versions.flatten().map(|v| v.path().join("bin").join(name)).filter(|p| p.exists()).collect()
+        })
         .unwrap_or_default();
     found.sort();
     let path = found.pop().unwrap_or_else(|| panic!("no PostgreSQL here; ./test installs it"));
@@ -279,7 +302,8 @@ impl Tocsin {
     /// The value of an instant query with one result; `None` if it has none.
     pub fn query(&self, expr: &str) -> Option<f64> {
         let form = format!("query={}", encode(expr));
-        let reply = super::post(&format!("{}/api/v1/query", self.url), "application/x-www-form-urlencoded", &form)?;
+        let reply =
+            super::post(&format!("{}/api/v1/query", self.url), "application/x-www-form-urlencoded", &form)?;
         let json = reply.json();
         assert_eq!(json["status"], "success", "{expr}: {}", reply.body);
         json["data"]["result"][0]["value"][1].as_str().and_then(|text| text.parse().ok())
@@ -287,5 +311,7 @@ impl Tocsin {
 }
 
 fn encode(text: &str) -> String {
-    text.bytes().map(|b| if b.is_ascii_alphanumeric() { (b as char).to_string() } else { format!("%{b:02X}") }).collect()
+    text.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { (b as char).to_string() } else { format!("%{b:02X}") })
+        .collect()
 }
