@@ -3,9 +3,14 @@
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
+/// The name by which this program was called, so that what it proposes to type works.
+pub fn program() -> String {
+    std::env::args().next().filter(|name| !name.is_empty()).unwrap_or_else(|| "tocsin".to_owned())
+}
+
 /// Work, watch, wake, mend: background work, monitoring, alerting and runbooks in one process.
 #[derive(Debug, Parser)]
-#[command(name = "tocsin", version, propagate_version = true)]
+#[command(name = "tocsin", version, after_help = "First: tocsin serve, and open http://127.0.0.1:8080/")]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -15,7 +20,7 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
-    /// Run everything
+    /// Run everything in one process, until SIGTERM
     Serve(Serve),
     /// Write a commented tocsin.yml for what is found on this machine
     Init(Init),
@@ -33,10 +38,24 @@ pub enum Verb {
     Schedule(Schedule),
 }
 
+const SERVE_HELP: &str = "\
+Without a configuration it watches itself and this host, and pages go to the console.
+
+Variables:
+  PORT, ORCHESTRATOR_PORT   without --listen: listen on this port of every address
+  ORCHESTRATOR_JWT_SECRET   signs tokens; required to listen on other addresses than loopback
+  REDIS_URL                 a Redis whose PING /health shows
+  TZ                        the time zone of schedules that name none [UTC]
+  WORKER_LEASE_SECONDS      how long a silent worker keeps its work [60]
+  WORKER_SHUTDOWN_TIMEOUT   seconds that work may take to finish after SIGTERM [30]
+  LOG_LEVEL, LOG_FORMAT     debug, info, warning or error [info]; json or text [json]
+  TOCSIN_DISCOVER=off       look for no services on this machine";
+
 /// `tocsin serve`
 #[derive(Debug, Args, Default)]
+#[command(after_help = SERVE_HELP)]
 pub struct Serve {
-    /// tocsin.yml
+    /// A tocsin.yml; `tocsin init` writes one
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// An existing prometheus.yml, as it is
@@ -54,17 +73,17 @@ pub struct Serve {
     /// The address under which users reach this server
     #[arg(long, value_name = "URL")]
     pub external_url: Option<String>,
-    /// `required` asks everybody for a credential, `local` trusts callers on this machine [default: local]
+    /// Who needs a credential [default: local]
     #[arg(long, value_name = "WHO")]
     pub auth: Option<Auth>,
 }
 
-/// Whom to trust without a credential.
+/// Who needs a credential.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Auth {
-    /// Requests from this machine act as the operator `local`.
+    /// Everybody but callers on this machine, who act as operator.
     Local,
-    /// Nobody.
+    /// Everybody.
     Required,
 }
 
@@ -78,9 +97,10 @@ pub struct Init {
 
 /// `tocsin check`
 #[derive(Debug, Args)]
+#[command(after_help = "Prints FILE:LINE:COL: error|finding: WHAT; TRY. Exits 1 if anything is an error.")]
 pub struct Check {
-    /// What the files are: config, prometheus, rules, alertmanager or pack; told by their content if left out
-    /// and the first argument is a file
+    /// The files, and before them what they are: config, prometheus, rules, alertmanager or pack; told by their
+    /// content if left out
     #[arg(required = true, num_args = 1.., value_name = "[KIND] FILE")]
     pub kind_and_files: Vec<String>,
     /// Open the files that prometheus.yml and alertmanager.yml refer to as well
@@ -95,23 +115,26 @@ pub struct Check {
 #[derive(Debug, Args)]
 pub struct Health {
     /// Whether the process answers
-    #[arg(long)]
+    #[arg(long, group = "what")]
     pub live: bool,
     /// Whether it takes work
-    #[arg(long)]
+    #[arg(long, group = "what")]
     pub ready: bool,
     /// Whether it has started
-    #[arg(long)]
+    #[arg(long, group = "what")]
     pub startup: bool,
     /// The five checks: database, disk_space, memory, query_performance, agents
-    #[arg(long)]
+    #[arg(long, group = "what")]
     pub all: bool,
     /// As JSON
     #[arg(long)]
     pub json: bool,
     /// Which server
-    #[arg(long, env = "TOCSIN_SERVER", default_value = "http://127.0.0.1:8080")]
+    #[arg(long, value_name = "URL", env = "TOCSIN_SERVER", default_value = "http://127.0.0.1:8080")]
     pub server: String,
+    /// An API key; without one, on this machine, the key in ./tocsin-data is tried if the server asks for one
+    #[arg(long, value_name = "KEY", env = "TOCSIN_KEY", hide_env_values = true)]
+    pub key: Option<String>,
 }
 
 /// `tocsin promqltest`

@@ -7,7 +7,11 @@ use reach::{
     http::{Client, Request},
 };
 use serde_json::{Value, json};
-use std::{process::ExitCode, sync::Arc, time::{Duration, Instant}};
+use std::{
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// A probe query may take this long.
@@ -26,12 +30,26 @@ async fn one_endpoint(args: &cli::Health) -> Result<ExitCode> {
         (.., true) => "/health/startup",
         _ => "/health",
     };
-    let (status, body) = get(&args.server, path).await?;
+    let (status, body) = match get(args, path).await {
+        Ok(reply) => reply,
+        Err(why) if args.json => {
+            println!("{}", json!({"status": "unreachable", "message": format!("{why:#}")}));
+            return Ok(ExitCode::FAILURE);
+        }
+        Err(why) => return Err(why),
+    };
     if args.json {
         println!("{body}");
     } else {
         let health: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
-        println!("{}", health["status"].as_str().unwrap_or("unknown"));
+        println!("{}", health["status"].as_str().unwrap_or("this is not the health of a Tocsin"));
+        for check in health["checks"].as_array().into_iter().flatten().filter(|c| c["status"] != "healthy") {
+            println!(
+                "  {}: {}",
+                check["name"].as_str().unwrap_or(""),
+                check["message"].as_str().unwrap_or("")
+            );
+        }
     }
     Ok(exit((200..300).contains(&status)))
 }
@@ -40,13 +58,23 @@ async fn one_endpoint(args: &cli::Health) -> Result<ExitCode> {
 type Check = (&'static str, bool, String);
 
 async fn five_checks(args: &cli::Health) -> Result<ExitCode> {
-    let (_, body) = get(&args.server, "/health").await?;
-    let health: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
-    let begun = Instant::now();
-    let (status, _) = get(&args.server, "/api/v1/query?query=vector(1)").await?;
-    let took = begun.elapsed();
-    let query = ("query_performance", status == 200 && took < QUERY_LIMIT, format!("a query took {took:.1?}"));
-    let checks = [part("database", &health, "database"), disk(), memory(), query, part("agents", &health, "workers")];
+    let answer = get(args, "/health").await;
+    let checks = match &answer {
+        Ok((_, body)) => {
+            let health: Value = serde_json::from_str(body).unwrap_or(Value::Null);
+            [
+                part("database", &health, "database"),
+                disk(),
+                memory(),
+                query(args).await,
+                part("agents", &health, "workers"),
+            ]
+        }
+        Err(why) => {
+            let silent = |name| (name, false, format!("{why:#}"));
+            [silent("database"), disk(), memory(), silent("query_performance"), silent("agents")]
+        }
+    };
     let all_well = checks.iter().all(|(_, healthy, _)| *healthy);
     if args.json {
         let checks = checks.iter().map(|(name, healthy, message)| {
@@ -61,6 +89,19 @@ async fn five_checks(args: &cli::Health) -> Result<ExitCode> {
     Ok(exit(all_well))
 }
 
+async fn query(args: &cli::Health) -> Check {
+    let begun = Instant::now();
+    let answer = get(args, "/api/v1/query?query=vector(1)").await;
+    let took = begun.elapsed();
+    let (well, message) = match answer {
+        Ok((200, _)) => (took < QUERY_LIMIT, format!("a query took {:.1} ms", took.as_secs_f64() * 1000.0)),
+        Ok((401 | 403, _)) => (false, "a query needs a key: give --key, or set TOCSIN_KEY".to_owned()),
+        Ok((status, _)) => (false, format!("a query was answered with {status}")),
+        Err(why) => (false, format!("{why:#}")),
+    };
+    ("query_performance", well, message)
+}
+
 /// What the server says of one of its own parts.
 fn part(name: &'static str, health: &Value, check: &str) -> Check {
     let found = health["checks"].as_array().into_iter().flatten().find(|c| c["name"] == check);
@@ -69,7 +110,9 @@ fn part(name: &'static str, health: &Value, check: &str) -> Check {
 }
 
 fn disk() -> Check {
-    let Ok(stat) = rustix::fs::statvfs(".") else { return ("disk_space", false, "cannot be measured".to_owned()) };
+    let Ok(stat) = rustix::fs::statvfs(".") else {
+        return ("disk_space", false, "cannot be measured".to_owned());
+    };
     let free = stat.f_bavail as f64 / stat.f_blocks.max(1) as f64;
     ("disk_space", free >= 0.10, format!("{:.0} % free here", free * 100.0))
 }
@@ -86,13 +129,41 @@ fn memory() -> Check {
     ("memory", used < 0.95, format!("{:.0} % used", used * 100.0))
 }
 
-async fn get(server: &str, path: &str) -> Result<(u16, String)> {
-    let url = format!("{}{path}", server.trim_end_matches('/'));
+/// Status and body. Where a key is asked for and none was given, the one in `./tocsin-data` is tried, on this
+/// machine only.
+async fn get(args: &cli::Health, path: &str) -> Result<(u16, String)> {
+    let url = format!("{}{path}", args.server.trim_end_matches('/'));
+    let answer = send(&url, args.key.as_deref()).await?;
+    if answer.0 != 401 || args.key.is_some() || !is_local(&url) {
+        return Ok(answer);
+    }
+    match local_key() {
+        Some(key) => send(&url, Some(&key)).await,
+        None => Ok(answer),
+    }
+}
+
+async fn send(url: &str, key: Option<&str>) -> Result<(u16, String)> {
     let client = Client::new(Policy::OPERATOR, Arc::new(OwnListeners::default()));
-    let mut request = Request::get(&url)?;
+    let mut request = Request::get(url)?;
     request.timeout = TIMEOUT;
+    if let Some(key) = key {
+        request.headers.insert("x-api-key", key.parse().context("the key is not a header's value")?);
+    }
     let reply = client.send(request).await.with_context(|| format!("no answer from {url}"))?;
     Ok((reply.status, String::from_utf8_lossy(&reply.body).into_owned()))
+}
+
+fn is_local(url: &str) -> bool {
+    ["http://127.0.0.1", "http://localhost", "http://[::1]"]
+        .iter()
+        .any(|local| url.strip_prefix(local).is_some_and(|rest| rest.starts_with([':', '/'])))
+}
+
+fn local_key() -> Option<String> {
+    let text = std::fs::read_to_string("tocsin-data/credentials.json").ok()?;
+    let keys: Value = serde_json::from_str(&text).ok()?;
+    keys["user"].as_str().map(str::to_owned)
 }
 
 fn exit(well: bool) -> ExitCode {
