@@ -125,10 +125,19 @@ fn verdict(
             }
             p.num {
                 time datetime=(clock) { (clock.get(11..19).unwrap_or("")) " UTC" }
-                " · watching " (plural(targets.len(), "target")) ", " (plural(probes.len(), "probe")) " and "
-                (plural(rules, "rule"))
+                " · " (watching(&[(targets.len(), "target"), (probes.len(), "probe"), (rules, "rule")]))
             }
         }
+    }
+}
+
+/// `watching 1 target, 2 probes and 11 rules`; what there is none of is left out.
+fn watching(counts: &[(usize, &str)]) -> String {
+    let some: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| plural(*n, word)).collect();
+    match some.split_last() {
+        None => "watching nothing yet".to_owned(),
+        Some((one, [])) => format!("watching {one}"),
+        Some((last, others)) => format!("watching {} and {last}", others.join(", ")),
     }
 }
 

@@ -42,7 +42,7 @@ pub(super) fn watched(targets: &[TargetView], probes: &[ProbeView], now: Timesta
         took: probe.last_duration,
     });
     html! {
-        (table("Targets", "No target is scraped yet.", targets.collect(), now))
+        (table("Targets", "No target is scraped yet; tocsin init writes a configuration for what runs on this machine.", targets.collect(), now))
         (table("Probes", "No probe is set up yet.", probes.collect(), now))
     }
 }
