@@ -86,7 +86,7 @@ fn a_dead_redis_and_a_dead_postgres_page_once_each_with_the_cause() {
     story.expect_resolve("PostgresDown");
 
     // Long enough for a repeated, a late or a second message of any group to have shown itself.
-    std::thread::sleep(Duration::from_secs(12));
+    story.0.pages.expect_quiet(Duration::from_secs(12));
     let seen: Vec<_> =
         story.0.pages.all().iter().map(|g| format!("{} {}", g.alertname(), g.status())).collect();
     assert_eq!(

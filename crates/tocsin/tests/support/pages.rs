@@ -76,6 +76,18 @@ impl Pages {
         self.kept.got.lock().expect("no holder panics").clone()
     }
 
+    /// Listens for `time`; panics at the first further request.
+    pub fn expect_quiet(&self, time: Duration) {
+        let got = self.kept.got.lock().expect("no holder panics");
+        let before = got.len();
+        let more = |got: &mut Vec<Got>| got.len() == before;
+        let (got, _) = self.kept.more.wait_timeout_while(got, time, more).expect("no holder panics");
+        let extra =
+            got.iter().skip(before).map(|g| format!("{} {}", g.status(), g.alertname())).collect::<Vec<_>>();
+        drop(got);
+        assert!(extra.is_empty(), "one page too many: {extra:?}");
+    }
+
     /// The first request from number `from` on that `wanted` accepts.
     pub fn wait(&self, what: &str, from: usize, limit: Duration, wanted: impl Fn(&Got) -> bool) -> Got {
         let end = Instant::now() + limit;
