@@ -125,12 +125,13 @@ fn store(
     let memory = &mut *memory;
     let len = fetched.as_ref().map_or(0, |(body, _)| body.len());
     let mut appender = context.ingest.appender();
-    let (tally, outcome) = match fetched {
+    let (mut tally, outcome) = match fetched {
         Ok((body, format)) => memory.cache.ingest(&body, format, at, &settings.shape, &mut *appender),
         Err(error) => (Tally::default(), Err(error)),
     };
     if outcome.is_err() {
         // Nothing of a bad body is stored; the report tells how far it was read.
+        tally.added = 0;
         appender = context.ingest.appender();
         memory.cache.end(at, &mut *appender);
     }
