@@ -104,6 +104,7 @@ impl Refused {
                 .join("; "),
             Refused::NoMethod => "method not allowed".to_owned(),
             Refused::Failure(Failure::Internal(_)) => "internal error; the log says more".to_owned(),
+            Refused::Failure(Failure::Value { field, what }) if field.is_empty() => what.clone(),
             Refused::Failure(failure) => failure.to_string(),
         }
     }

@@ -178,7 +178,7 @@ async fn lives_until(state: &State) -> Timestamp {
 fn shown(view: &AlertView, lives_until: Timestamp) -> Value {
     let alert = &view.alert;
     let receivers: Vec<Value> = view.receivers.iter().map(|name| json!({"name": name})).collect();
-    json!({
+    let mut shown = json!({
         "annotations": label_object(&alert.annotations),
         "endsAt": alert.ends_at.unwrap_or(lives_until).rfc3339(),
         "fingerprint": format!("{:016x}", alert.labels.fingerprint()),
@@ -191,7 +191,10 @@ fn shown(view: &AlertView, lives_until: Timestamp) -> Value {
             "state": view.state.as_str(),
         },
         "updatedAt": alert.updated_at.rfc3339(),
-        "generatorURL": alert.generator_url,
         "labels": label_object(&alert.labels),
-    })
+    });
+    if !alert.generator_url.is_empty() {
+        shown["generatorURL"] = alert.generator_url.as_str().into();
+    }
+    shown
 }

@@ -144,9 +144,9 @@ fn read_matchers(value: Option<&Value>) -> Result<Vec<Matcher>, Refused> {
         matchers
             .push(Matcher::new(op, name, value).map_err(|err| Refused::value("matchers", err.to_string()))?);
     }
-    if matchers.iter().all(|matcher| matcher.matches("")) {
-        let what =
-            "at least one must not pass where the label is absent, or the silence would cover everything";
+    let wants_nothing = |m: &Matcher| matches!(m.op(), MatchOp::Equal | MatchOp::Regex) && m.matches("");
+    if matchers.iter().all(wants_nothing) {
+        let what = "at least one must name a value that is not empty, or the silence would cover everything";
         return Err(Refused::value("matchers", what));
     }
     Ok(matchers)
