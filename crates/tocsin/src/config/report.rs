@@ -21,6 +21,12 @@ impl Report {
         self.count(Level::Error) > 0
     }
 
+    /// The errors alone.
+    pub fn errors(self) -> Report {
+        let is_error = |(_, problem): &(String, Problem)| problem.level == Level::Error;
+        Report { problems: self.problems.into_iter().filter(is_error).collect() }
+    }
+
     /// How many of a level.
     pub fn count(&self, level: Level) -> usize {
         self.problems.iter().filter(|(_, problem)| problem.level == level).count()

@@ -47,7 +47,7 @@ impl Reloader {
             let loaded = tokio::task::spawn_blocking(move || config::load(&sources)).await;
             let done = match loaded.map_err(|why| why.to_string())? {
                 Ok(loaded) => this.apply(loaded).await,
-                Err(report) => Err(report.to_string()),
+                Err(report) => Err(report.errors().to_string()),
             };
             if let Err(why) = &done {
                 tracing::error!(event = "reload_failed", "The configuration was not reloaded: {why}");
