@@ -627,6 +627,11 @@ impl Alerts {
         by
     }
 
+    /// Whether there is such an alert and it has not ended.
+    pub fn fires(&self, labels: &Labels, now: Timestamp) -> bool {
+        !self.ended(labels, now)
+    }
+
     /// Every alert that has not ended, by labels.
     pub fn list(&self, now: Timestamp) -> Vec<AlertView> {
         let mut views: Vec<AlertView> = self

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 /// A page waits this long for its diagnosis; a step that may take longer is worth a remark.
 const PAGE_WAITS: Duration = Duration::from_secs(5);
-/// The timeout of a step that does not say.
-const STEP_TIMEOUT: Duration = Duration::from_secs(5);
+/// The timeout of a step that does not say. Longer than the page waits: what comes late amends it.
+const STEP_TIMEOUT: Duration = Duration::from_secs(30);
 /// A runbook has at most this many steps of one sort.
 const STEPS_MAX: usize = 20;
 /// Words of deeds that never happen by themselves.
@@ -111,9 +111,11 @@ impl Check {
     fn runbook(&mut self, file: &str, raw: Raw) -> Runbook {
         let matchers = self.matchers(raw.matches.unwrap_or_default());
         let respond_within = self.duration("respond_within", raw.respond_within.as_ref());
-        let diagnose = self.steps("diagnose", raw.diagnose.unwrap_or_default());
-        for step in &diagnose {
-            if step.timeout > PAGE_WAITS {
+        let raw_steps = raw.diagnose.unwrap_or_default();
+        let says: Vec<bool> = raw_steps.iter().map(|step| step.value.timeout.is_some()).collect();
+        let diagnose = self.steps("diagnose", raw_steps);
+        for (step, says) in diagnose.iter().zip(says) {
+            if says && step.timeout > PAGE_WAITS {
                 let (line, column) = step.place;
                 let what = format!("step {:?} may take longer than the page waits for it (5s)", step.id);
                 self.problems.push(Problem::finding(line, column, what, "give it a timeout of at most 5s"));

@@ -5,17 +5,19 @@
 //! that a late finding can still be sent and the screen can show what was found.
 
 use super::{Core, batch::Batch};
-use model::{Class, FindingState, Labels, Page, PageStatus, TaskSpec, Timestamp};
+use model::{Backoff, Class, FindingState, Labels, Page, PageStatus, TaskSpec, Timestamp};
 use serde_json::Value;
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     time::Duration,
 };
 use tasks::{Child, Event, Finished, RunId, RunState};
 
 /// The page leaves after this, whatever the diagnosis has found by then.
 const DIAGNOSIS_LIMIT: Duration = Duration::from_secs(5);
-/// Tries of a page after the first: with waits of at most a minute, about two hours.
+/// A step may go on after its page has left, up to this.
+const STEP_MAX: Duration = Duration::from_secs(300);
+/// Tries of a page after the first: with waits that grow by a second up to a minute, about an hour and a half.
 const PAGE_RETRIES: u32 = 120;
 /// The longest one try to deliver may take.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
@@ -29,6 +31,8 @@ const TOLD_MAX: usize = 10_000;
 pub struct Pages {
     live: HashMap<RunId, Page>,
     sent: VecDeque<(RunId, Page)>,
+    /// Pages for which a step found something after they had left, and others still look.
+    news: BTreeSet<RunId>,
     told: BTreeMap<Labels, Told>,
 }
 
@@ -78,8 +82,10 @@ impl Pages {
             }
         }
         self.sent.push_back((run_id, page));
-        if self.sent.len() > SENT_MAX {
-            self.sent.pop_front();
+        if self.sent.len() > SENT_MAX
+            && let Some((forgotten, _)) = self.sent.pop_front()
+        {
+            self.news.remove(&forgotten);
         }
     }
 }
@@ -100,6 +106,8 @@ fn page_spec(page: &Page) -> TaskSpec {
         class: Class::Page,
         priority: 1,
         max_retries: PAGE_RETRIES,
+        // A receiver that comes back is told soon: after a minute of silence it waits eleven seconds at most.
+        backoff: Backoff::Linear,
         timeout: PAGE_TIMEOUT,
         ..TaskSpec::new(notify::PAGE_KIND, notify::page_to_json(page))
     }
@@ -140,7 +148,7 @@ impl Core {
                     class: Class::Runbook,
                     priority: 1,
                     max_retries: 0,
-                    timeout: step.timeout.min(DIAGNOSIS_LIMIT),
+                    timeout: step.timeout.min(STEP_MAX),
                     ..TaskSpec::new(worker::operator_kind(&step.kind), step.args)
                 };
                 (step.step, spec)
@@ -189,35 +197,43 @@ impl Core {
         self.queue.amend_args(run_id, notify::page_to_json(page), &mut batch.changes.tasks);
     }
 
-    /// A step that ended after its page left: once the last of them is in, the page is sent again with the same
-    /// key and the next revision, if any of them found something.
+    /// A step that ended after its page left: once the last of them is in, what they found is put on the page if
+    /// it still waits for its receiver, else the page is sent again with the same key and the next revision. Not
+    /// if none of them found anything, nor if all is over meanwhile.
     fn found_late(&mut self, run_id: RunId, child: &Child, batch: &mut Batch, now: Timestamp) {
-        let live = self.pages.live.get_mut(&run_id);
-        let Some(page) =
-            live.or_else(|| self.pages.sent.iter_mut().find(|(id, _)| *id == run_id).map(|(_, p)| p))
-        else {
-            return;
-        };
+        let Pages { live, sent, news, .. } = &mut self.pages;
+        let sent = sent.iter_mut().find(|(id, _)| *id == run_id).map(|(_, page)| page);
+        let Some(page) = live.get_mut(&run_id).or(sent) else { return };
         let Some(runbook) = self.book.for_alerts(page.firing()) else { return };
         let Some(place) = page.diagnosis.iter_mut().find(|finding| finding.step == child.step) else {
             return;
         };
         *place = finding(child);
+        if child.state == RunState::Completed {
+            news.insert(run_id);
+        }
         let all_in = page.diagnosis.iter().all(|finding| finding.state != FindingState::Late);
-        if !all_in || child.state != RunState::Completed {
+        if !all_in
+            || !news.remove(&run_id)
+            || !page.firing().any(|alert| self.alerts.fires(&alert.labels, now))
+        {
             return;
         }
         page.cause = runbook.conclude(&page.diagnosis);
         page.revision += 1;
         let page = page.clone();
-        self.queue_page(page, Vec::new(), batch, now);
+        if !self.queue.amend_args(run_id, notify::page_to_json(&page), &mut batch.changes.tasks) {
+            tracing::info!(event = "page_amended", key = page.key, "Page to {} is amended", page.receiver);
+            self.queue_page(page, Vec::new(), batch, now);
+        }
     }
 
     fn finished(&mut self, finished: &Finished, batch: &mut Batch, now: Timestamp) {
         match finished.class {
             Class::User => {
-                *self.counts.runs.entry(finished.state.as_str()).or_default() += 1;
-                self.counts.run_seconds.add(finished.took);
+                let type_ = if finished.form == "typed" { &*finished.kind } else { finished.form };
+                let ended = self.counts.runs.entry((type_.to_owned(), finished.state.as_str())).or_default();
+                ended.add(finished.took);
             }
             Class::Runbook => {}
             Class::Page => self.page_finished(finished, batch, now),

@@ -132,7 +132,7 @@ impl Engine {
         let core_thread = start_core(core, clock.clone(), incoming, batches)?;
         let evaluator = Evaluator { series: Arc::new(db), clock: clock.clone(), core: handle.clone() };
         std::thread::Builder::new().name("rules".into()).spawn(move || evaluator.run(&evaluations))?;
-        handle.call(move |core, batch, now| core.take_decided(first, batch, now)).await?;
+        handle.call(move |core, batch, now| core.rules_replaced(first, batch, now)).await?;
         Ok(Engine { core: handle, writer, failed, threads: [core_thread, writer_thread] })
     }
 
