@@ -86,6 +86,8 @@ pub struct Finished {
     pub task_id: TaskId,
     /// Of what kind of work; of a pipeline, that of its last step.
     pub kind: Arc<str>,
+    /// In which form it was asked for: `plain`, `typed`, `scheduled`.
+    pub form: &'static str,
     /// Whose slots it took.
     pub class: Class,
     /// How it ended.

@@ -2,13 +2,24 @@
 
 use crate::core::{Core, Handle, RUN_BOUNDS, WriterCounts};
 use crate::metrics::Registry;
+use crate::seams::Process;
 use model::Timestamp;
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 /// Name, type, help of what the core counts.
-const FAMILIES: [(&str, &str, &str); 34] = [
-    ("orchestrator_tasks_created_total", "counter", "Tasks accepted, by kind of schedule and priority."),
+const FAMILIES: [(&str, &str, &str); 37] = [
+    (
+        "orchestrator_tasks_created_total",
+        "counter",
+        "Tasks accepted, by type, kind of schedule and priority.",
+    ),
     ("orchestrator_tasks_total", "counter", "Tasks by what became of them."),
+    ("orchestrator_tasks_completed_total", "counter", "Users' runs that ended, by type and result."),
+    ("orchestrator_worker_last_seen_seconds", "gauge", "When a worker was last heard of."),
+    ("orchestrator_worker_processed_total", "counter", "Attempts that a worker ended."),
     ("orchestrator_runs_total", "counter", "Users' runs that ended, by state."),
     ("orchestrator_task_duration_seconds", "histogram", "From the first claim to the end of a run."),
     ("orchestrator_queue_depth", "gauge", "Users' runs by state."),
@@ -47,6 +58,9 @@ const FAMILIES: [(&str, &str, &str); 34] = [
     ("tocsin_worker_slots_busy", "gauge", "Runs that the built-in worker has in hand."),
 ];
 
+/// Workers that have series of their own, so that their names cannot be without bound.
+const WORKERS_MAX: usize = 100;
+
 /// Registers the core's figures. The source asks the core and waits: not for the runtime's own threads.
 pub fn register(registry: &Registry, core: Handle, writer: Arc<WriterCounts>) {
     registry.add(
@@ -68,6 +82,25 @@ pub fn register(registry: &Registry, core: Handle, writer: Arc<WriterCounts>) {
     );
 }
 
+/// Registers what the process knows of its own store, and of `REDIS_URL` if that is set.
+pub fn register_process(registry: &Registry, process: Arc<Process>) {
+    let families = [
+        ("orchestrator_db_size_bytes", "gauge", "Bytes of the store on disk."),
+        ("orchestrator_redis_up", "gauge", "Whether REDIS_URL answered the last PING."),
+    ];
+    registry.add(
+        &families,
+        Arc::new(move |out| {
+            let sizes = ["tocsin.db", "tocsin.db-wal"]
+                .map(|file| std::fs::metadata(process.data_dir.join(file)).map_or(0, |found| found.len()));
+            out("orchestrator_db_size_bytes", &[], sizes.iter().sum::<u64>() as f64);
+            if let Some(answers) = process.redis_answers() {
+                out("orchestrator_redis_up", &[], f64::from(u8::from(answers)));
+            }
+        }),
+    );
+}
+
 type Figure = (String, Vec<(&'static str, String)>, f64);
 
 fn figures(core: &Core, now: Timestamp) -> Vec<Figure> {
@@ -77,8 +110,9 @@ fn figures(core: &Core, now: Timestamp) -> Vec<Figure> {
         all.push((name.to_owned(), labels, value));
     };
     let counts = core.queue.counts(now);
-    for ((kind, priority), created) in &core.counts.tasks_created {
-        let labels = [("schedule_kind", kind.as_str()), ("priority", &priority.to_string())];
+    for ((type_, kind, priority), created) in &core.counts.tasks_created {
+        let priority = priority.to_string();
+        let labels = [("type", type_.as_str()), ("schedule_kind", kind), ("priority", &priority)];
         add("orchestrator_tasks_created_total", &labels, *created as f64);
     }
     for (status, value) in [
@@ -89,10 +123,17 @@ fn figures(core: &Core, now: Timestamp) -> Vec<Figure> {
     ] {
         add("orchestrator_tasks_total", &[("status", status)], value as f64);
     }
-    for (state, value) in &core.counts.runs {
-        add("orchestrator_runs_total", &[("status", state)], *value as f64);
+    let mut by_state: BTreeMap<&str, u64> = BTreeMap::new();
+    for ((type_, state), ended) in &core.counts.runs {
+        *by_state.entry(state).or_default() += ended.count;
+        let labels = [("type", type_.as_str()), ("result", state)];
+        add("orchestrator_tasks_completed_total", &labels, ended.count as f64);
+        let success = if *state == "completed" { "true" } else { "false" };
+        histogram(ended, &[("type", type_), ("success", success), ("status", state)], &mut add);
     }
-    histogram(&core.counts.run_seconds, &mut add);
+    for (state, value) in by_state {
+        add("orchestrator_runs_total", &[("status", state)], value as f64);
+    }
     for (state, value) in counts.users.iter().filter(|(state, _)| !state.is_final()) {
         add("orchestrator_queue_depth", &[("state", state.as_str())], *value as f64);
     }
@@ -102,8 +143,13 @@ fn figures(core: &Core, now: Timestamp) -> Vec<Figure> {
         add("orchestrator_due_work_queue_depth", &[("priority", &priority.to_string())], value as f64);
     }
     add("orchestrator_queue_oldest_age_seconds", &[], counts.oldest_due.unwrap_or_default().as_secs_f64());
-    let alive = core.queue.workers(now).iter().filter(|worker| worker.alive).count();
-    add("orchestrator_active_workers", &[], alive as f64);
+    let workers: Vec<_> = core.queue.workers(now).into_iter().filter(|worker| worker.alive).collect();
+    add("orchestrator_active_workers", &[], workers.len() as f64);
+    for worker in workers.iter().take(WORKERS_MAX) {
+        let labels = [("worker_id", &*worker.id)];
+        add("orchestrator_worker_last_seen_seconds", &labels, worker.last_seen.as_secs_f64());
+        add("orchestrator_worker_processed_total", &labels, worker.processed as f64);
+    }
     add("orchestrator_scheduler_lag_seconds", &[], counts.lag.as_secs_f64());
     add("orchestrator_scheduler_last_tick_timestamp_seconds", &[], core.counts.last_turn.as_secs_f64());
     add("orchestrator_scheduler_jobs_created_total", &[], core.counts.schedule_fires as f64);
@@ -139,13 +185,19 @@ fn intern(name: &str) -> &'static str {
     if name == "rule_group" { "rule_group" } else { "label" }
 }
 
-fn histogram(seconds: &crate::core::Seconds, add: &mut dyn FnMut(&str, &[(&'static str, &str)], f64)) {
+type Add<'a> = dyn FnMut(&str, &[(&'static str, &str)], f64) + 'a;
+
+fn histogram(seconds: &crate::core::Seconds, of: &[(&'static str, &str)], add: &mut Add<'_>) {
+    let mut bucket = |bound: &str, count: u64| {
+        let labels: Vec<_> = of.iter().copied().chain([("le", bound)]).collect();
+        add("orchestrator_task_duration_seconds_bucket", &labels, count as f64);
+    };
     let mut below = 0;
     for (bound, count) in RUN_BOUNDS.iter().zip(seconds.buckets) {
         below += count;
-        add("orchestrator_task_duration_seconds_bucket", &[("le", &bound.to_string())], below as f64);
+        bucket(&bound.to_string(), below);
     }
-    add("orchestrator_task_duration_seconds_bucket", &[("le", "+Inf")], seconds.count as f64);
-    add("orchestrator_task_duration_seconds_sum", &[], seconds.sum);
-    add("orchestrator_task_duration_seconds_count", &[], seconds.count as f64);
+    bucket("+Inf", seconds.count);
+    add("orchestrator_task_duration_seconds_sum", of, seconds.sum);
+    add("orchestrator_task_duration_seconds_count", of, seconds.count as f64);
 }

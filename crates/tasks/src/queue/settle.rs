@@ -255,6 +255,7 @@ impl Queue {
             run_id: run.id,
             task_id: run.task_id,
             kind,
+            form: task.form.as_str(),
             class: run.class,
             state: run.at.state,
             attempt: run.at.attempt,

@@ -81,6 +81,8 @@ pub struct Core {
     exprs: BTreeMap<RuleId, Arc<Expr>>,
     groups_busy: BTreeSet<GroupId>,
     rules_busy: BTreeSet<RuleId>,
+    /// Rules whose last evaluation failed.
+    rules_failing: BTreeSet<RuleId>,
     parked: Vec<Parked>,
     pruned_at: Timestamp,
 }
@@ -92,12 +94,10 @@ pub struct Counts {
     pub notifications: BTreeMap<(String, &'static str), u64>,
     /// Diagnose steps by result.
     pub diagnoses: BTreeMap<&'static str, u64>,
-    /// User runs by final state.
-    pub runs: BTreeMap<&'static str, u64>,
-    /// How long users' runs took.
-    pub run_seconds: Seconds,
-    /// Users' tasks accepted, by form and priority.
-    pub tasks_created: BTreeMap<(String, u8), u64>,
+    /// Users' runs that ended, by type and final state, and how long they took.
+    pub runs: BTreeMap<(String, &'static str), Seconds>,
+    /// Users' tasks accepted, by type, kind of schedule and priority.
+    pub tasks_created: BTreeMap<(String, String, u8), u64>,
     /// Fires of schedules.
     pub schedule_fires: u64,
     /// Rule groups still busy at their next tick.
@@ -155,6 +155,7 @@ impl Core {
             exprs: BTreeMap::new(),
             groups_busy: BTreeSet::new(),
             rules_busy: BTreeSet::new(),
+            rules_failing: BTreeSet::new(),
             parked: Vec::new(),
             pruned_at: Timestamp::default(),
         }
@@ -287,11 +288,26 @@ impl Core {
         let template_query = self.template_query.clone();
         let decided = self.rules.decide(rule, at, now, result, trigger, &mut |expr| template_query(expr, at));
         self.rules.took(rule, took);
-        if let Some(why) = &decided.error {
-            let name = self.rules.name(rule);
-            tracing::warn!(event = "rule_evaluation_failed", rule = name, "Rule {name} failed: {why}");
-        }
+        self.tell_health(rule, decided.error.as_deref());
         self.take_decided(decided, batch, now)
+    }
+
+    /// Logs that a rule begins or ceases to fail: it may be evaluated many times a second.
+    fn tell_health(&mut self, rule: RuleId, error: Option<&str>) {
+        let name = self.rules.name(rule);
+        match error {
+            Some(why) if self.rules_failing.insert(rule) => {
+                tracing::warn!(event = "rule_evaluation_failed", rule = name, "Rule {name} failed: {why}");
+            }
+            None if self.rules_failing.remove(&rule) => {
+                tracing::info!(
+                    event = "rule_evaluation_recovered",
+                    rule = name,
+                    "Rule {name} is evaluated again"
+                );
+            }
+            _ => {}
+        }
     }
 
     /// Routes alerts and journals rows of a decision; answers its samples.
@@ -312,6 +328,7 @@ impl Core {
     pub fn rules_replaced(&mut self, decided: rules::Decided, batch: &mut Batch, now: Timestamp) {
         self.take_decided(decided, batch, now);
         self.exprs.clear();
+        self.rules_failing.clear();
         self.alerts.reconcile(self.rules.firing(now), now, &mut batch.changes.alerts);
     }
 

@@ -31,13 +31,12 @@ pub struct Desk {
 impl server::Desk for Desk {
     fn submit(&self, task: NewTask, by: String) -> BoxFuture<'_, Result<Submitted, Failure>> {
         Box::pin(async move {
-            let form = form_of(&task);
             let done = self.core.call(move |core, batch, now| {
                 let new = new_task(task, &by, now)?;
                 let submitted =
                     core.queue.submit(new, &by, now, &mut batch.changes.tasks).map_err(refusal)?;
                 if let (false, Some(task)) = (submitted.duplicate, &submitted.task) {
-                    *core.counts.tasks_created.entry((form, task.priority)).or_default() += 1;
+                    *core.counts.tasks_created.entry(sort_of(task)).or_default() += 1;
                 }
                 Ok::<_, Failure>(submitted)
             });
@@ -153,12 +152,14 @@ fn uuid() -> String {
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
 }
 
-fn form_of(task: &NewTask) -> String {
-    match task {
-        NewTask::Plain(_) => "plain".to_owned(),
-        NewTask::Typed(_) => "typed".to_owned(),
-        NewTask::Scheduled(task) => task.schedule_kind.clone(),
-    }
+/// Under which type, kind of schedule and priority a task is counted.
+fn sort_of(task: &tasks::Task) -> (String, String, u8) {
+    let (type_, schedule_kind) = match &task.form {
+        tasks::Form::Plain => ("plain", "none"),
+        tasks::Form::Typed(_) => (&*task.kind, "none"),
+        tasks::Form::Scheduled(schedule) => ("scheduled", schedule.kind.as_str()),
+    };
+    (type_.to_owned(), schedule_kind.to_owned(), task.priority)
 }
 
 fn new_task(task: NewTask, by: &str, now: Timestamp) -> Result<tasks::NewTask, Failure> {

@@ -215,6 +215,12 @@ impl Process {
         }
     }
 
+    /// Whether `REDIS_URL` answered when it was last asked; `None` if it is not set.
+    pub fn redis_answers(&self) -> Option<bool> {
+        let silent = self.redis_silent_since.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        self.redis.is_some().then(|| silent.is_none())
+    }
+
     /// One PING; an error says why there was no answer, and for how long there has been none.
     async fn ping_redis(&self, guard: &reach::Guard, dsn: &Dsn) -> Result<(), (String, Duration)> {
         let begun = Instant::now();

@@ -12,6 +12,7 @@ use crate::{
     core::Handle,
     data_dir::DataDir,
     metrics::Registry,
+    own_metrics,
     seams::{self, Process},
 };
 use anyhow::{Context, Result};
@@ -83,6 +84,7 @@ impl House {
         let http = Arc::new(HttpMetrics::default());
         let registry = Arc::new(Registry::default());
         loops::register(&registry, &engine, &http, &db, &collector, &pool);
+        own_metrics::register_process(&registry, process.clone());
         let reloader = Arc::new(Reloader {
             sources,
             external_url,

@@ -91,12 +91,12 @@ pub fn build() -> Build {
 
 /// `WORKER_LEASE_SECONDS`.
 pub fn lease() -> Result<Duration> {
-    seconds("WORKER_LEASE_SECONDS", tasks::Settings::default().lease)
+    seconds("WORKER_LEASE_SECONDS", 0.1, tasks::Settings::default().lease)
 }
 
 /// `WORKER_SHUTDOWN_TIMEOUT`.
 pub fn drain_limit() -> Result<Duration> {
-    seconds("WORKER_SHUTDOWN_TIMEOUT", DRAIN)
+    seconds("WORKER_SHUTDOWN_TIMEOUT", 0.0, DRAIN)
 }
 
 /// `TZ`: the zone of schedules that name none.
@@ -104,9 +104,13 @@ pub fn timezone() -> String {
     std::env::var("TZ").ok().filter(|zone| !zone.is_empty()).unwrap_or_else(|| "UTC".to_owned())
 }
 
-fn seconds(name: &str, default: Duration) -> Result<Duration> {
-    let Ok(text) = std::env::var(name) else { return Ok(default) };
-    let seconds: f64 =
-        text.trim().parse().with_context(|| format!("{name}={text} is not a number of seconds"))?;
-    Duration::try_from_secs_f64(seconds).with_context(|| format!("{name}={text} is not a number of seconds"))
+/// A number of seconds, at most a day, so that no instant is out of reach.
+fn seconds(name: &str, least: f64, default: Duration) -> Result<Duration> {
+    let Some(text) = std::env::var(name).ok().filter(|text| !text.trim().is_empty()) else {
+        return Ok(default);
+    };
+    let seconds = text.trim().parse().ok().filter(|seconds| (least..=86_400.0).contains(seconds));
+    let seconds =
+        seconds.with_context(|| format!("{name}={text} is not a number of seconds from {least} to 86400"))?;
+    Ok(Duration::from_secs_f64(seconds))
 }

@@ -26,9 +26,7 @@ async fn wait(attempt: &Attempt) -> Result<Value, Trouble> {
     let duration = match (args.get("seconds"), args.get("ms"), args.text("duration")?) {
         (Some(seconds), None, None) => number(seconds, 1.0, "seconds")?,
         (None, Some(ms), None) => number(ms, 0.001, "ms")?,
-        (None, None, Some(text)) => {
-            model::parse_duration(&text).map_err(|e| Trouble::args(e.to_string()))?
-        }
+        (None, None, Some(text)) => model::parse_duration(&text).map_err(|e| Trouble::args(e.to_string()))?,
         _ => return Err(Trouble::args("give one of seconds, ms and duration")),
     };
     tokio::time::sleep(duration).await;
