@@ -1,7 +1,7 @@
 //! From a step's result to what a tired person reads: plain lines, bounded, without secrets.
 
 use crate::redact::redact;
-use model::{Finding, FindingState};
+use model::{Finding, FindingState, Labels, METRIC_NAME};
 use serde_json::Value;
 
 /// A finding says at most this many bytes.
@@ -35,9 +35,36 @@ pub fn finding(step: &str, outcome: &Outcome, took_ms: u64) -> Finding {
 
 /// A JSON value as lines of text. An object that has a text for people gives that and nothing else.
 pub(crate) fn in_words(value: &Value) -> String {
+    if let Some(text) = query_in_words(value) {
+        return text;
+    }
     let mut lines = Vec::new();
     write(value, "", 0, &mut lines);
     lines.join("\n")
+}
+
+/// The answer to a query, one series a line: `up{job="a"} 1`. `None` if the value is none.
+fn query_in_words(value: &Value) -> Option<String> {
+    let result = value.get("result")?;
+    match value.get("resultType")?.as_str()? {
+        "scalar" | "string" => Some(result.get(1)?.as_str()?.to_owned()),
+        "vector" => {
+            let lines: Option<Vec<String>> = result.as_array()?.iter().map(series_in_words).collect();
+            let lines = lines?;
+            Some(if lines.is_empty() { "no series".to_owned() } else { lines.join("\n") })
+        }
+        _ => None,
+    }
+}
+
+fn series_in_words(series: &Value) -> Option<String> {
+    let pairs = series.get("metric")?.as_object()?.iter();
+    let pairs: Option<Vec<_>> = pairs.map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
+    let labels = Labels::from_pairs(pairs?);
+    let name = labels.get(METRIC_NAME).unwrap_or("").to_owned();
+    let mut others = labels.builder();
+    others.del(METRIC_NAME);
+    Some(format!("{name}{} {}", others.build(), series.get("value")?.get(1)?.as_str()?))
 }
 
 /// The fields in which actions put a text for people, the better first.
@@ -136,6 +163,15 @@ mod tests {
             (json!({"alive": false, "name": "redis"}), "alive: false\nname: redis"),
             (json!({"a": {"b": {"c": {"d": [1]}}}}), "a:\n  b:\n    c:\n      {\"d\":[1]}"),
             (json!([[1, 2], "x"]), "1\n2\nx"),
+            (json!({"resultType": "scalar", "result": [1.5, "7"]}), "7"),
+            (json!({"resultType": "vector", "result": []}), "no series"),
+            (
+                json!({"resultType": "vector", "result": [
+                    {"metric": {"__name__": "up", "job": "a"}, "value": [1.5, "0"]},
+                    {"metric": {}, "value": [1.5, "NaN"]},
+                ]}),
+                "up{job=\"a\"} 0\n{} NaN",
+            ),
         ] {
             assert_eq!(in_words(&result), words, "{result}");
         }

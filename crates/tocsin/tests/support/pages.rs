@@ -1,6 +1,12 @@
 //! A webhook receiver that keeps what it got.
 
-use axum::{Router, body::Bytes, extract::State, http::HeaderMap, routing::post};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
 use serde_json::Value;
 use std::{
     sync::{Arc, Condvar, Mutex},
@@ -14,6 +20,8 @@ pub struct Got {
     pub key: String,
     pub signature: String,
     pub body: Value,
+    /// What it was answered.
+    pub answered: u16,
 }
 
 impl Got {
@@ -43,6 +51,8 @@ impl Got {
 struct Kept {
     got: Mutex<Vec<Got>>,
     more: Condvar,
+    /// What the first requests are answered; all others are taken.
+    refusals: Vec<u16>,
 }
 
 /// The receiver. Its server ends with the test's process.
@@ -54,7 +64,12 @@ pub struct Pages {
 
 impl Pages {
     pub fn start() -> Pages {
-        let kept = Arc::new(Kept::default());
+        Pages::refusing(&[])
+    }
+
+    /// Answers the first requests with these, one each.
+    pub fn refusing(refusals: &[u16]) -> Pages {
+        let kept = Arc::new(Kept { refusals: refusals.to_vec(), ..Kept::default() });
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a socket can be non-blocking");
         let url = format!("http://{}/page", listener.local_addr().expect("it is bound"));
@@ -107,15 +122,17 @@ impl Pages {
     }
 }
 
-async fn take(State(kept): State<Arc<Kept>>, headers: HeaderMap, body: Bytes) -> &'static str {
+async fn take(State(kept): State<Arc<Kept>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
-    let got = Got {
+    let mut all = kept.got.lock().expect("no holder panics");
+    let answered = kept.refusals.get(all.len()).copied().unwrap_or(200);
+    all.push(Got {
         at: Instant::now(),
         key: header("idempotency-key"),
         signature: header("x-tocsin-signature"),
         body: serde_json::from_slice(&body).unwrap_or(Value::Null),
-    };
-    kept.got.lock().expect("no holder panics").push(got);
+        answered,
+    });
     kept.more.notify_all();
-    "ok"
+    StatusCode::from_u16(answered).expect("the tests name real ones")
 }
