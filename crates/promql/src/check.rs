@@ -13,17 +13,17 @@ pub(crate) fn unary(inner: &Expr) -> Result<(), String> {
     }
 }
 
-/// The operation with its matching settled: always there between two vectors, never elsewhere.
+/// Whether an operator can take it.
+pub(crate) fn is_operand(expr: &Expr) -> bool {
+    matches!(expr.result_type(), ValueType::Scalar | ValueType::Vector)
+}
+
+/// The operation with its matching settled, of two operands: always there between two vectors, never elsewhere.
 pub(crate) fn binary(mut binary: Binary) -> Result<Binary, String> {
     let Binary { op, lhs, rhs, returns_bool, matching } = &mut binary;
     let (left, right) = (lhs.result_type(), rhs.result_type());
     if *returns_bool && !op.is_comparison() {
         return Err("bool modifier can only be used on comparison operators".to_owned());
-    }
-    for ty in [left, right] {
-        if !matches!(ty, ValueType::Scalar | ValueType::Vector) {
-            return Err("binary expression must contain only scalar and instant vector types".to_owned());
-        }
     }
     if op.is_comparison() && !*returns_bool && left == ValueType::Scalar && right == ValueType::Scalar {
         return Err("comparisons between scalars must use BOOL modifier".to_owned());

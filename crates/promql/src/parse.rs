@@ -81,6 +81,10 @@ impl<'a> Parser<'a> {
         let matching = self.matching()?;
         let rhs = self.expression(if op == BinaryOp::Pow { op.binding() } else { op.binding() + 1 })?;
         let range = start..rhs.range.end;
+        if let Some(operand) = [&lhs, &rhs].into_iter().find(|operand| !check::is_operand(operand)) {
+            let what = "binary expression must contain only scalar and instant vector types";
+            return Err(self.fail(operand.range.clone(), what));
+        }
         let binary = check::binary(Binary { op, lhs, rhs, returns_bool, matching })
             .map_err(|what| self.fail(range.clone(), what))?;
         Ok(self.node(ExprKind::Binary(Box::new(binary)), range))

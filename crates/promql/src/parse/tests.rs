@@ -55,6 +55,14 @@ fn errors_name_the_place() {
     for (text, want) in [
         ("sum(\n  rate(a))", "2:8: parse error: expected type range vector in call to function"),
         ("a +", "1:4: parse error: unexpected end of input"),
+        (
+            "a + \"b\"",
+            "1:5: parse error: binary expression must contain only scalar and instant vector types",
+        ),
+        (
+            "a[5m] + b",
+            "1:1: parse error: binary expression must contain only scalar and instant vector types",
+        ),
         ("a b", "1:3: parse error: unexpected identifier \"b\""),
         ("nosuch(a)", "1:1: parse error: unknown function"),
         ("a{b=\"\\q\"}", "unknown escape sequence"),
