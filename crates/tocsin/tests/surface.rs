@@ -180,7 +180,7 @@ fn answers_are_those_of_prometheus() {
         "/api/v1/status/config",
         "/api/v1/status/tsdb",
         "/api/v1/alertmanagers",
-        "/api/v1/targets/metadata?metric=node_load1",
+        "/api/v1/targets/metadata?metric=node_load1&match_target=%7Bjob%3D%22node%22%7D",
     ] {
         let (theirs, ours) = both(path);
         check_same(path, &theirs, &ours, shape);
