@@ -43,6 +43,9 @@ pub enum Failure {
     /// 409: not in this state.
     #[error("{0}")]
     Conflict(String),
+    /// 413: a part of the request is larger than is taken.
+    #[error("{0}")]
+    TooLarge(String),
     /// 429: a bound is reached; try again later.
     #[error("{0}")]
     Full(String),

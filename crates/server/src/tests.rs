@@ -320,6 +320,7 @@ async fn a_failure_becomes_its_code() {
         (Failure::Forbidden(text()), 403),
         (Failure::NotFound(text()), 404),
         (Failure::Conflict(text()), 409),
+        (Failure::TooLarge(text()), 413),
         (Failure::Full(text()), 429),
         (Failure::Unavailable(text()), 503),
         (Failure::Internal(text()), 500),

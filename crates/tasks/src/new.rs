@@ -96,6 +96,16 @@ pub enum Refusal {
         /// What could be.
         known: String,
     },
+    /// A field holds more than is taken.
+    #[error("{field}: has about {bytes} bytes, more than the {max} taken")]
+    TooLarge {
+        /// Which field.
+        field: String,
+        /// About how much it holds.
+        bytes: usize,
+        /// The bound.
+        max: usize,
+    },
     /// The queue holds as many runs as it may.
     #[error("the queue holds {max} runs already; try again when some are done")]
     Full {

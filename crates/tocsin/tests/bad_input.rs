@@ -126,6 +126,7 @@ fn a_bad_request_is_refused_with_the_reason() {
     let tocsin = Tocsin::start(&[], &[]);
     let url = |path: &str| format!("{}{path}", tocsin.url);
     let huge = format!("{{\"kind\":\"noop\",\"args\":{{\"x\":\"{}\"}}}}", "x".repeat(11 << 20));
+    let huge_args = format!("{{\"kind\":\"noop\",\"args\":{{\"x\":\"{}\"}}}}", "x".repeat(300 << 10));
     for (what, path, body, want) in [
         ("broken JSON", "/tasks", "{\"kind\": ", 400..=422),
         ("no key that chooses", "/tasks", "{}", 422..=422),
@@ -150,6 +151,7 @@ fn a_bad_request_is_refused_with_the_reason() {
             400..=422,
         ),
         ("a payload over the limit", "/tasks", huge.as_str(), 413..=413),
+        ("arguments over the limit", "/tasks", &huge_args, 413..=413),
         ("broken JSON from a worker", "/v1/work", "[", 400..=400),
         ("broken alerts", "/api/v2/alerts", "{\"labels\":", 400..=400),
     ] {

@@ -245,9 +245,7 @@ impl Queue {
     fn check_args(&self, field: &str, args: &Value) -> Result<(), Refusal> {
         let max = self.settings.args_bytes_max;
         match json_size(args) {
-            size if size > max => {
-                Err(Refusal::invalid(field, format!("has about {size} bytes, more than the {max} taken")))
-            }
+            bytes if bytes > max => Err(Refusal::TooLarge { field: field.to_owned(), bytes, max }),
             _ => Ok(()),
         }
     }

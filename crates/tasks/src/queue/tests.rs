@@ -364,7 +364,11 @@ fn refuses_with_the_field() {
         (TaskSpec { kind: "page".to_owned(), ..noop() }, "kind"),
     ] {
         match bench.submit(NewTask::Plain(spec, Duration::ZERO)) {
-            Err(Refusal::Invalid { field: got, .. } | Refusal::UnknownKind { field: got, .. }) => {
+            Err(
+                Refusal::Invalid { field: got, .. }
+                | Refusal::UnknownKind { field: got, .. }
+                | Refusal::TooLarge { field: got, .. },
+            ) => {
                 assert_eq!(got, field);
             }
             other => panic!("{field}: {other:?}"),

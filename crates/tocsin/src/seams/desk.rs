@@ -213,6 +213,7 @@ fn refusal(why: Refusal) -> Failure {
         Refusal::UnknownKind { field, kind, known } => {
             Failure::Value { field, what: format!("nobody can do work of kind {kind:?}; known: {known}") }
         }
+        Refusal::TooLarge { .. } => Failure::TooLarge(text),
         Refusal::Full { .. } => Failure::Full(text),
         Refusal::NotLive(_) => Failure::NotFound(text),
         Refusal::NotApplicable(_) => Failure::Conflict(text),
