@@ -1,6 +1,6 @@
 //! How the queue is, for screens, health and metrics. Cheap: nothing here walks over the runs.
 
-use super::Queue;
+use super::{BUILTIN_WORKER, Queue};
 use super::index::STATES;
 use crate::{RunState, Totals};
 use model::{Class, Timestamp};
@@ -48,6 +48,8 @@ pub struct WorkerView {
     pub running: usize,
     /// Runs that it could take besides, as it last said.
     pub slots_free: u32,
+    /// Whether it has slots for users' runs, besides those kept for pages and runbook steps.
+    pub for_users: bool,
     /// Attempts that it ended.
     pub processed: u64,
 }
@@ -81,15 +83,21 @@ impl Queue {
         let mut views: Vec<WorkerView> = self
             .workers
             .values()
-            .map(|worker| WorkerView {
-                id: worker.row.id.clone(),
-                labels: worker.row.labels.clone(),
-                kinds: worker.row.kinds.clone(),
-                last_seen: worker.row.last_seen,
-                alive: now.since(worker.row.last_seen) <= silence,
-                running: self.index.held(&worker.row.id).map_or(0, |held| held.len()),
-                slots_free: worker.slots_free,
-                processed: worker.row.processed,
+            .map(|worker| {
+                let running = self.index.held(&worker.row.id).map_or(0, |held| held.len());
+                let slots = running.saturating_add(worker.slots_free as usize);
+                let ours = worker.row.id.starts_with(BUILTIN_WORKER);
+                WorkerView {
+                    id: worker.row.id.clone(),
+                    labels: worker.row.labels.clone(),
+                    kinds: worker.row.kinds.clone(),
+                    last_seen: worker.row.last_seen,
+                    alive: now.since(worker.row.last_seen) <= silence,
+                    running,
+                    slots_free: worker.slots_free,
+                    for_users: !ours || slots > self.settings.page_slots as usize,
+                    processed: worker.row.processed,
+                }
             })
             .collect();
         views.sort_by(|a, b| a.id.cmp(&b.id));

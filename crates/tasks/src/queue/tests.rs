@@ -388,7 +388,12 @@ fn pages_have_slots_and_only_ours_takes_them() {
     for _ in 0..20 {
         bench.plain(noop());
     }
+    let mut pages_only = ask(BUILTIN_WORKER, 10);
+    pages_only.worker.slots_free = 4;
+    bench.work(pages_only);
+    assert!(!bench.queue.workers(bench.now)[0].for_users, "it has slots for pages only");
     assert_eq!(bench.work(ask(BUILTIN_WORKER, 10)).runs.len(), 6, "four slots stay free for pages");
+    assert!(bench.queue.workers(bench.now)[0].for_users);
     let page = TaskSpec::new("page", json!({"key": "k"}));
     bench.queue.submit_page(page, Vec::new(), Duration::from_secs(5), bench.now, &mut bench.out);
     assert!(bench.work(ask("w", 10)).runs.iter().all(|claim| claim.kind == "noop"));

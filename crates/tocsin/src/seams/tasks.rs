@@ -7,13 +7,16 @@ use serde_json::{Value, json};
 use server::{
     Failure,
     views::{
-        PageOf, PlainTask, QueueStats, RunFilter, RunView, ScheduledTask, Sla, TaskFilter, TaskForm, TaskView,
-        TypedTask, WaitingKind, WaitingView, WorkerView,
+        PageOf, PlainTask, QueueStats, RunFilter, RunView, ScheduledTask, Sla, TaskFilter, TaskForm,
+        TaskView, TypedTask, WaitingKind, WaitingView, WorkerView,
     },
 };
 use std::{sync::Arc, time::Duration};
 use store::{Reader, RunRow, TaskRow};
 use tasks::{Form, Run, RunId, RunState, Task, TaskId, backoff_str};
+
+/// The queue's figures are left out after this long.
+const ANSWER_MAX: Duration = Duration::from_secs(3);
 
 /// Tasks as the server sees them.
 pub struct Tasks {
@@ -38,13 +41,17 @@ pub async fn ask<T: Send + 'static>(
 }
 
 /// A task right after it was taken: from the decision if that has it, else from the store.
-pub async fn view_after_submit(reader: &Arc<Reader>, submitted: &tasks::Submitted) -> Result<TaskView, Failure> {
+pub async fn view_after_submit(
+    reader: &Arc<Reader>,
+    submitted: &tasks::Submitted,
+) -> Result<TaskView, Failure> {
     let id = submitted.task_id;
     if let (false, Some(task)) = (submitted.duplicate, &submitted.task) {
         return Ok(fresh_view(task, submitted.available));
     }
     let row = ask(reader, move |reader| reader.task(id)).await?;
-    row.map(task_view).ok_or_else(|| Failure::Internal(format!("task {id} holds a dedupe key and is not stored")))
+    row.map(task_view)
+        .ok_or_else(|| Failure::Internal(format!("task {id} holds a dedupe key and is not stored")))
 }
 
 impl server::Tasks for Tasks {
@@ -99,7 +106,9 @@ impl server::Tasks for Tasks {
 
     fn queue(&self) -> BoxFuture<'_, QueueStats> {
         Box::pin(async {
-            let Ok(counts) = self.core.call(|core, _, now| core.queue.counts(now)).await else {
+            // Who asks for health must not wait for deciders that are stuck: that check is another's.
+            let asked = self.core.call(|core, _, now| core.queue.counts(now));
+            let Ok(Ok(counts)) = tokio::time::timeout(ANSWER_MAX, asked).await else {
                 return QueueStats::default();
             };
             QueueStats {
@@ -115,7 +124,9 @@ impl server::Tasks for Tasks {
 
     fn by_state(&self) -> BoxFuture<'_, Vec<(RunState, u64)>> {
         Box::pin(async {
-            let Ok(counts) = self.core.call(|core, _, now| core.queue.counts(now)).await else { return Vec::new() };
+            let Ok(counts) = self.core.call(|core, _, now| core.queue.counts(now)).await else {
+                return Vec::new();
+            };
             let live = counts.users.iter().filter(|(state, _)| !state.is_final());
             let ended = [
                 (RunState::Completed, counts.totals.completed),
@@ -164,7 +175,9 @@ fn waiting(row: RunRow) -> Option<WaitingView> {
     let (kind, title) = match row.run.class {
         model::Class::Page => (WaitingKind::Undelivered, "A page reached nobody".to_owned()),
         model::Class::Runbook => return None,
-        model::Class::User if row.title.is_empty() => (WaitingKind::Dead, format!("{} was given up", row.kind)),
+        model::Class::User if row.title.is_empty() => {
+            (WaitingKind::Dead, format!("{} was given up", row.kind))
+        }
         model::Class::User => (WaitingKind::Dead, format!("{} was given up", row.title)),
     };
     Some(WaitingView {
@@ -236,10 +249,7 @@ fn form(task: &Task) -> TaskForm {
                 payload: (*task.args).clone(),
                 priority: typed.urgency.as_str().to_owned(),
                 source: typed.source.clone(),
-                sla: typed
-                    .sla
-                    .as_ref()
-                    .map(|sla| Sla { target: sla.target.clone(), deadline: sla.deadline }),
+                sla: typed.sla.as_ref().map(|sla| Sla { target: sla.target.clone(), deadline: sla.deadline }),
                 metadata: typed.metadata.clone(),
             },
             agent: task.agent.as_deref().unwrap_or_default().to_owned(),

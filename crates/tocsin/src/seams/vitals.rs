@@ -14,8 +14,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A decider's turn older than this means its thread is stuck.
-const TURN_LATE: Duration = Duration::from_secs(30);
+/// Deciders that do not answer within this are stuck; less than the patience of who asks for health.
+const TURN_LATE: Duration = Duration::from_secs(5);
 /// Work due for longer than this without a worker is worth a look.
 const NO_WORKER: Duration = Duration::from_secs(120);
 /// A schedule may be this late.
@@ -152,7 +152,9 @@ impl Vitals {
     async fn workers(&self) -> Check {
         let begun = Instant::now();
         let asked = self.core.call(|core, _, now| {
-            (core.queue.counts(now), core.queue.workers(now).iter().filter(|worker| worker.alive).count())
+            let workers = core.queue.workers(now);
+            let alive = workers.iter().filter(|worker| worker.alive && worker.for_users).count();
+            (core.queue.counts(now), alive)
         });
         let Ok(Ok((counts, alive))) = tokio::time::timeout(TURN_LATE, asked).await else {
             return check("workers", HealthStatus::Unhealthy, "the deciders do not answer".to_owned(), begun);
