@@ -42,6 +42,8 @@ pub fn run(args: &cli::Serve) -> Result<ExitCode> {
         file: loaded.log.file.clone(),
     })
     .context("cannot open the log")?;
+    tracing::info!(event = "logging_configured", "Logging configured");
+    tracing::info!(event = "app_starting", version = env!("CARGO_PKG_VERSION"), "Starting");
     for (file, problem) in &loaded.findings.problems {
         tracing::warn!(event = "config_finding", "{file}:{problem}");
     }

@@ -21,7 +21,7 @@ pub use writer::{Counts as WriterCounts, start as start_writer};
 
 use alerts::Alerts;
 use arrivals::Arrived;
-use model::{Clock, Labels, Timestamp};
+use model::{Alert, Clock, Labels, Timestamp};
 use parked::Parked;
 use promql::Expr;
 use rules::{Due, GroupId, RuleId, Rules, Trigger};
@@ -319,9 +319,36 @@ impl Core {
     ) -> Vec<(Labels, f64)> {
         batch.changes.rules.extend(decided.changes);
         if !decided.alerts.is_empty() {
-            self.alerts.receive(decided.alerts, now, &mut batch.changes.alerts);
+            self.take_alerts(decided.alerts, batch, now);
         }
         decided.samples
+    }
+
+    /// Routes alerts of rules or clients. Returns how many were refused because there are too many already.
+    pub fn take_alerts(&mut self, alerts: Vec<Alert>, batch: &mut Batch, now: Timestamp) -> usize {
+        for alert in &alerts {
+            let severity = alert.labels.get("severity").unwrap_or("");
+            match (self.alerts.fires(&alert.labels, now), alert.is_resolved(now)) {
+                (false, false) => tracing::info!(
+                    event = "alert_triggered",
+                    alert_name = alert.name(),
+                    severity,
+                    labels = %alert.labels,
+                    "Alert {} fires",
+                    alert.name()
+                ),
+                (true, true) => tracing::info!(
+                    event = "alert_resolved",
+                    alert_name = alert.name(),
+                    severity,
+                    labels = %alert.labels,
+                    "Alert {} has ended",
+                    alert.name()
+                ),
+                _ => {}
+            }
+        }
+        self.alerts.receive(alerts, now, &mut batch.changes.alerts)
     }
 
     /// Takes what rules decided by merely starting or being replaced, and what fires under them now.
