@@ -51,6 +51,11 @@ fn report(wanted: &Wanted, found: Found) -> Value {
             format!("{name} runs ({}); who listens on port {port} is not ours to see", pids(&mine))
         } else if mine.is_empty() {
             format!("no process named {name} for port {port}; nothing listens there")
+        } else if mine.iter().all(|p| p.listens.is_none()) {
+            let who = pids(&mine);
+            format!(
+                "no process listens on port {port}; {name} runs ({who}), for which ports is not ours to see"
+            )
         } else {
             format!("{name} runs ({}), but nothing listens on port {port}", pids(&mine))
         };
@@ -140,7 +145,9 @@ mod tests {
         let hung = vec![seen(5, 1, Some(&[]))];
         check(hung, false, true, "redis-server runs (pid 5), but nothing listens on port 6379");
         let strangers = || vec![seen(5, 1, None)];
-        check(strangers(), false, true, "redis-server runs (pid 5), but nothing listens on port 6379");
+        let unseen =
+            "no process listens on port 6379; redis-server runs (pid 5), for which ports is not ours to see";
+        check(strangers(), false, true, unseen);
         check(
             strangers(),
             true,
