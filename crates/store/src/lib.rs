@@ -10,7 +10,7 @@ mod rows;
 pub mod sqlite;
 
 pub use changes::{Changes, Loaded, Receipt};
-pub use reader::{Page, Reader, RunFilter, RunRow, RunStats, TaskFilter, TaskRow};
+pub use reader::{DeliveredPage, Page, Reader, RunFilter, RunRow, RunStats, TaskFilter, TaskRow};
 pub use sqlite::Sqlite;
 
 use model::Timestamp;

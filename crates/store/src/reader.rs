@@ -89,6 +89,17 @@ pub struct RunFilter {
     pub offset: u64,
 }
 
+/// A page that a receiver took.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeliveredPage {
+    /// Its run.
+    pub run_id: RunId,
+    /// What it said.
+    pub args: serde_json::Value,
+    /// When it was taken.
+    pub at: Timestamp,
+}
+
 /// How the runs of a time went.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct RunStats {
@@ -191,6 +202,24 @@ impl Reader {
             let items = many(connection, &sql, clauses.page(filter.limit, filter.offset), run_row)?;
             Ok(Page { items, total })
         })
+    }
+
+    /// The latest `limit` pages that were delivered, oldest first.
+    pub fn pages_delivered(&self, limit: u64) -> Result<Vec<DeliveredPage>, Error> {
+        let sql = "SELECT task_run.id, coalesce(task_run.args, task.payload), task_run.finished_at \
+                   FROM task_run JOIN task ON task.id = task_run.task_id \
+                   WHERE task_run.class = 'page' AND task_run.state = 'completed' \
+                   ORDER BY task_run.created_at DESC LIMIT ?1";
+        let mut pages = self.read("pages", |connection| {
+            many(connection, sql, [Sql::from(i64::try_from(limit).unwrap_or(i64::MAX))], |row| {
+                let (id, at): (String, i64) = (row.get(0)?, row.get(2)?);
+                let args = rows::json(&id, "task_run", row.get(1)?)?;
+                let run_id = RunId::parse(&id);
+                Ok(run_id.map(|run_id| DeliveredPage { run_id, args, at: Timestamp::from_millis(at) }))
+            })
+        })?;
+        pages.reverse();
+        Ok(pages.into_iter().flatten().collect())
     }
 
     /// How runs made since `since` went: of one task, or of all users' tasks.

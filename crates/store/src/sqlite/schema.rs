@@ -71,6 +71,7 @@ CREATE TABLE task_run (
 CREATE INDEX task_run_task ON task_run (task_id) WHERE task_id <> id;
 CREATE INDEX task_run_live ON task_run (finished_at) WHERE finished_at IS NULL;
 CREATE INDEX task_run_parent ON task_run (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX task_run_page ON task_run (created_at) WHERE class = 'page';
 
 CREATE TABLE task_step (
     run_id TEXT NOT NULL,

@@ -172,6 +172,40 @@ fn a_completion_is_known_after_a_restart() {
 }
 
 #[test]
+fn delivered_pages_come_back_oldest_first() {
+    let mut fixture = Fixture::new();
+    for (secs, key, amended) in
+        [(0, "a", None), (10, "b", Some(json!({"key": "b", "cause": "found"}))), (20, "c", None)]
+    {
+        let mut out = Vec::new();
+        let page = TaskSpec { class: Class::Page, ..TaskSpec::new("page", json!({"key": key})) };
+        let id = fixture.queue.submit_page(page, Vec::new(), Duration::from_secs(5), at(secs), &mut out);
+        if let Some(args) = amended {
+            fixture.queue.amend_args(id, args, &mut out);
+        }
+        fixture.commit(out);
+        let claims = fixture.work(worker("builtin", 1), secs + 1).runs;
+        let outcome = Outcome::Done(json!(null));
+        let mut done = worker("builtin", 0);
+        done.complete =
+            claims.iter().map(|c| Completion { token: c.token, outcome: outcome.clone() }).collect();
+        // The last one is still on its way.
+        if key != "c" {
+            fixture.work(done, secs + 2);
+        }
+    }
+    fixture.submit(plain("noop"));
+    let reader = Reader::open(&fixture.path()).unwrap();
+    let read = |limit| {
+        let pages = reader.pages_delivered(limit).unwrap();
+        pages.into_iter().map(|page| (page.args, page.at)).collect::<Vec<_>>()
+    };
+    let b = (json!({"key": "b", "cause": "found"}), at(12));
+    assert_eq!(read(10), [(json!({"key": "a"}), at(2)), b.clone()]);
+    assert_eq!(read(1), [b]);
+}
+
+#[test]
 fn the_reader_sees_what_was_committed() {
     let mut fixture = Fixture::new();
     let (a, b) = (fixture.submit(plain("noop")), fixture.submit(typed()));

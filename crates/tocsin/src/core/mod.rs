@@ -16,7 +16,7 @@ pub use arrivals::Arrivals;
 pub use batch::Batch;
 pub use evaluator::{Evaluator, Job, queue as evaluation_queue};
 pub use handle::{Event, Handle, QUEUE_MAX, Stopped};
-pub use pages::{Pages, Told};
+pub use pages::{Pages, SENT_MAX, Told};
 pub use writer::{Counts as WriterCounts, start as start_writer};
 
 use alerts::Alerts;

@@ -22,7 +22,7 @@ const PAGE_RETRIES: u32 = 120;
 /// The longest one try to deliver may take.
 const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Delivered pages remembered for late findings; the oldest is forgotten.
-const SENT_MAX: usize = 256;
+pub const SENT_MAX: usize = 256;
 /// Alerts whose last page is remembered for the screen; beyond it nothing is remembered.
 const TOLD_MAX: usize = 10_000;
 
@@ -57,6 +57,15 @@ impl Pages {
             Some((run.id, notify::page_from_json(args)?))
         });
         Pages { live: live.collect(), ..Pages::default() }
+    }
+
+    /// Takes over pages that were delivered before the process ended, oldest first.
+    pub fn remember(&mut self, delivered: Vec<store::DeliveredPage>) {
+        for store::DeliveredPage { run_id, args, at } in delivered {
+            if let Some(page) = notify::page_from_json(&args) {
+                self.delivered(run_id, page, at);
+            }
+        }
     }
 
     /// What the last page about an alert said.

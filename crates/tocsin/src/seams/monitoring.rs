@@ -100,7 +100,12 @@ impl server::Monitoring for Monitoring {
 
 fn told(core: &crate::core::Core, view: alerts::AlertView) -> AlertView {
     AlertView {
-        diagnosis: core.pages.told(&view.alert.labels).map(diagnosis),
+        // A page about an earlier time that it fired says nothing about now.
+        diagnosis: core
+            .pages
+            .told(&view.alert.labels)
+            .filter(|told| told.at >= view.alert.starts_at)
+            .map(diagnosis),
         state: match view.state {
             alerts::AlertState::Unprocessed => AlertState::Unprocessed,
             alerts::AlertState::Active => AlertState::Active,

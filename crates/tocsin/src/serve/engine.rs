@@ -34,6 +34,7 @@ pub struct Stores {
     pub reader: Arc<Reader>,
     journal: Sqlite,
     state: store::Loaded,
+    pages: Vec<store::DeliveredPage>,
 }
 
 impl Stores {
@@ -43,7 +44,8 @@ impl Stores {
         let mut journal = Sqlite::open(&data.join("tocsin.db")).context("cannot open the store")?;
         let reader = Arc::new(Reader::open(journal.path())?);
         let state = journal.load().context("cannot load the state")?;
-        Ok(Stores { db, reader, journal, state })
+        let pages = reader.pages_delivered(core::SENT_MAX as u64).context("cannot load the latest pages")?;
+        Ok(Stores { db, reader, journal, state, pages })
     }
 }
 
@@ -114,8 +116,8 @@ impl Engine {
         process: &Arc<Process>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Engine> {
-        let Stores { db, journal, state, .. } = stores;
-        let (deciders, first) = deciders(state, loaded, external_url, outgoing, &db, clock.as_ref())?;
+        let Stores { db, journal, state, pages, .. } = stores;
+        let (deciders, first) = deciders(state, pages, loaded, external_url, outgoing, &db, clock.as_ref())?;
         let (sender, incoming) = mpsc::channel(core::QUEUE_MAX);
         let arrivals = Arc::new(Arrivals::default());
         let handle = Handle::new(sender, arrivals.clone());
@@ -154,6 +156,7 @@ impl Engine {
 /// The deciders as they start, and what the rules decided by merely starting.
 fn deciders(
     state: store::Loaded,
+    delivered: Vec<store::DeliveredPage>,
     loaded: &Loaded,
     external_url: &str,
     outgoing: &Outgoing,
@@ -165,7 +168,8 @@ fn deciders(
     let (mut rules, first) = rules::Rules::new(loaded.rule_groups.clone(), settings, state.rules, now);
     rules.born(db.live().iter().map(|(id, labels)| (*id, labels)));
     let routing = alerts::Config { external_url: external_url.to_owned(), ..loaded.alerts.clone() };
-    let pages = Pages::restore(&state.tasks);
+    let mut pages = Pages::restore(&state.tasks);
+    pages.remember(delivered);
     let defaults = tasks::Settings::default();
     let settings = tasks::Settings {
         lease: settings::lease()?,
