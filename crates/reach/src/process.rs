@@ -3,7 +3,7 @@
 
 use crate::Error;
 use procfs::process::{FDTarget, Process as Proc};
-use std::collections::HashMap;
+use std::{collections::HashMap, path::PathBuf};
 
 /// A running process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Process {
     pub started_secs: u64,
     /// The TCP ports it listens on; `None` where its sockets are not ours to see.
     pub listens: Option<Vec<u16>>,
+    /// Whether it is in our network; a container's processes mostly are not, and their ports are not ours.
+    pub in_our_network: bool,
 }
 
 /// The longest command line shown.
@@ -100,7 +102,17 @@ fn look(process: &Proc, wanted: &Wanted, sockets: &HashMap<u64, u16>, boot: u64)
         rss_bytes: stat.rss.saturating_mul(procfs::page_size()),
         started_secs: boot + stat.starttime / procfs::ticks_per_second(),
         listens,
+        in_our_network: network(process.pid).is_none_or(|theirs| Some(theirs) == network(own_pid())),
     })
+}
+
+/// The network that a process is in, as the kernel names it; `None` where that is not ours to see.
+fn network(pid: i32) -> Option<PathBuf> {
+    std::fs::read_link(format!("/proc/{pid}/ns/net")).ok()
+}
+
+fn own_pid() -> i32 {
+    i32::try_from(std::process::id()).unwrap_or_default()
 }
 
 fn has_name(process: &Proc, comm: &str, words: &[String], name: &str) -> bool {

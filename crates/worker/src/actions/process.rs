@@ -37,7 +37,9 @@ fn report(wanted: &Wanted, found: Found) -> Value {
     let mut mine: Vec<&Seen> = processes.iter().collect();
     let mut others = 0;
     if let (Some(name), Some(port)) = (&wanted.name, wanted.port) {
-        let elsewhere = |p: &Seen| p.listens.as_ref().is_some_and(|l| !l.is_empty() && !l.contains(&port));
+        let elsewhere = |p: &Seen| {
+            !p.in_our_network || p.listens.as_ref().is_some_and(|l| !l.is_empty() && !l.contains(&port))
+        };
         let others_pids: Vec<i32> = processes.iter().filter(|p| elsewhere(p)).map(|p| p.pid).collect();
         // Children of another instance are its own.
         mine.retain(|p| !elsewhere(p) && !others_pids.contains(&p.parent));
@@ -120,6 +122,7 @@ mod tests {
             rss_bytes: 1,
             started_secs: 1,
             listens: listens.map(<[u16]>::to_vec),
+            in_our_network: true,
         }
     }
 
@@ -142,6 +145,10 @@ mod tests {
         let other = || vec![seen(5, 1, Some(&[6380])), seen(6, 5, Some(&[]))];
         check(other(), false, false, "no process named redis-server for port 6379; nothing listens there");
         check(other(), true, false, "no process named redis-server, but something listens on port 6379");
+        let mut contained = seen(5, 1, Some(&[]));
+        contained.in_our_network = false;
+        let gone = "no process named redis-server for port 6379; nothing listens there";
+        check(vec![contained, seen(6, 5, Some(&[]))], false, false, gone);
         let hung = vec![seen(5, 1, Some(&[]))];
         check(hung, false, true, "redis-server runs (pid 5), but nothing listens on port 6379");
         let strangers = || vec![seen(5, 1, None)];
