@@ -48,9 +48,17 @@ pub fn services() -> Vec<Found> {
     let answers = |(port, service): &(u16, Service)| match service {
         Service::Redis => begins(*port, b"PING\r\n", &[b"+PONG", b"-NOAUTH", b"-DENIED"]),
         Service::Postgres => begins(*port, &[0, 0, 0, 8, 4, 210, 22, 47], &[b"N", b"S"]),
-        Service::Exporter(_) => begins(*port, b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n", &[b"HTTP/1.0 200", b"HTTP/1.1 200"]),
+        Service::Exporter(_) => begins(
+            *port,
+            b"GET /metrics HTTP/1.0\r\nHost: localhost\r\n\r\n",
+            &[b"HTTP/1.0 200", b"HTTP/1.1 200"],
+        ),
     };
-    PLACES.iter().filter(|place| answers(place)).map(|(port, service)| Found { service: *service, port: *port }).collect()
+    PLACES
+        .iter()
+        .filter(|place| answers(place))
+        .map(|(port, service)| Found { service: *service, port: *port })
+        .collect()
 }
 
 fn begins(port: u16, ask: &[u8], answers: &[&[u8]]) -> bool {

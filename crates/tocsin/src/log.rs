@@ -156,7 +156,8 @@ impl Sink {
         match self {
             Sink::Stderr => io::stderr().write_all(line.as_bytes()),
             Sink::File { path, file } => {
-                let moved = std::fs::metadata(&*path).map(|meta| meta.ino()).ok() != file.metadata().map(|m| m.ino()).ok();
+                let moved = std::fs::metadata(&*path).map(|meta| meta.ino()).ok()
+                    != file.metadata().map(|m| m.ino()).ok();
                 if moved {
                     *file = open(path)?;
                 }

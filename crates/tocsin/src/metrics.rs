@@ -49,13 +49,22 @@ impl Registry {
                 let escaped = value.replace('\\', "\\\\").replace('\n', "\\n").replace('"', "\\\"");
                 let _ = write!(text, "{}{label}=\"{escaped}\"", if i == 0 { '{' } else { ',' });
             }
-            let _ = writeln!(text, "{} {}", if labels.is_empty() { "" } else { "}" }, promql::format_value(value));
+            let _ = writeln!(
+                text,
+                "{} {}",
+                if labels.is_empty() { "" } else { "}" },
+                promql::format_value(value)
+            );
         });
         families.into_values().collect()
     }
 
     /// Appends everything at `now` as the job `tocsin`.
-    pub fn write_to(&self, series: &dyn Ingest, now: Timestamp) -> Result<model::Committed, model::QueryError> {
+    pub fn write_to(
+        &self,
+        series: &dyn Ingest,
+        now: Timestamp,
+    ) -> Result<model::Committed, model::QueryError> {
         let mut batch = series.appender();
         self.gather(&mut |name, labels, value| {
             let own = [(METRIC_NAME, name), (JOB, "tocsin"), ("instance", "self")];

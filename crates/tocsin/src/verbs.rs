@@ -107,7 +107,8 @@ pub fn promqltest(args: &cli::Promqltest) -> Result<ExitCode> {
     let (mut passed, mut failed, mut skipped) = (0, 0, 0);
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     for path in scripts {
-        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let report = testscript::run(&text, &mut new_store);
         println!(
             "{}: {} passed, {} failed, {} skipped",
@@ -138,7 +139,8 @@ fn collect_scripts(path: &Path, into: &mut Vec<PathBuf>) -> std::io::Result<()> 
         into.push(path.to_owned());
         return Ok(());
     }
-    let mut inside: Vec<PathBuf> = std::fs::read_dir(path)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
+    let mut inside: Vec<PathBuf> =
+        std::fs::read_dir(path)?.map(|e| e.map(|e| e.path())).collect::<Result<_, _>>()?;
     inside.sort();
     for path in inside {
         if path.is_dir() || path.extension().is_some_and(|ending| ending == "test") {

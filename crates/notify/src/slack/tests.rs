@@ -67,11 +67,15 @@ fn settings_of_the_users_own() {
 fn text_from_alerts_calls_nobody() {
     let mut page = example();
     for alert in &mut page.alerts {
-        alert.annotations = alert.annotations.with("summary", "<!channel> <@U1> <https://x|link> a < b <javascript:x|y> <");
+        alert.annotations =
+            alert.annotations.with("summary", "<!channel> <@U1> <https://x|link> a < b <javascript:x|y> <");
     }
     page.cause = "<!here> & more".to_owned();
     let got = message("text: '{{ .CommonAnnotations.summary }}'", &page);
-    assert_eq!(got["attachments"][0]["text"], "&lt;!channel> &lt;@U1> <https://x|link> a &lt; b &lt;javascript:x|y> &lt;");
+    assert_eq!(
+        got["attachments"][0]["text"],
+        "&lt;!channel> &lt;@U1> <https://x|link> a &lt; b &lt;javascript:x|y> &lt;"
+    );
     assert_eq!(got["attachments"][1]["title"], "&lt;!here&gt; &amp; more");
 }
 
@@ -83,5 +87,8 @@ fn a_template_that_fails_does_not_keep_the_page() {
     let alert = &got["attachments"][0];
     assert!(alert["title"].as_str().unwrap().starts_with("[FIRING:1] RedisDown"), "{alert}");
     assert!(alert["text"].as_str().unwrap().starts_with("the template of text failed: "), "{alert}");
-    assert!(alert["fields"][0]["value"].as_str().unwrap().starts_with("the template of fields failed: "), "{alert}");
+    assert!(
+        alert["fields"][0]["value"].as_str().unwrap().starts_with("the template of fields failed: "),
+        "{alert}"
+    );
 }

@@ -1,7 +1,7 @@
 //! How the queue is, for screens, health and metrics. Cheap: nothing here walks over the runs.
 
-use super::{BUILTIN_WORKER, Queue};
 use super::index::STATES;
+use super::{BUILTIN_WORKER, Queue};
 use crate::{RunState, Totals};
 use model::{Class, Timestamp};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};

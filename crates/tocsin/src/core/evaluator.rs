@@ -35,10 +35,26 @@ pub enum Job {
     Woken(Vec<(RuleId, Arc<Expr>)>),
 }
 
+/// What came of one evaluation.
+pub struct Evaluated {
+    /// Of which rule.
+    pub rule: RuleId,
+    /// For which instant.
+    pub at: Timestamp,
+    /// The vector, or why there is none.
+    pub result: Result<Vec<(Labels, f64)>, String>,
+    /// Why it was evaluated.
+    pub trigger: Trigger,
+    /// How long it took.
+    pub took: Duration,
+}
+
 /// What evaluating needs.
 pub struct Evaluator<S> {
     /// The series.
     pub series: Arc<S>,
+    /// The step of subqueries that name none.
+    pub subquery_step: Duration,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Whom to tell.
@@ -72,12 +88,9 @@ impl<S: Ingest + Querier + 'static> Evaluator<S> {
         rules: Vec<(RuleId, Arc<Expr>)>,
     ) -> Result<(), Stopped> {
         for (rule, expr) in rules {
-            let begun = Instant::now();
-            let result = self.evaluate(&expr, query_at);
-            let took = begun.elapsed();
-            let samples = self.core.decide(move |core, batch, now| {
-                core.decide_rule(rule, at, now, result, Trigger::Tick, took, batch)
-            })?;
+            let evaluated = self.evaluate(rule, &expr, at, query_at, Trigger::Tick);
+            let samples =
+                self.core.decide(move |core, batch, now| core.decide_rule(evaluated, batch, now))?;
             self.append(&samples, query_at);
         }
         self.core.decide(move |core, _, _| core.group_done(group))
@@ -86,22 +99,32 @@ impl<S: Ingest + Querier + 'static> Evaluator<S> {
     fn woken(&self, rules: Vec<(RuleId, Arc<Expr>)>) -> Result<(), Stopped> {
         for (rule, expr) in rules {
             let at = self.clock.now();
-            let begun = Instant::now();
-            let result = self.evaluate(&expr, at);
-            let took = begun.elapsed();
+            let evaluated = self.evaluate(rule, &expr, at, at, Trigger::Arrival);
             self.core.decide(move |core, batch, now| {
-                core.decide_rule(rule, at, now, result, Trigger::Arrival, took, batch);
+                core.decide_rule(evaluated, batch, now);
                 core.woken_done(rule);
             })?;
         }
         Ok(())
     }
 
-    fn evaluate(&self, expr: &Expr, at: Timestamp) -> Result<Vec<(Labels, f64)>, String> {
-        let options = Options { deadline: Some(Instant::now() + DEADLINE), ..Options::default() };
-        let answer =
-            promql::instant(expr, self.series.as_ref(), at, &options).map_err(|why| why.to_string())?;
-        rules::result_of(answer.value)
+    fn evaluate(
+        &self,
+        rule: RuleId,
+        expr: &Expr,
+        at: Timestamp,
+        query_at: Timestamp,
+        trigger: Trigger,
+    ) -> Evaluated {
+        let begun = Instant::now();
+        let options = Options {
+            deadline: Some(begun + DEADLINE),
+            subquery_step: self.subquery_step,
+            ..Options::default()
+        };
+        let answer = promql::instant(expr, self.series.as_ref(), query_at, &options);
+        let result = answer.map_err(|why| why.to_string()).and_then(|answer| rules::result_of(answer.value));
+        Evaluated { rule, at, result, trigger, took: begun.elapsed() }
     }
 
     fn append(&self, samples: &[(Labels, f64)], at: Timestamp) {

@@ -14,7 +14,7 @@ mod writer;
 
 pub use arrivals::Arrivals;
 pub use batch::Batch;
-pub use evaluator::{Evaluator, Job, queue as evaluation_queue};
+pub use evaluator::{Evaluated, Evaluator, Job, queue as evaluation_queue};
 pub use handle::{Event, Handle, QUEUE_MAX, Stopped};
 pub use pages::{Pages, SENT_MAX, Told};
 pub use writer::{Counts as WriterCounts, start as start_writer};
@@ -24,7 +24,7 @@ use arrivals::Arrived;
 use model::{Alert, Clock, Labels, Timestamp};
 use parked::Parked;
 use promql::Expr;
-use rules::{Due, GroupId, RuleId, Rules, Trigger};
+use rules::{Due, GroupId, RuleId, Rules};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, mpsc},
@@ -277,14 +277,11 @@ impl Core {
     /// Takes a rule's result; answers the samples to append.
     pub fn decide_rule(
         &mut self,
-        rule: RuleId,
-        at: Timestamp,
-        now: Timestamp,
-        result: Result<Vec<(Labels, f64)>, String>,
-        trigger: Trigger,
-        took: Duration,
+        evaluated: Evaluated,
         batch: &mut Batch,
+        now: Timestamp,
     ) -> Vec<(Labels, f64)> {
+        let Evaluated { rule, at, result, trigger, took } = evaluated;
         let template_query = self.template_query.clone();
         let decided = self.rules.decide(rule, at, now, result, trigger, &mut |expr| template_query(expr, at));
         self.rules.took(rule, took);

@@ -24,6 +24,8 @@ pub type RuleExprs = ArcSwap<BTreeMap<String, Vec<Arc<Expr>>>>;
 pub struct Series {
     /// The series.
     pub db: Db,
+    /// The step of subqueries that name none.
+    pub subquery_step: Duration,
     /// What alerts compare.
     pub rule_exprs: Arc<RuleExprs>,
 }
@@ -31,7 +33,7 @@ pub struct Series {
 impl server::Series for Series {
     fn instant(&self, what: &Instant) -> Result<QueryAnswer, QueryFailure> {
         let expr = parse(&what.query)?;
-        let options = options(what.timeout, what.lookback);
+        let options = Options { subquery_step: self.subquery_step, ..options(what.timeout, what.lookback) };
         promql::instant(&expr, &self.db, what.at, &options).map(answer).map_err(failure)
     }
 
@@ -43,7 +45,7 @@ impl server::Series for Series {
                 "a range query must be a scalar or an instant vector, not a {kind}"
             )));
         }
-        let options = options(what.timeout, what.lookback);
+        let options = Options { subquery_step: self.subquery_step, ..options(what.timeout, what.lookback) };
         promql::range(&expr, &self.db, what.from, what.to, what.step, &options).map(answer).map_err(failure)
     }
 

@@ -132,7 +132,12 @@ impl Engine {
         })?;
         let core = Core::new(deciders, evaluate::template_query(db.clone()), arrivals, jobs);
         let core_thread = start_core(core, clock.clone(), incoming, batches)?;
-        let evaluator = Evaluator { series: Arc::new(db), clock: clock.clone(), core: handle.clone() };
+        let evaluator = Evaluator {
+            series: Arc::new(db),
+            subquery_step: loaded.rules.evaluation_interval,
+            clock: clock.clone(),
+            core: handle.clone(),
+        };
         std::thread::Builder::new().name("rules".into()).spawn(move || evaluator.run(&evaluations))?;
         handle.call(move |core, batch, now| core.rules_replaced(first, batch, now)).await?;
         Ok(Engine { core: handle, writer, failed, threads: [core_thread, writer_thread] })

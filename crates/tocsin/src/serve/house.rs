@@ -98,7 +98,8 @@ impl House {
             clock: clock.clone(),
         });
         let limits = settings::limits(&loaded);
-        let front = Front { reloader: &reloader, registry: &registry, reader, http };
+        let subquery_step = loaded.rules.evaluation_interval;
+        let front = Front { subquery_step, reloader: &reloader, registry: &registry, reader, http };
         let app = front.app(auth, limits.clone());
         Ok(House { listeners, limits, app, engine, collector, pool, db, registry, reloader, process, clock })
     }
@@ -168,6 +169,7 @@ fn reached(stage: Stage, stopped: &watch::Receiver<Stage>) -> impl Future<Output
 
 /// What the HTTP side is built from.
 struct Front<'a> {
+    subquery_step: Duration,
     reloader: &'a Arc<Reloader>,
     registry: &'a Arc<Registry>,
     reader: Arc<store::Reader>,
@@ -180,6 +182,7 @@ impl Front<'_> {
         let reads = Reads {
             series: Arc::new(seams::Series {
                 db: self.reloader.db.clone(),
+                subquery_step: self.subquery_step,
                 rule_exprs: self.reloader.rule_exprs.clone(),
             }),
             monitoring: Arc::new(seams::Monitoring {

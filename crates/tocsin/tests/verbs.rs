@@ -1,0 +1,57 @@
+//! The verbs that people and probes type: `init` and `health`, with and without a server.
+
+mod support;
+
+use serde_json::Value;
+use std::{path::Path, process::Command};
+use support::Tocsin;
+
+/// Exit code and standard output of a verb, typed in `dir`.
+fn tocsin(dir: &Path, args: &[&str]) -> (Option<i32>, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tocsin"));
+    command.args(args).current_dir(dir).env("TOCSIN_DISCOVER", "off");
+    command.env_remove("TOCSIN_SERVER").env_remove("TOCSIN_KEY");
+    let done = command.output().expect("the program starts");
+    (done.status.code(), String::from_utf8_lossy(&done.stdout).into_owned())
+}
+
+#[test]
+fn init_writes_a_file_that_check_passes_and_leaves_an_existing_one_alone() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (code, said) = tocsin(dir.path(), &["init"]);
+    assert_eq!(code, Some(0), "{said}");
+    let written = std::fs::read_to_string(dir.path().join("tocsin.yml")).expect("the file");
+    assert_eq!(tocsin(dir.path(), &["check", "--strict", "config", "tocsin.yml"]), (Some(0), String::new()));
+    assert_eq!(tocsin(dir.path(), &["init"]).0, Some(1));
+    assert_eq!(std::fs::read_to_string(dir.path().join("tocsin.yml")).expect("the file"), written);
+}
+
+#[test]
+fn health_answers_with_and_without_a_server() {
+    let server = Tocsin::start(&["--auth", "required"], &[]);
+    let dir = server.dir.path();
+    let health = |args: &[&str]| tocsin(dir, &[&["health", "--server", &server.url], args].concat());
+    for (args, said) in [(&[][..], "healthy\n"), (&["--live"], "alive\n"), (&["--ready"], "ready\n")] {
+        assert_eq!(health(args), (Some(0), said.to_owned()), "{args:?}");
+    }
+    let well = |args: &[&str], check: &str| {
+        let (code, said) = health(&[args, &["--all", "--json"]].concat());
+        let said: Value = serde_json::from_str(&said).expect("JSON");
+        assert_eq!(code, Some(i32::from(said["healthy"] != true)));
+        assert_eq!(said["checks"].as_object().expect("checks").len(), 5);
+        said["checks"][check]["healthy"] == true
+    };
+    assert!(!well(&[], "query_performance"), "the query asks for a key");
+    assert!(well(&["--key", &server.key("user")], "query_performance"));
+    std::os::unix::fs::symlink(dir.join("data"), dir.join("tocsin-data")).expect("a link");
+    assert!(well(&[], "query_performance"), "the key of this machine is found");
+    assert!(!well(&["--key", "forged"], "query_performance"), "a key that was given is the only one");
+
+    let nobody = format!("http://127.0.0.1:{}", support::free_port());
+    for args in [&["--json"][..], &["--all", "--json"]] {
+        let (code, said) = tocsin(dir, &[&["health", "--server", &nobody], args].concat());
+        assert_eq!(code, Some(1));
+        assert!(serde_json::from_str::<Value>(&said).is_ok() && said.contains("refused"), "{said}");
+    }
+    assert_eq!(tocsin(dir, &["health", "--live", "--ready"]).0, Some(2), "one question at a time");
+}
