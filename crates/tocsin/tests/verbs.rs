@@ -1,4 +1,4 @@
-//! The verbs that people and probes type: `init` and `health`, with and without a server.
+//! The verbs that people and probes type, with and without a server: `init`, `health`, and `serve` with limits.
 
 mod support;
 
@@ -31,7 +31,8 @@ fn health_answers_with_and_without_a_server() {
     let server = Tocsin::start(&["--auth", "required"], &[]);
     let dir = server.dir.path();
     let health = |args: &[&str]| tocsin(dir, &[&["health", "--server", &server.url], args].concat());
-    for (args, said) in [(&[][..], "healthy\n"), (&["--live"], "alive\n"), (&["--ready"], "ready\n")] {
+    assert_eq!(health(&[]).0, Some(0));
+    for (args, said) in [(&["--live"][..], "alive\n"), (&["--ready"], "ready\n")] {
         assert_eq!(health(args), (Some(0), said.to_owned()), "{args:?}");
     }
     let well = |args: &[&str], check: &str| {
@@ -54,4 +55,18 @@ fn health_answers_with_and_without_a_server() {
         assert!(serde_json::from_str::<Value>(&said).is_ok() && said.contains("refused"), "{said}");
     }
     assert_eq!(tocsin(dir, &["health", "--live", "--ready"]).0, Some(2), "one question at a time");
+}
+
+#[test]
+fn a_limit_in_the_file_holds() {
+    let mut server = Tocsin::prepare(&[], &[]);
+    let file = server.dir.path().join("tocsin.yml");
+    std::fs::write(&file, "limits: {query_samples_max: 2}\n").expect("our own directory");
+    server.add_args(&["--config", file.to_str().expect("a plain path")]);
+    server.start_again();
+    let own = || server.query("count(tocsin_build_info)");
+    support::eventually("our own series", std::time::Duration::from_secs(30), own);
+    let reply = server.get("/api/v1/query?query=%7B__name__%3D~%22.%2B%22%7D");
+    assert_eq!(reply.status, 422, "{}", reply.body);
+    assert!(reply.body.contains("too many samples"), "{}", reply.body);
 }

@@ -28,12 +28,14 @@ pub struct Series {
     pub subquery_step: Duration,
     /// What alerts compare.
     pub rule_exprs: Arc<RuleExprs>,
+    /// Samples that one expression may load.
+    pub samples_max: usize,
 }
 
 impl server::Series for Series {
     fn instant(&self, what: &Instant) -> Result<QueryAnswer, QueryFailure> {
         let expr = parse(&what.query)?;
-        let options = Options { subquery_step: self.subquery_step, ..options(what.timeout, what.lookback) };
+        let options = self.options(what.timeout, what.lookback);
         promql::instant(&expr, &self.db, what.at, &options).map(answer).map_err(failure)
     }
 
@@ -45,7 +47,7 @@ impl server::Series for Series {
                 "a range query must be a scalar or an instant vector, not a {kind}"
             )));
         }
-        let options = Options { subquery_step: self.subquery_step, ..options(what.timeout, what.lookback) };
+        let options = self.options(what.timeout, what.lookback);
         promql::range(&expr, &self.db, what.from, what.to, what.step, &options).map(answer).map_err(failure)
     }
 
@@ -71,7 +73,7 @@ impl server::Series for Series {
         exprs.get(alert.alert.name())?.iter().find_map(|expr| {
             let (number, threshold) = comparison(expr)?;
             let step = to.since(from) / u32::try_from(points.max(1)).ok()?;
-            let options = options(Duration::from_millis(500), None);
+            let options = self.options(Duration::from_millis(500), None);
             let answer =
                 promql::range(number, &self.db, from, to, step.max(Duration::from_secs(1)), &options).ok()?;
             let Value::Matrix(all) = answer.value else { return None };
@@ -100,12 +102,16 @@ fn parse(text: &str) -> Result<Expr, QueryFailure> {
     promql::parse(text).map_err(|why| QueryFailure::Parse(why.to_string()))
 }
 
-fn options(timeout: Duration, lookback: Option<Duration>) -> Options {
-    let defaults = Options::default();
-    Options {
-        deadline: Some(std::time::Instant::now() + timeout),
-        lookback: lookback.unwrap_or(defaults.lookback),
-        ..defaults
+impl Series {
+    fn options(&self, timeout: Duration, lookback: Option<Duration>) -> Options {
+        let defaults = Options::default();
+        Options {
+            deadline: Some(std::time::Instant::now() + timeout),
+            lookback: lookback.unwrap_or(defaults.lookback),
+            samples_max: self.samples_max,
+            subquery_step: self.subquery_step,
+            ..defaults
+        }
     }
 }
 

@@ -99,7 +99,15 @@ impl House {
         });
         let limits = settings::limits(&loaded);
         let subquery_step = loaded.rules.evaluation_interval;
-        let front = Front { subquery_step, reloader: &reloader, registry: &registry, reader, http };
+        let query_samples_max = loaded.limits.query_samples_max;
+        let front = Front {
+            subquery_step,
+            query_samples_max,
+            reloader: &reloader,
+            registry: &registry,
+            reader,
+            http,
+        };
         let app = front.app(auth, limits.clone());
         Ok(House { listeners, limits, app, engine, collector, pool, db, registry, reloader, process, clock })
     }
@@ -174,6 +182,7 @@ struct Front<'a> {
     registry: &'a Arc<Registry>,
     reader: Arc<store::Reader>,
     http: Arc<HttpMetrics>,
+    query_samples_max: Option<usize>,
 }
 
 impl Front<'_> {
@@ -184,6 +193,7 @@ impl Front<'_> {
                 db: self.reloader.db.clone(),
                 subquery_step: self.subquery_step,
                 rule_exprs: self.reloader.rule_exprs.clone(),
+                samples_max: self.query_samples_max.unwrap_or(promql::Options::default().samples_max),
             }),
             monitoring: Arc::new(seams::Monitoring {
                 collector: self.reloader.collector.clone(),
