@@ -16,6 +16,11 @@ pub(crate) fn next(now: Timestamp, interval: Duration, hash: u64) -> Timestamp {
     Timestamp::from_millis(after.saturating_sub(into).saturating_add(interval))
 }
 
+/// Half an interval after `now`: between two slots.
+pub(crate) fn between(now: Timestamp, interval: Duration) -> Timestamp {
+    now.plus(interval / 2)
+}
+
 /// The time for a sample that was due at `due` and is taken at `now`.
 pub(crate) fn aligned(due: Timestamp, now: Timestamp, interval: Duration) -> Timestamp {
     let tolerance = ALIGN_MS.min(i64::try_from(interval.as_millis() / 100).unwrap_or(i64::MAX));

@@ -53,7 +53,8 @@ impl Prober {
         self.status.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn conclude(&self, at: Timestamp, answer: &Answer) {
+    /// Takes an answer; whether it is the first failure after a success.
+    fn conclude(&self, at: Timestamp, answer: &Answer) -> bool {
         let health = if answer.error.is_none() { Health::Up } else { Health::Down };
         let error = answer.error.as_ref().map(ToString::to_string).unwrap_or_default();
         let mut status = self.status();
@@ -61,12 +62,19 @@ impl Prober {
             status.since = Some(at);
             let name = &self.probe.name;
             match health {
-                Health::Down => tracing::warn!(event = "probe_failed", probe = name, error, "a probe failed"),
-                _ => tracing::debug!(event = "probe_succeeded", probe = name, "a probe succeeded"),
+                Health::Down => tracing::warn!(
+                    event = "probe_failed",
+                    probe = name,
+                    error,
+                    "Probe {name} failed: {error}"
+                ),
+                _ => tracing::debug!(event = "probe_succeeded", probe = name, "Probe {name} succeeded"),
             }
         }
+        let turned_down = status.health == Health::Up && health == Health::Down;
         (status.health, status.last_error) = (health, error);
         (status.last_at, status.last_duration) = (Some(at), answer.total);
+        turned_down
     }
 }
 
@@ -96,8 +104,15 @@ pub(crate) async fn probe_loop(
                 tracing::error!(event = "store_failed", probe = name, %error, "cannot store a probe's samples");
             }
         }
-        prober.conclude(at, &answer);
-        due = schedule::next(context.clock.now(), probe.interval, hash);
+        let turned_down = prober.conclude(at, &answer);
+        let now = context.clock.now();
+        // The first failure is checked once more between its slots: whether it is trouble is known half an
+        // interval later, and one lost answer wakes nobody.
+        due = if turned_down {
+            schedule::between(now, probe.interval)
+        } else {
+            schedule::next(now, probe.interval, hash)
+        };
     }
     // A closed channel is the end of the process, not of the probe: its series stay as they are.
     if *retired.borrow()
@@ -124,4 +139,25 @@ fn samples(probe: &Probe, answer: &Answer) -> Vec<(Labels, f64)> {
         Question::Tcp(_) => {}
     }
     samples
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::ProbeConfig;
+
+    #[test]
+    fn only_the_first_failure_after_a_success_is_checked_again() {
+        let raw: ProbeConfig = serde_saphyr::from_str("{name: a, tcp: '127.0.0.1:1'}").unwrap();
+        let prober = Prober::new(raw.resolve((1, 1), &mut Vec::new()).unwrap());
+        let at = Timestamp::from_millis(0);
+        let answer = |up: bool| Answer {
+            error: (!up).then_some(crate::Error::Status(500)),
+            phases: Vec::new(),
+            total: Duration::ZERO,
+            status: None,
+        };
+        let turned = [false, true, false, false, true].map(|up| prober.conclude(at, &answer(up)));
+        assert_eq!(turned, [false, false, true, false, false]);
+    }
 }

@@ -168,7 +168,13 @@ fn conclude(context: &Context, target: &Target, at: Timestamp, took: Duration, (
     if health != status.health {
         let (job, url) = (&target.key.job, &target.key.url);
         match health {
-            Health::Down => tracing::warn!(event = "target_down", job, url, error, "a target is down"),
+            Health::Down => tracing::warn!(
+                event = "target_down",
+                job,
+                url,
+                error,
+                "Target {url} of job {job} is down: {error}"
+            ),
             _ => tracing::debug!(event = "target_up", job, url, "a target is up"),
         }
     }
