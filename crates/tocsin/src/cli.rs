@@ -129,9 +129,9 @@ pub struct Health {
     /// As JSON
     #[arg(long)]
     pub json: bool,
-    /// Which server
-    #[arg(long, value_name = "URL", env = "TOCSIN_SERVER", default_value = "http://127.0.0.1:8080")]
-    pub server: String,
+    /// Which server [default: http://127.0.0.1 with the port of PORT or ORCHESTRATOR_PORT, else 8080]
+    #[arg(long, value_name = "URL", env = "TOCSIN_SERVER")]
+    pub server: Option<String>,
     /// An API key; without one, on this machine, the key in ./tocsin-data is tried if the server asks for one
     #[arg(long, value_name = "KEY", env = "TOCSIN_KEY", hide_env_values = true)]
     pub key: Option<String>,

@@ -132,7 +132,7 @@ fn memory() -> Check {
 /// Status and body. Where a key is asked for and none was given, the one in `./tocsin-data` is tried, on this
 /// machine only.
 async fn get(args: &cli::Health, path: &str) -> Result<(u16, String)> {
-    let url = format!("{}{path}", args.server.trim_end_matches('/'));
+    let url = format!("{}{path}", server(args).trim_end_matches('/'));
     let answer = send(&url, args.key.as_deref()).await?;
     if answer.0 != 401 || args.key.is_some() || !is_local(&url) {
         return Ok(answer);
@@ -164,6 +164,14 @@ fn local_key() -> Option<String> {
     let text = std::fs::read_to_string("tocsin-data/credentials.json").ok()?;
     let keys: Value = serde_json::from_str(&text).ok()?;
     keys["user"].as_str().map(str::to_owned)
+}
+
+/// The server that is asked: as given, or the one that `serve` starts here under the same variables.
+fn server(args: &cli::Health) -> String {
+    args.server.clone().unwrap_or_else(|| {
+        let port = ["PORT", "ORCHESTRATOR_PORT"].iter().find_map(|name| std::env::var(name).ok());
+        format!("http://127.0.0.1:{}", port.as_deref().unwrap_or("8080").trim())
+    })
 }
 
 fn exit(well: bool) -> ExitCode {

@@ -67,6 +67,8 @@ pub fn run(args: &cli::Serve) -> Result<ExitCode> {
 /// What to open next, in at most ten lines, written at once: log lines must not come between.
 fn greet(addresses: &[SocketAddr], dir: &std::path::Path) {
     let Some(address) = addresses.first() else { return };
+    let shown = if address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { address.ip().to_string() };
+    let address = format!("{shown}:{}", address.port());
     let found: Vec<String> = discover::services().iter().map(discover::Found::words).collect();
     let (program, credentials) = (cli::program(), dir.join("credentials.json"));
     let (also, watches) = match found.as_slice() {

@@ -526,16 +526,20 @@ fn weight(value: &Value) -> usize {
 }
 
 fn crashed(error: JoinError) -> Outcome {
-    let message = match error.try_into_panic() {
+    let error = match error.try_into_panic() {
         Ok(panic) => {
             let text = panic.downcast_ref::<&str>().map(|s| (*s).to_owned());
             let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
-            format!("the action crashed: {text}")
+            let message = format!("the action crashed: {text}");
+            tracing::error!(event = "action_crashed", "{message}");
+            RunError { kind: "crash".to_owned(), message }
         }
-        Err(_) => "the action was stopped".to_owned(),
+        Err(_) => {
+            tracing::info!(event = "action_stopped", "An action was stopped before its end");
+            RunError { kind: "stopped".to_owned(), message: "the action was stopped".to_owned() }
+        }
     };
-    tracing::error!(event = "action_crashed", "{message}");
-    Outcome::Retry { error: RunError { kind: "crash".to_owned(), message }, after: None }
+    Outcome::Retry { error, after: None }
 }
 
 #[cfg(test)]

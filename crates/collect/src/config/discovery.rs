@@ -100,7 +100,11 @@ impl FilePattern {
     pub fn new(base: &Path, text: &str) -> Option<FilePattern> {
         let path = base.join(text);
         let name = path.file_name()?.to_str()?.to_owned();
-        let folder = path.parent()?.to_owned();
+        // A bare name lies in the present folder, which no system call finds under an empty path.
+        let folder = match path.parent()? {
+            none if none.as_os_str().is_empty() => PathBuf::from("."),
+            folder => folder.to_owned(),
+        };
         let lower = name.to_ascii_lowercase();
         let known = [".json", ".yml", ".yaml"].iter().any(|ending| lower.ends_with(ending));
         let one_star = name.matches('*').count() <= 1 && !text.trim_end_matches(name.as_str()).contains('*');
@@ -163,4 +167,19 @@ pub(super) fn file_patterns(
         }
     }
     patterns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_without_a_folder_means_the_present_one() {
+        for (base, text, folder) in
+            [("", "t*.json", "."), ("", "sd/t.yml", "sd"), ("/etc/p", "t*.json", "/etc/p")]
+        {
+            let pattern = FilePattern::new(Path::new(base), text).unwrap();
+            assert_eq!(pattern.folder(), Path::new(folder), "{base:?} {text}");
+        }
+    }
 }

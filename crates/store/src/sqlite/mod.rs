@@ -14,6 +14,9 @@ use model::Timestamp;
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 
+/// How long somebody else's lock on the file (a backup, an open `sqlite3`) is waited for before a commit fails.
+const BUSY_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
+
 /// The writer.
 #[derive(Debug)]
 pub struct Sqlite {
@@ -49,7 +52,7 @@ fn make_private(path: &Path) -> std::io::Result<()> {
 }
 
 fn configure(connection: &Connection) -> rusqlite::Result<()> {
-    connection.busy_timeout(std::time::Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY_LIMIT)?;
     connection.set_prepared_statement_cache_capacity(64);
     // The first line decides for the file, the others for this connection. A checkpoint every 4,000 pages rather
     // than 1,000 halves the writes under load; the log is cut back to 64 MB after a burst.

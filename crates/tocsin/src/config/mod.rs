@@ -189,7 +189,7 @@ impl Load<'_> {
             Ok(text) => Some(text),
             Err(why) => {
                 let remedy = "correct the path, or create the file";
-                self.report.push(&path.display().to_string(), Problem::error(0, 0, why, remedy));
+                self.report.push(&path.display().to_string(), Problem::error(1, 1, why, remedy));
                 None
             }
         }
@@ -309,7 +309,7 @@ pub fn judge(kind: Kind, path: &Path, files: Files, env: text::Env<'_>) -> Repor
                 let filled = pack.fill(&BTreeMap::new(), (0, 0), &mut Vec::new());
                 everything.add_pack(&pack.name, filled, &mut load.report);
             }
-            Err(why) => load.report.push(&path.display().to_string(), Problem::error(0, 0, why, "")),
+            Err(why) => load.report.push(&path.display().to_string(), Problem::error(1, 1, why, "")),
         },
     }
     load.report
@@ -468,7 +468,7 @@ impl Everything {
             let file = match Text::read(&path) {
                 Ok(file) => file,
                 Err(why) => {
-                    report.push(&path.display().to_string(), Problem::error(0, 0, why, ""));
+                    report.push(&path.display().to_string(), Problem::error(1, 1, why, ""));
                     continue;
                 }
             };
@@ -490,7 +490,7 @@ impl Everything {
                 let file = match Text::read(&path) {
                     Ok(file) => file,
                     Err(why) => {
-                        report.push(&path.display().to_string(), Problem::error(0, 0, why, ""));
+                        report.push(&path.display().to_string(), Problem::error(1, 1, why, ""));
                         continue;
                     }
                 };

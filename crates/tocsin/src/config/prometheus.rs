@@ -172,7 +172,7 @@ impl Jobs {
         let text = match Text::read(path) {
             Ok(text) => text,
             Err(why) => {
-                report.push(&path.display().to_string(), Problem::error(0, 0, why, ""));
+                report.push(&path.display().to_string(), Problem::error(1, 1, why, ""));
                 return;
             }
         };

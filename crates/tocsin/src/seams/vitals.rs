@@ -182,10 +182,12 @@ impl Vitals {
         let Some((guard, dsn)) = &self.process.redis else {
             let connected = self.process.store_writable.load(Ordering::SeqCst);
             let status = if connected { HealthStatus::Healthy } else { HealthStatus::Unhealthy };
-            return (
-                connected,
-                check("redis", status, "the queue is kept in the embedded store".to_owned(), begun),
-            );
+            let message = if connected {
+                "the queue is kept in the embedded store"
+            } else {
+                "the embedded store takes no writes"
+            };
+            return (connected, check("redis", status, message.to_owned(), begun));
         };
         match self.process.ping_redis(guard, dsn).await {
             Ok(()) => {

@@ -127,7 +127,8 @@ impl Engine {
         let flag = process.clone();
         let (batches, writer_thread) = core::start_writer(Box::new(journal), writer.clone(), move |why| {
             flag.store_writable.store(false, Ordering::SeqCst);
-            tracing::error!(critical = true, event = "commit_failed", "The store failed, stopping: {why:#}");
+            let why = settings::with_causes(why);
+            tracing::error!(critical = true, event = "commit_failed", "The store failed, stopping: {why}");
             failing.send_replace(true);
         })?;
         let core = Core::new(deciders, evaluate::template_query(db.clone()), arrivals, jobs);

@@ -105,6 +105,12 @@ pub fn timezone() -> String {
 }
 
 /// A number of seconds, at most a day, so that no instant is out of reach.
+/// An error with everything that led to it, on one line.
+pub fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 fn seconds(name: &str, least: f64, default: Duration) -> Result<Duration> {
     let Some(text) = std::env::var(name).ok().filter(|text| !text.trim().is_empty()) else {
         return Ok(default);

@@ -84,7 +84,7 @@ pub(super) fn run(run: &RunView) -> Value {
     json!({
         "id": run.id,
         "task_id": run.task_id,
-        "kind": run.kind,
+        "kind": if run.kind.is_empty() { "pipeline" } else { run.kind.as_str() },
         "state": run.state.as_str(),
         "success": success,
         "attempt": run.attempt,
