@@ -6,15 +6,15 @@ use rusqlite::Row;
 use serde_json::{Map, Value, json};
 use std::{sync::Arc, time::Duration};
 use tasks::{
-    AttemptToken, Form, Parent, Progress, Run, RunError, RunId, RunState, Schedule, ScheduleKind, Sla,
-    Status, StepResult, Task, TaskId, Typed, Urgency, parse_backoff, parse_class,
+    AttemptToken, Form, Options, Parent, Progress, Run, RunError, RunId, RunState, Schedule, ScheduleKind,
+    Sla, Status, StepResult, Task, TaskId, Typed, Urgency, parse_backoff, parse_class,
 };
 
 /// The columns that [`task`] reads.
 pub(crate) const TASK: &str = "task.id, task.form, task.kind, task.title, task.description, task.created_by, \
      task.schedule_kind, task.schedule_expr, task.timezone, task.payload, task.status, task.class, \
      task.priority, task.dedupe_key, task.dedupe_window_seconds, task.max_retries, task.backoff_strategy, \
-     task.concurrency_key, task.timeout_ms, task.agent, task.typed, task.next_fire, task.created_at";
+     task.concurrency_key, task.timeout_ms, task.agent, task.typed, task.next_fire, task.created_at, task.options";
 
 /// The columns that [`run`] reads.
 pub(crate) const RUN: &str = "task_run.id, task_run.task_id, task_run.state, task_run.class, \
@@ -100,6 +100,10 @@ pub(crate) fn task(row: &Row<'_>) -> Result<Task, Bad> {
         next_fire: time(row, 21)?,
         created_by: row.get(5)?,
         created_at: Timestamp::from_millis(row.get(22)?),
+        options: match row.get(23)? {
+            None => None,
+            Some(text) => Some(Box::new(Options::from_json(&json(&id, "task", text)?))),
+        },
     })
 }
 

@@ -48,6 +48,89 @@ pub enum Change {
     Audit(Audit),
     /// The counters of all time; the last one in a batch is the one that counts.
     Totals(Totals),
+    /// A record is new or another; `None`: it is gone.
+    Record {
+        /// Of what kind.
+        kind: RecordKind,
+        /// Unique in its kind.
+        key: String,
+        /// In the form its decider gives it and reads back.
+        row: Option<Value>,
+    },
+}
+
+/// What is kept as whole JSON rows, because there are few of it and it moves seldom. Each decider writes and reads
+/// its own kinds; the store only keeps them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RecordKind {
+    /// An approval, by its id.
+    Approval,
+    /// An agent, by its id.
+    Agent,
+    /// Which agent a type of task goes to, by the type.
+    Routing,
+    /// An event that was published from outside, by its id.
+    Event,
+    /// A webhook that is told of events, by its id.
+    Subscription,
+    /// A worker that is called rather than calls, by its id.
+    Push,
+    /// A queue that is not as it was at the start: paused, limited; by its name.
+    Queue,
+    /// An answer that is given again to the same idempotency key.
+    Idempotency,
+    /// A credential that is no longer taken, by its id.
+    Revoked,
+    /// A calendar of days without work, by its name.
+    Calendar,
+}
+
+impl RecordKind {
+    /// Every kind.
+    pub const ALL: [RecordKind; 10] = [
+        RecordKind::Approval,
+        RecordKind::Agent,
+        RecordKind::Routing,
+        RecordKind::Event,
+        RecordKind::Subscription,
+        RecordKind::Push,
+        RecordKind::Queue,
+        RecordKind::Idempotency,
+        RecordKind::Revoked,
+        RecordKind::Calendar,
+    ];
+
+    /// As the store names it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            RecordKind::Approval => "approval",
+            RecordKind::Agent => "agent",
+            RecordKind::Routing => "routing",
+            RecordKind::Event => "event",
+            RecordKind::Subscription => "subscription",
+            RecordKind::Push => "push",
+            RecordKind::Queue => "queue",
+            RecordKind::Idempotency => "idempotency",
+            RecordKind::Revoked => "revoked",
+            RecordKind::Calendar => "calendar",
+        }
+    }
+
+    /// From [`RecordKind::as_str`].
+    pub fn parse(text: &str) -> Option<RecordKind> {
+        RecordKind::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+}
+
+/// A record as the store gives it back.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// Of what kind.
+    pub kind: RecordKind,
+    /// Unique in its kind.
+    pub key: String,
+    /// As it was written.
+    pub row: Value,
 }
 
 /// A dedupe key and the task that holds it.
@@ -127,4 +210,13 @@ pub struct Loaded {
     pub workers: Vec<WorkerRow>,
     /// Counters.
     pub totals: Totals,
+    /// Records of all kinds.
+    pub records: Vec<Record>,
+}
+
+impl Loaded {
+    /// Takes the records of one kind out, in the order of their keys.
+    pub fn take_records(&mut self, kind: RecordKind) -> Vec<Record> {
+        self.records.extract_if(.., |record| record.kind == kind).collect()
+    }
 }

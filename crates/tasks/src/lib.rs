@@ -8,6 +8,7 @@ mod change;
 mod event;
 mod id;
 mod new;
+mod options;
 mod pipeline;
 mod protocol;
 mod queue;
@@ -22,10 +23,11 @@ mod token;
 pub mod typed;
 
 pub use action::{Action, Attempt, Running};
-pub use change::{Audit, Change, Dedupe, Loaded, Totals, WorkerRow};
+pub use change::{Audit, Change, Dedupe, Loaded, Record, RecordKind, Totals, WorkerRow};
 pub use event::{Child, Event, Finished, Skip};
 pub use id::{IdText, RunId, TaskId};
 pub use new::{Cancelled, NewScheduled, NewTask, NewTyped, Refusal, Submitted};
+pub use options::Options;
 pub use pipeline::STEPS_MAX;
 pub use protocol::{
     Claim, Completion, Directive, Extension, Outcome, RunError, TokenResult, WorkReply, WorkRequest,

@@ -1,6 +1,6 @@
 //! A task: what someone asked for. Its runs are in `run`.
 
-use crate::TaskId;
+use crate::{Options, TaskId};
 use model::{Backoff, Class, Step, Timestamp};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
@@ -40,6 +40,8 @@ pub struct Task {
     pub timeout: Duration,
     /// Only a worker with this `labels.agent` may take it.
     pub agent: Option<Arc<str>>,
+    /// What few tasks ask for.
+    pub options: Option<Box<Options>>,
     /// Whether it fires. Only the scheduled form is ever anything but active.
     pub status: Status,
     /// When it fires next. Moved by firing, in the same transaction as the run that the fire makes.

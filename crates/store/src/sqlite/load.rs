@@ -9,7 +9,7 @@ use rusqlite::{Connection, Row};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tasks::{AttemptToken, Dedupe, Run, RunId, TaskId, Totals, WorkerRow};
+use tasks::{AttemptToken, Dedupe, Record, RecordKind, Run, RunId, TaskId, Totals, WorkerRow};
 
 /// How many ended attempts are given back.
 const ENDED_MAX: i64 = 10_000;
@@ -24,6 +24,7 @@ pub(super) fn load(connection: &Connection) -> Result<Loaded, Error> {
         dedupe: load_dedupe(connection).map_err(|bad| bad.reading("dedupe keys"))?,
         workers: load_workers(connection).map_err(|bad| bad.reading("workers"))?,
         totals: load_totals(connection).map_err(|bad| bad.reading("counters"))?,
+        records: load_records(connection).map_err(|bad| bad.reading("records"))?,
     };
     Ok(Loaded { tasks, alerts: load_alerts(connection)?, rules: load_rules(connection)? })
 }
@@ -127,6 +128,15 @@ pub(crate) fn load_totals(connection: &Connection) -> Result<Totals, Bad> {
     let known: HashMap<String, u64> = rows.into_iter().collect();
     let of = |place: usize| known.get(totals(&Totals::default())[place].0).copied().unwrap_or_default();
     Ok(Totals { accepted: of(0), completed: of(1), dead: of(2), cancelled: of(3), rescued: of(4) })
+}
+
+fn load_records(connection: &Connection) -> Result<Vec<Record>, Bad> {
+    let rows = collect(connection, "SELECT kind, key, row FROM record ORDER BY kind, key", |row| {
+        let (kind, key): (String, String) = (row.get(0)?, row.get(1)?);
+        let row = rows::json(&key, "record", row.get(2)?)?;
+        Ok(RecordKind::parse(&kind).map(|kind| Record { kind, key, row }))
+    })?;
+    Ok(rows.into_iter().flatten().collect())
 }
 
 fn load_alerts(connection: &Connection) -> Result<Vec<alerts::Change>, Error> {

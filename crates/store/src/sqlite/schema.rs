@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// What brings a file from the version before to this one.
-const VERSIONS: [&str; 1] = [VERSION_1];
+const VERSIONS: [&str; 2] = [VERSION_1, VERSION_2];
 
 /// Instants are milliseconds since 1970, spans are in the unit their name says, JSON is text. Ids rise with
 /// time, so that rows are appended; a table without a row id is one tree instead of two.
@@ -121,6 +121,23 @@ CREATE TABLE alert_group (key TEXT PRIMARY KEY, row TEXT NOT NULL) STRICT, WITHO
 CREATE TABLE silence (key TEXT PRIMARY KEY, row TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE decision (key TEXT PRIMARY KEY, row TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE rule_state (key TEXT PRIMARY KEY, row TEXT NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+/// Rarer wishes of a task, and small records of every other kind.
+const VERSION_2: &str = "
+ALTER TABLE task ADD COLUMN options TEXT;
+
+CREATE TABLE record (
+    kind TEXT NOT NULL,
+    key TEXT NOT NULL,
+    row TEXT NOT NULL,
+    PRIMARY KEY (kind, key)
+) STRICT, WITHOUT ROWID;
+
+-- For readers who know this name.
+CREATE VIEW agent AS
+    SELECT key AS id, row ->> 'name' AS name, row ->> 'scopes' AS scopes, row ->> 'webhook_url' AS webhook_url,
+        row ->> 'created_at' AS created_at FROM record WHERE kind = 'agent';
 ";
 
 /// Brings the file up to date; each version is one transaction.

@@ -71,6 +71,7 @@ fn write_task(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Resul
             transaction.prepare_cached(sql)?.execute(params![&**id]).map(drop)
         }
         Change::Audit(audit) => put_audit(transaction, audit),
+        Change::Record { kind, key, row } => put_record(transaction, kind.as_str(), key, row.as_ref()),
         // Written by `commit`.
         Change::Fired { .. } | Change::Totals(_) => Ok(()),
     }
@@ -92,9 +93,9 @@ fn put_task(transaction: &Transaction<'_>, task: &Task) -> rusqlite::Result<()> 
     };
     let sql = "INSERT INTO task (id, form, kind, title, description, created_by, schedule_kind, schedule_expr, \
          timezone, payload, status, class, priority, dedupe_key, dedupe_window_seconds, max_retries, \
-         backoff_strategy, concurrency_key, timeout_ms, agent, typed, next_fire, created_at) \
+         backoff_strategy, concurrency_key, timeout_ms, agent, typed, next_fire, created_at, options) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
-         ?22, ?23) \
+         ?22, ?23, ?24) \
          ON CONFLICT (id) DO UPDATE SET status = excluded.status, next_fire = excluded.next_fire";
     transaction
         .prepare_cached(sql)?
@@ -122,6 +123,7 @@ fn put_task(transaction: &Transaction<'_>, task: &Task) -> rusqlite::Result<()> 
             typed,
             ms(task.next_fire),
             task.created_at.as_millis(),
+            task.options.as_ref().and_then(|options| options.to_json()).map(|row| row.to_string()),
         ])
         .map(drop)
 }
@@ -251,6 +253,24 @@ fn put_audit(transaction: &Transaction<'_>, audit: &Audit) -> rusqlite::Result<(
     let (subject, details) = (audit.subject.text(), audit.details.to_string());
     let params = params![audit.actor, audit.action, &*subject, details, audit.at.as_millis()];
     transaction.prepare_cached(sql)?.execute(params).map(drop)
+}
+
+fn put_record(
+    transaction: &Transaction<'_>,
+    kind: &'static str,
+    key: &str,
+    row: Option<&Value>,
+) -> rusqlite::Result<()> {
+    match row {
+        Some(row) => {
+            let sql = "INSERT OR REPLACE INTO record (kind, key, row) VALUES (?1, ?2, ?3)";
+            transaction.prepare_cached(sql)?.execute(params![kind, key, row.to_string()]).map(drop)
+        }
+        None => {
+            let sql = "DELETE FROM record WHERE kind = ?1 AND key = ?2";
+            transaction.prepare_cached(sql)?.execute(params![kind, key]).map(drop)
+        }
+    }
 }
 
 /// The names of the counters, with their values.

@@ -114,6 +114,7 @@ impl Queue {
             backoff: spec.backoff,
             timeout: spec.timeout,
             agent: None,
+            options: None,
             status: Status::Active,
             next_fire: None,
             created_by: spec.created_by,

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::{
-    Claim, Completion, Extension, NewTask, Outcome, RunError, RunState, TokenResult, WorkReply, WorkRequest,
-    WorkerCard,
+    Claim, Completion, Extension, NewTask, Outcome, Record, RecordKind, RunError, RunState, TokenResult,
+    WorkReply, WorkRequest, WorkerCard,
 };
 use model::{Backoff, Class, TaskSpec};
 use rand::Rng;
@@ -19,6 +19,7 @@ struct Disk {
     dedupe: BTreeMap<(String, String), Dedupe>,
     workers: BTreeMap<Arc<str>, crate::WorkerRow>,
     totals: Totals,
+    records: BTreeMap<(RecordKind, String), serde_json::Value>,
     /// How often each run became completed.
     completions: BTreeMap<RunId, u32>,
 }
@@ -55,6 +56,8 @@ impl Disk {
                 Change::WorkerSeen(row) => drop(self.workers.insert(row.id.clone(), row)),
                 Change::WorkerGone(id) => drop(self.workers.remove(&id)),
                 Change::Totals(totals) => self.totals = totals,
+                Change::Record { kind, key, row: Some(row) } => drop(self.records.insert((kind, key), row)),
+                Change::Record { kind, key, row: None } => drop(self.records.remove(&(kind, key))),
                 Change::Audit(_) => {}
             }
         }
@@ -74,6 +77,11 @@ impl Disk {
             dedupe: self.dedupe.values().cloned().collect(),
             workers: self.workers.values().cloned().collect(),
             totals: self.totals,
+            records: self
+                .records
+                .iter()
+                .map(|((kind, key), row)| Record { kind: *kind, key: key.clone(), row: row.clone() })
+                .collect(),
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{BUILTIN_WORKER, Live, Queue};
 use crate::size::json_size;
 use crate::task::{Form, Schedule, ScheduleKind, Status, Task, Typed, parse_backoff};
 use crate::{
-    Audit, Change, Dedupe, NewScheduled, NewTask, NewTyped, Progress, Refusal, Run, RunId, RunState,
+    Audit, Change, Dedupe, NewScheduled, NewTask, NewTyped, Options, Progress, Refusal, Run, RunId, RunState,
     Submitted, TaskId, pipeline, typed,
 };
 use model::{Backoff, Class, Step, TaskSpec, Timestamp};
@@ -31,13 +31,26 @@ impl Queue {
         now: Timestamp,
         out: &mut Vec<Change>,
     ) -> Result<Submitted, Refusal> {
+        self.submit_with(new, Options::default(), by, now, out)
+    }
+
+    /// As [`Queue::submit`], with rarer wishes.
+    pub fn submit_with(
+        &mut self,
+        new: NewTask,
+        options: Options,
+        by: &str,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) -> Result<Submitted, Refusal> {
         if self.users_live >= self.settings.queue_max {
             return Err(Refusal::Full { max: self.settings.queue_max });
         }
+        let options = (options != Options::default()).then(|| Box::new(options));
         match new {
-            NewTask::Plain(spec, window) => self.submit_plain(spec, window, by, now, out),
-            NewTask::Typed(new) => self.submit_typed(new, by, now, out),
-            NewTask::Scheduled(new) => self.submit_scheduled(new, by, now, out),
+            NewTask::Plain(spec, window) => self.submit_plain(spec, window, options, by, now, out),
+            NewTask::Typed(new) => self.submit_typed(new, options, by, now, out),
+            NewTask::Scheduled(new) => self.submit_scheduled(new, options, by, now, out),
         }
     }
 
@@ -45,6 +58,7 @@ impl Queue {
         &mut self,
         spec: TaskSpec,
         window: Duration,
+        options: Option<Box<Options>>,
         by: &str,
         now: Timestamp,
         out: &mut Vec<Change>,
@@ -77,6 +91,7 @@ impl Queue {
             backoff: spec.backoff,
             timeout: spec.timeout,
             agent: spec.agent.map(Arc::from),
+            options,
             status: Status::Active,
             next_fire: None,
             created_by: by.to_owned(),
@@ -88,6 +103,7 @@ impl Queue {
     fn submit_typed(
         &mut self,
         new: NewTyped,
+        options: Option<Box<Options>>,
         by: &str,
         now: Timestamp,
         out: &mut Vec<Change>,
@@ -120,6 +136,7 @@ impl Queue {
             backoff: Backoff::ExponentialJitter,
             timeout: Duration::from_secs(3600),
             agent: Some(Arc::from(agent)),
+            options,
             status: Status::Active,
             next_fire: None,
             created_by: by.to_owned(),
@@ -139,6 +156,7 @@ impl Queue {
     fn submit_scheduled(
         &mut self,
         new: NewScheduled,
+        options: Option<Box<Options>>,
         by: &str,
         now: Timestamp,
         out: &mut Vec<Change>,
@@ -182,6 +200,7 @@ impl Queue {
             backoff,
             timeout,
             agent: None,
+            options,
             status: Status::Active,
             next_fire: Some(next_fire),
             created_by: by.to_owned(),
