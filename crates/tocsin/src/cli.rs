@@ -28,6 +28,8 @@ pub enum Verb {
     Check(Check),
     /// Ask a running Tocsin how it is; exits 0 or 1
     Health(Health),
+    /// Decide on what waits for an approval, or list it
+    Approve(Approve),
     /// Run PromQL .test scripts against the real engine and store
     Promqltest(Promqltest),
     /// Show who would be told
@@ -126,6 +128,14 @@ pub struct Health {
     /// The five checks: database, disk_space, memory, query_performance, agents
     #[arg(long, group = "what")]
     pub all: bool,
+    /// Which server, as whom.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// What every verb that asks a server takes.
+#[derive(Debug, Args)]
+pub struct Remote {
     /// As JSON
     #[arg(long)]
     pub json: bool,
@@ -135,6 +145,25 @@ pub struct Health {
     /// An API key; without one, on this machine, the key in ./tocsin-data is tried if the server asks for one
     #[arg(long, value_name = "KEY", env = "TOCSIN_KEY", hide_env_values = true)]
     pub key: Option<String>,
+}
+
+/// `tocsin approve`
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The approval, or its task
+    pub id: Option<String>,
+    /// Say no: the task is cancelled
+    #[arg(long)]
+    pub reject: bool,
+    /// Why
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// What waits for an approval
+    #[arg(long, conflicts_with_all = ["id", "reject", "reason"])]
+    pub list: bool,
+    /// Which server, as whom.
+    #[command(flatten)]
+    pub remote: Remote,
 }
 
 /// `tocsin promqltest`

@@ -1,15 +1,13 @@
 //! `tocsin health`: asks a running Tocsin how it is; for exec probes, so its exit code is the answer.
 
-use crate::cli;
-use anyhow::{Context, Result};
-use reach::{
-    OwnListeners, Policy,
-    http::{Client, Request},
+use crate::{
+    cli,
+    client::{Client, LocalKey, block_on},
 };
+use anyhow::Result;
 use serde_json::{Value, json};
 use std::{
     process::ExitCode,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,8 +17,7 @@ const QUERY_LIMIT: Duration = Duration::from_millis(100);
 
 /// Exits 0 if it is well, 1 if it is not or does not answer.
 pub fn run(args: &cli::Health) -> Result<ExitCode> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async { if args.all { five_checks(args).await } else { one_endpoint(args).await } })
+    block_on(async { if args.all { five_checks(args).await } else { one_endpoint(args).await } })
 }
 
 async fn one_endpoint(args: &cli::Health) -> Result<ExitCode> {
@@ -32,13 +29,13 @@ async fn one_endpoint(args: &cli::Health) -> Result<ExitCode> {
     };
     let (status, body) = match get(args, path).await {
         Ok(reply) => reply,
-        Err(why) if args.json => {
+        Err(why) if args.remote.json => {
             println!("{}", json!({"status": "unreachable", "message": format!("{why:#}")}));
             return Ok(ExitCode::FAILURE);
         }
         Err(why) => return Err(why),
     };
-    if args.json {
+    if args.remote.json {
         println!("{body}");
     } else {
         let health: Value = serde_json::from_str(&body).unwrap_or(Value::Null);
@@ -76,7 +73,7 @@ async fn five_checks(args: &cli::Health) -> Result<ExitCode> {
         }
     };
     let all_well = checks.iter().all(|(_, healthy, _)| *healthy);
-    if args.json {
+    if args.remote.json {
         let checks = checks.iter().map(|(name, healthy, message)| {
             ((*name).to_owned(), json!({"healthy": healthy, "message": message}))
         });
@@ -129,49 +126,10 @@ fn memory() -> Check {
     ("memory", used < 0.95, format!("{:.0} % used", used * 100.0))
 }
 
-/// Status and body. Where a key is asked for and none was given, the one in `./tocsin-data` is tried, on this
-/// machine only.
 async fn get(args: &cli::Health, path: &str) -> Result<(u16, String)> {
-    let url = format!("{}{path}", server(args).trim_end_matches('/'));
-    let answer = send(&url, args.key.as_deref()).await?;
-    if answer.0 != 401 || args.key.is_some() || !is_local(&url) {
-        return Ok(answer);
-    }
-    match local_key() {
-        Some(key) => send(&url, Some(&key)).await,
-        None => Ok(answer),
-    }
-}
-
-async fn send(url: &str, key: Option<&str>) -> Result<(u16, String)> {
-    let client = Client::new(Policy::OPERATOR, Arc::new(OwnListeners::default()));
-    let mut request = Request::get(url)?;
-    request.timeout = TIMEOUT;
-    if let Some(key) = key {
-        request.headers.insert("x-api-key", key.parse().context("the key is not a header's value")?);
-    }
-    let reply = client.send(request).await.with_context(|| format!("no answer from {url}"))?;
-    Ok((reply.status, String::from_utf8_lossy(&reply.body).into_owned()))
-}
-
-fn is_local(url: &str) -> bool {
-    ["http://127.0.0.1", "http://localhost", "http://[::1]"]
-        .iter()
-        .any(|local| url.strip_prefix(local).is_some_and(|rest| rest.starts_with([':', '/'])))
-}
-
-fn local_key() -> Option<String> {
-    let text = std::fs::read_to_string("tocsin-data/credentials.json").ok()?;
-    let keys: Value = serde_json::from_str(&text).ok()?;
-    keys["user"].as_str().map(str::to_owned)
-}
-
-/// The server that is asked: as given, or the one that `serve` starts here under the same variables.
-fn server(args: &cli::Health) -> String {
-    args.server.clone().unwrap_or_else(|| {
-        let port = ["PORT", "ORCHESTRATOR_PORT"].iter().find_map(|name| std::env::var(name).ok());
-        format!("http://127.0.0.1:{}", port.as_deref().unwrap_or("8080").trim())
-    })
+    let client = Client::new(&args.remote, LocalKey::User).with_timeout(TIMEOUT);
+    let reply = client.get(path).await?;
+    Ok((reply.status, reply.body))
 }
 
 fn exit(well: bool) -> ExitCode {

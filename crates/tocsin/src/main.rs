@@ -1,7 +1,9 @@
 //! The binary: reads the command line and hands over to the verb.
 
+mod approve;
 mod check;
 mod cli;
+mod client;
 mod config;
 mod core;
 mod data_dir;
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         Verb::Init(args) => init::run(&args).map(|()| ExitCode::SUCCESS),
         Verb::Check(args) => Ok(verbs::check(&args)),
         Verb::Health(args) => health::run(&args),
+        Verb::Approve(args) => approve::run(&args),
         Verb::Promqltest(args) => verbs::promqltest(&args),
         Verb::Routes(cli::Routes::Test { alertmanager_config, labels }) => {
             Ok(verbs::routes_test(&alertmanager_config, &labels))
