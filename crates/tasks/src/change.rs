@@ -83,11 +83,15 @@ pub enum RecordKind {
     Revoked,
     /// A calendar of days without work, by its name.
     Calendar,
+    /// What was told about a run's deadline, by the run's id; gone when it ends.
+    Sla,
+    /// What became of a run that was given up: done again, or put away; by the run's id.
+    DeadLetter,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [RecordKind; 10] = [
+    pub const ALL: [RecordKind; 12] = [
         RecordKind::Approval,
         RecordKind::Agent,
         RecordKind::Routing,
@@ -98,6 +102,8 @@ impl RecordKind {
         RecordKind::Idempotency,
         RecordKind::Revoked,
         RecordKind::Calendar,
+        RecordKind::Sla,
+        RecordKind::DeadLetter,
     ];
 
     /// As the store names it.
@@ -113,6 +119,8 @@ impl RecordKind {
             RecordKind::Idempotency => "idempotency",
             RecordKind::Revoked => "revoked",
             RecordKind::Calendar => "calendar",
+            RecordKind::Sla => "sla",
+            RecordKind::DeadLetter => "dead_letter",
         }
     }
 

@@ -66,6 +66,19 @@ pub enum Event {
         /// Why it made no run.
         skipped: Option<Skip>,
     },
+    /// A run comes close to its deadline, or has missed it; each is told once.
+    Sla {
+        /// Which run.
+        run_id: RunId,
+        /// Of which task.
+        task_id: TaskId,
+        /// Of what kind of work; a typed task's type.
+        kind: Arc<str>,
+        /// When it should be done by.
+        deadline: Timestamp,
+        /// It has missed it; else it is only close.
+        violated: bool,
+    },
 }
 
 /// Why a fire made no run.

@@ -33,7 +33,7 @@ pub use protocol::{
     Claim, Completion, Directive, Extension, Outcome, RunError, TokenResult, WorkReply, WorkRequest,
     WorkerCard,
 };
-pub use queue::{BUILTIN_WORKER, Counts, Queue, Settings, WorkerView};
+pub use queue::{Answer, BUILTIN_WORKER, Counts, Queue, Recall, Settings, WorkerView};
 pub use run::{Parent, Progress, Run, StepResult, status_word};
 pub use state::{NotApplicable, RunEvent, RunState};
 pub use task::{

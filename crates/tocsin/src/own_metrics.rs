@@ -10,7 +10,7 @@ use std::{
 };
 
 /// Name, type, help of what the core counts.
-const FAMILIES: [(&str, &str, &str); 37] = [
+const FAMILIES: &[(&str, &str, &str)] = &[
     (
         "orchestrator_tasks_created_total",
         "counter",
@@ -29,6 +29,7 @@ const FAMILIES: [(&str, &str, &str); 37] = [
     ("orchestrator_scheduler_lag_seconds", "gauge", "How late the next timer is."),
     ("orchestrator_scheduler_last_tick_timestamp_seconds", "gauge", "When the deciders last had a turn."),
     ("orchestrator_scheduler_jobs_created_total", "counter", "Fires of schedules."),
+    ("orchestrator_sla_violations_total", "counter", "Deadlines that users' runs missed, by type."),
     ("orchestrator_db_up", "gauge", "Whether the store takes writes."),
     ("orchestrator_alerts_firing", "gauge", "Alerts the router holds."),
     ("orchestrator_notifications_total", "counter", "Pages by channel and result."),
@@ -64,7 +65,7 @@ const WORKERS_MAX: usize = 100;
 /// Registers the core's figures. The source asks the core and waits: not for the runtime's own threads.
 pub fn register(registry: &Registry, core: Handle, writer: Arc<WriterCounts>) {
     registry.add(
-        &FAMILIES,
+        FAMILIES,
         Arc::new(move |out| {
             let version = env!("CARGO_PKG_VERSION");
             out("tocsin_build_info", &[("version", version)], 1.0);
@@ -153,6 +154,9 @@ fn figures(core: &Core, now: Timestamp) -> Vec<Figure> {
     add("orchestrator_scheduler_lag_seconds", &[], counts.lag.as_secs_f64());
     add("orchestrator_scheduler_last_tick_timestamp_seconds", &[], core.counts.last_turn.as_secs_f64());
     add("orchestrator_scheduler_jobs_created_total", &[], core.counts.schedule_fires as f64);
+    for (type_, missed) in &core.counts.sla_violations {
+        add("orchestrator_sla_violations_total", &[("type", type_.as_str())], *missed as f64);
+    }
     add("orchestrator_db_up", &[], 1.0);
     add("orchestrator_alerts_firing", &[], core.alerts.list(now).len() as f64);
     for ((channel, result), value) in &core.counts.notifications {

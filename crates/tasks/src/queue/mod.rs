@@ -12,6 +12,7 @@
 mod claim;
 mod counts;
 mod index;
+mod once;
 mod page;
 mod restore;
 mod schedule;
@@ -22,6 +23,7 @@ mod timer;
 mod workers;
 
 pub use counts::{Counts, WorkerView};
+pub use once::{Answer, Recall};
 
 use crate::id::IdMaker;
 use crate::{
@@ -113,6 +115,7 @@ pub struct Queue {
     /// Digests of ended attempts; `None`: lost or cancelled, so any completion is stale.
     ended: HashMap<AttemptToken, Option<u64>>,
     ended_order: VecDeque<AttemptToken>,
+    once: once::Once,
     totals: Totals,
     available: usize,
     users_live: usize,
@@ -175,6 +178,7 @@ impl Queue {
             workers: HashMap::new(),
             ended: HashMap::new(),
             ended_order: VecDeque::new(),
+            once: once::Once::default(),
             totals: loaded.totals,
             available: 0,
             users_live: 0,
@@ -184,6 +188,23 @@ impl Queue {
         };
         queue.restore(loaded, now);
         queue
+    }
+
+    /// What is known of an idempotency key of `by`, given a digest of what it stands for now.
+    pub fn recall(&self, by: &str, key: &str, digest: &str, now: Timestamp) -> Recall {
+        self.once.recall(by, key, digest, now)
+    }
+
+    /// Keeps the answer to what was asked under an idempotency key, in the same transaction as what was done.
+    pub fn keep_answer(
+        &mut self,
+        by: &str,
+        key: &str,
+        answer: Answer,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) {
+        self.once.keep(by, key, answer, now, out);
     }
 
     /// Kinds may come and go with a reload.
@@ -207,6 +228,7 @@ impl Queue {
             self.index.next_timer(),
             self.fires.first().map(|(at, _)| *at),
             self.dedupe_ends.first().map(|(at, _, _)| *at),
+            self.once.next(),
         ];
         first.into_iter().flatten().min()
     }

@@ -1,15 +1,17 @@
 //! From what the store kept back to a queue.
 
+use super::once::Once;
 use super::page::Waiting;
 use super::schedule::Scheduled;
 use super::workers::Worker;
 use super::{Live, Queue};
-use crate::{Form, Loaded, Run, RunState, Status, TaskId};
+use crate::{Form, Loaded, RecordKind, Run, RunState, Status, TaskId};
 use model::{Class, Timestamp};
 use std::collections::HashMap;
 
 impl Queue {
-    pub(super) fn restore(&mut self, loaded: Loaded, now: Timestamp) {
+    pub(super) fn restore(&mut self, mut loaded: Loaded, now: Timestamp) {
+        self.once = Once::restored(loaded.take_records(RecordKind::Idempotency));
         for (token, digest) in loaded.ended {
             self.remember(token, digest);
         }

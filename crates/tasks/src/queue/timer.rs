@@ -26,6 +26,7 @@ impl Queue {
         }
         self.release_ready(now, out, &mut events);
         self.end_keys(now, out);
+        self.once.expire(now, out);
         if now.since(self.swept) >= SWEEP_EVERY {
             self.swept = now;
             self.forget_workers(now, out);

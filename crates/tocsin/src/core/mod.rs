@@ -98,6 +98,8 @@ pub struct Counts {
     pub runs: BTreeMap<(String, &'static str), Seconds>,
     /// Users' tasks accepted, by type, kind of schedule and priority.
     pub tasks_created: BTreeMap<(String, String, u8), u64>,
+    /// Deadlines of users' runs that were missed, by type.
+    pub sla_violations: BTreeMap<String, u64>,
     /// Fires of schedules.
     pub schedule_fires: u64,
     /// Rule groups still busy at their next tick.

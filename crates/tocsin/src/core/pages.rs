@@ -189,8 +189,18 @@ impl Core {
                     "Run {run_id} ({kind}) will be tried again: {}",
                     error.message
                 ),
+                Event::Sla { task_id, kind, violated, .. } => self.sla(task_id, &kind, violated),
                 Event::Available { .. } => {}
             }
+        }
+    }
+
+    fn sla(&mut self, task_id: tasks::TaskId, kind: &str, violated: bool) {
+        if violated {
+            *self.counts.sla_violations.entry(kind.to_owned()).or_default() += 1;
+            tracing::warn!(event = "sla_violated", %task_id, "Task {task_id} ({kind}) has missed its deadline");
+        } else {
+            tracing::info!(event = "sla_warning", %task_id, "Task {task_id} ({kind}) comes close to its deadline");
         }
     }
 
