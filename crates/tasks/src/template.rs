@@ -3,7 +3,9 @@
 //! A placeholder that is the whole text keeps its value's type; inside a longer text a string stands as it is
 //! and anything else as JSON. Beyond plain JMESPath: bare numbers (and `true`, `false`, `null` after a
 //! comparison) need no back-quotes, and `now+24h`, `now-15m` do what they say. What a template can make is
-//! bounded by the caller's `bytes_max`.
+//! bounded by the caller's `bytes_max`, and what it may cost by [`weigh`].
+
+mod weigh;
 
 use crate::size::json_size;
 use jmespath::{Rcvar, Variable};
@@ -39,26 +41,73 @@ pub enum TemplateError {
     /// It makes too much.
     #[error("the filled-in arguments are larger than {0} bytes")]
     TooLarge(usize),
+    /// It makes something nested beyond what is kept.
+    #[error("the filled-in arguments have more than {0} levels")]
+    TooDeep(usize),
+    /// Its text could make far more than it is worth.
+    #[error("{expr:?} is more than is evaluated: {why}")]
+    TooComplex {
+        /// How it begins.
+        expr: String,
+        /// The bound it breaks.
+        why: String,
+    },
+    /// There are too many of them.
+    #[error("there are more than {0} placeholders")]
+    TooMany(usize),
+    /// All of them together would take too long.
+    #[error("the placeholders together are more than is evaluated; use fewer or smaller results")]
+    TooLong,
+    /// Not a list, or a longer one than is taken.
+    #[error("{expr:?} must give a list of at most {max} items, and gives {got}")]
+    NoList {
+        /// The expression.
+        expr: String,
+        /// The bound.
+        max: usize,
+        /// What it gives.
+        got: String,
+    },
+}
+
+/// The most placeholders filled in at once.
+const PLACEHOLDERS_MAX: usize = 1_000;
+/// What all expressions evaluated at once may cost, in bytes of data looked at.
+const FUEL: u64 = 16 << 20;
+
+/// What is left while a template is filled in.
+struct Budget {
+    bytes: usize,
+    placeholders: usize,
+    fuel: u64,
+}
+
+impl Budget {
+    fn new(bytes: usize) -> Budget {
+        Budget { bytes, placeholders: PLACEHOLDERS_MAX, fuel: FUEL }
+    }
 }
 
 /// What expressions are evaluated over.
 #[derive(Debug, Clone)]
 pub struct Context {
     data: Rcvar,
+    size: u64,
     now: Timestamp,
 }
 
 impl Context {
     /// Over `data`; `now` is what `now+24h` counts from.
     pub fn new(data: &Value, now: Timestamp) -> Context {
+        let size = json_size(data) as u64;
         let data = Variable::from_serializable(data).unwrap_or(Variable::Null);
-        Context { data: Arc::new(data), now }
+        Context { data: Arc::new(data), size, now }
     }
 
     /// Fills in every text of `value`.
     pub fn render(&self, value: &Value, bytes_max: usize) -> Result<Value, TemplateError> {
-        let mut left = bytes_max;
-        self.fill(value, &mut left).map_err(|why| match why {
+        let mut budget = Budget::new(bytes_max);
+        self.fill(value, &mut budget, weigh::DEPTH_MAX).map_err(|why| match why {
             TemplateError::TooLarge(_) => TemplateError::TooLarge(bytes_max),
             other => other,
         })
@@ -66,7 +115,7 @@ impl Context {
 
     /// Whether a condition holds: JMESPath's own idea of truth, so null, false and anything empty are not.
     pub fn holds(&self, condition: &str) -> Result<bool, TemplateError> {
-        Ok(match self.evaluate(bare(condition))? {
+        Ok(match self.evaluate(bare(condition), &mut Budget::new(usize::MAX))? {
             Value::Null | Value::Bool(false) => false,
             Value::String(text) => !text.is_empty(),
             Value::Array(items) => !items.is_empty(),
@@ -75,20 +124,39 @@ impl Context {
         })
     }
 
-    fn fill(&self, value: &Value, left: &mut usize) -> Result<Value, TemplateError> {
+    /// The list that `expr` gives, of at most so many items and bytes.
+    pub fn list(&self, expr: &str, items_max: usize, bytes_max: usize) -> Result<Vec<Value>, TemplateError> {
+        let expr = bare(expr);
+        let fail = |got: String| TemplateError::NoList { expr: expr.to_owned(), max: items_max, got };
+        match self.evaluate(expr, &mut Budget::new(bytes_max))? {
+            Value::Array(items) if items.len() <= items_max => Ok(items),
+            Value::Array(items) => Err(fail(format!("{} of them", items.len()))),
+            Value::Null => Err(fail("null".to_owned())),
+            Value::Object(_) => Err(fail("an object".to_owned())),
+            other => Err(fail(other.to_string().chars().take(100).collect())),
+        }
+    }
+
+    fn fill(&self, value: &Value, budget: &mut Budget, levels: usize) -> Result<Value, TemplateError> {
+        let below = || levels.checked_sub(1).ok_or(TemplateError::TooDeep(weigh::DEPTH_MAX));
         Ok(match value {
             Value::String(text) => {
-                let filled = self.fill_text(text)?;
-                *left = left.checked_sub(json_size(&filled)).ok_or(TemplateError::TooLarge(0))?;
+                let filled = self.fill_text(text, budget)?;
+                budget.bytes =
+                    budget.bytes.checked_sub(json_size(&filled)).ok_or(TemplateError::TooLarge(0))?;
                 filled
             }
             Value::Array(items) => {
-                Value::Array(items.iter().map(|item| self.fill(item, left)).collect::<Result<_, _>>()?)
+                let levels = below()?;
+                Value::Array(
+                    items.iter().map(|item| self.fill(item, budget, levels)).collect::<Result<_, _>>()?,
+                )
             }
             Value::Object(map) => {
+                let levels = below()?;
                 Value::Object(
                     map.iter()
-                        .map(|(key, item)| Ok((key.clone(), self.fill(item, left)?)))
+                        .map(|(key, item)| Ok((key.clone(), self.fill(item, budget, levels)?)))
                         .collect::<Result<Map<_, _>, TemplateError>>()?,
                 )
             }
@@ -96,10 +164,10 @@ impl Context {
         })
     }
 
-    fn fill_text(&self, text: &str) -> Result<Value, TemplateError> {
+    fn fill_text(&self, text: &str, budget: &mut Budget) -> Result<Value, TemplateError> {
         let parts = split(text)?;
         match parts.as_slice() {
-            [Part::Expr(expr)] => return self.evaluate(expr),
+            [Part::Expr(expr)] => return self.evaluate(expr, budget),
             [] | [Part::Text(_)] => return Ok(Value::String(text.to_owned())),
             _ => {}
         }
@@ -107,36 +175,73 @@ impl Context {
         for part in parts {
             match part {
                 Part::Text(text) => filled.push_str(text),
-                Part::Expr(expr) => match self.evaluate(expr)? {
+                Part::Expr(expr) => match self.evaluate(expr, budget)? {
                     Value::String(text) => filled.push_str(&text),
                     other => filled.push_str(&other.to_string()),
                 },
+            }
+            if filled.len() > budget.bytes {
+                return Err(TemplateError::TooLarge(0));
             }
         }
         Ok(Value::String(filled))
     }
 
-    fn evaluate(&self, expr: &str) -> Result<Value, TemplateError> {
+    fn evaluate(&self, expr: &str, budget: &mut Budget) -> Result<Value, TemplateError> {
+        budget.placeholders =
+            budget.placeholders.checked_sub(1).ok_or(TemplateError::TooMany(PLACEHOLDERS_MAX))?;
         if let Some(at) = shifted_now(expr, self.now) {
             return Ok(Value::String(at.rfc3339()));
         }
         let fail = |why: String| TemplateError::Evaluate { expr: expr.to_owned(), why };
-        let found =
-            compile(expr)?.search(self.data.clone()).map_err(|why| fail(one_line(&why.to_string())))?;
+        let compiled = compile(expr)?;
+        let ast = compiled.as_ast();
+        if !weigh::is_plain(ast) {
+            let cost = self.size.saturating_mul(weigh::growth(expr, ast)?);
+            budget.fuel = budget.fuel.checked_sub(cost).ok_or(TemplateError::TooLong)?;
+        }
+        let found = compiled.search(self.data.clone()).map_err(|why| fail(one_line(&why.to_string())))?;
+        weigh::size_within(&found, budget.bytes)?;
         serde_json::to_value(&*found).map_err(|why| fail(why.to_string()))
     }
 }
 
 /// Whether all templates in `value` could be filled in, as far as that can be said without data.
 pub fn check(value: &Value) -> Result<(), TemplateError> {
-    match value {
-        Value::String(text) => split(text)?.into_iter().try_for_each(|part| match part {
-            Part::Text(_) => Ok(()),
-            Part::Expr(expr) => check_expr(expr),
-        }),
-        Value::Array(items) => items.iter().try_for_each(check),
-        Value::Object(map) => map.values().try_for_each(check),
+    match count(value, weigh::DEPTH_MAX)? {
+        n if n > PLACEHOLDERS_MAX => Err(TemplateError::TooMany(PLACEHOLDERS_MAX)),
         _ => Ok(()),
+    }
+}
+
+/// How many placeholders there are, each of them sound.
+fn count(value: &Value, levels: usize) -> Result<usize, TemplateError> {
+    let below = || levels.checked_sub(1).ok_or(TemplateError::TooDeep(weigh::DEPTH_MAX));
+    match value {
+        Value::String(text) => split(text)?.into_iter().try_fold(0, |n, part| match part {
+            Part::Text(_) => Ok(n),
+            Part::Expr(expr) => check_expr(expr).map(|()| n + 1),
+        }),
+        Value::Array(items) => {
+            let levels = below()?;
+            items.iter().try_fold(0, |n, item| Ok(n + count(item, levels)?))
+        }
+        Value::Object(map) => {
+            let levels = below()?;
+            map.values().try_fold(0, |n, item| Ok(n + count(item, levels)?))
+        }
+        _ => Ok(0),
+    }
+}
+
+#[allow(dead_code, reason = "the check of literal arguments at submit asks it")]
+/// Whether the value holds no placeholder, so that it is already what the action will be given.
+pub(crate) fn is_literal(value: &Value) -> bool {
+    match value {
+        Value::String(text) => !text.contains("${"),
+        Value::Array(items) => items.iter().all(is_literal),
+        Value::Object(map) => map.values().all(is_literal),
+        _ => true,
     }
 }
 
@@ -149,7 +254,10 @@ pub fn check_condition(condition: &str) -> Result<(), TemplateError> {
 }
 
 fn check_expr(expr: &str) -> Result<(), TemplateError> {
-    if shifted_now(expr, Timestamp::default()).is_some() { Ok(()) } else { compile(expr).map(drop) }
+    if shifted_now(expr, Timestamp::default()).is_some() {
+        return Ok(());
+    }
+    weigh::growth(expr, compile(expr)?.as_ast()).map(drop)
 }
 
 /// A condition may be written as `${...}` or without.
@@ -159,7 +267,9 @@ fn bare(condition: &str) -> &str {
 }
 
 fn compile(expr: &str) -> Result<jmespath::Expression<'static>, TemplateError> {
-    jmespath::compile(&quote_literals(expr))
+    weigh::check_text(expr)?;
+    weigh::RUNTIME
+        .compile(&quote_literals(expr))
         .map_err(|why| TemplateError::Syntax { expr: expr.to_owned(), why: one_line(&why.to_string()) })
 }
 
