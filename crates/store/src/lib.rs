@@ -7,10 +7,12 @@
 mod changes;
 mod reader;
 mod rows;
+mod settle;
 pub mod sqlite;
 
 pub use changes::{Changes, Loaded, Receipt};
 pub use reader::{DeliveredPage, Page, Reader, RunFilter, RunRow, RunStats, TaskFilter, TaskRow};
+pub use settle::commit_then;
 pub use sqlite::Sqlite;
 
 use model::Timestamp;

@@ -36,15 +36,11 @@ pub fn start(
     let (sender, receiver) = sync_channel(QUEUE_MAX);
     let thread = std::thread::Builder::new().name("journal".into()).spawn(move || {
         while let Some(batch) = next(&receiver, &counts) {
-            if !batch.changes.is_empty() {
-                if let Err(why) = journal.commit(&batch.changes) {
-                    return failed(&why);
-                }
-                counts.commits.fetch_add(1, Ordering::Relaxed);
-            }
-            for release in batch.releases {
-                release();
-            }
+            let let_out = || batch.releases.into_iter().for_each(|release| release());
+            match store::commit_then(journal.as_mut(), &batch.changes, let_out) {
+                Ok(written) => counts.commits.fetch_add(u64::from(written), Ordering::Relaxed),
+                Err(why) => return failed(&why),
+            };
             if let Some(before) = batch.prune_before
                 && let Err(why) = prune(journal.as_mut(), before)
             {
