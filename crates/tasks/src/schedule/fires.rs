@@ -2,10 +2,11 @@
 //!
 //! Between two clock changes wall-clock time and real time run side by side, so the search goes from one such
 //! stretch to the next. At a change, a time of day that is skipped or that occurs twice is treated as the
-//! policy says; a job that means "each hour" or "every ten minutes" simply follows real time.
+//! policy says; times that mean "each hour" or "every ten minutes" simply follow real time.
 
-use super::Cron;
-use jiff::{SignedDuration, civil::DateTime, tz::AmbiguousOffset, tz::Offset, tz::TimeZone};
+use jiff::civil::DateTime;
+use jiff::tz::{Offset, TimeZone};
+use jiff::{SignedDuration, Timestamp as Instant};
 use model::Timestamp;
 
 /// What happens to a time of day that is skipped when clocks go forward.
@@ -39,105 +40,163 @@ pub struct Policy {
     pub fold: Fold,
 }
 
-/// No fire within so many years means none at all.
-const YEARS_MAX: i16 = 100;
+impl Policy {
+    /// What RFC 5545, section 3.3.5, says of a local time: a skipped one is read with the offset before the gap,
+    /// one that occurs twice is the first.
+    pub const RFC5545: Policy = Policy { gap: Gap::Shift, fold: Fold::First };
+}
 
-pub(super) fn next(cron: &Cron, zone: &TimeZone, policy: Policy, after: Timestamp) -> Option<Timestamp> {
-    let whole_second = after.as_millis().checked_div_euclid(1000)?.checked_add(1)?;
-    let mut from = jiff::Timestamp::from_second(whole_second).ok()?;
-    let horizon = zone.to_datetime(from).year().checked_add(YEARS_MAX)?;
-    loop {
-        let stretch = Stretch::at(zone, from);
-        if let Some(found) = stretch.first(cron, zone, policy, from, horizon) {
-            return Some(Timestamp::from_millis(found.as_millisecond()));
-        }
-        from = stretch.end?;
-        if stretch.civil(from).year() > horizon {
-            return None;
-        }
+/// Wall-clock times in their order.
+pub(super) trait Times {
+    /// The first one not before `from` and before `until`.
+    fn next_civil(&mut self, from: DateTime, until: DateTime) -> Option<DateTime>;
+
+    /// Whether they mean "each hour" rather than a time of day.
+    fn follow_real_time(&self) -> bool {
+        false
     }
 }
 
-/// The time between two clock changes.
-struct Stretch {
-    offset: Offset,
-    /// By how much the clocks went forward at its start, and that start.
-    gap: Option<(jiff::Timestamp, Offset)>,
-    end: Option<jiff::Timestamp>,
+/// No zone is so far from another, nor do clocks ever jump so far.
+const FAR: SignedDuration = SignedDuration::from_hours(48);
+
+/// Looks for the instants of wall-clock times in a zone.
+pub(super) struct Search<'a, T> {
+    times: T,
+    zone: &'a TimeZone,
+    policy: Policy,
+    /// Not beyond the end of this year.
+    horizon: i16,
+    stretch: Option<Stretch>,
 }
 
-impl Stretch {
-    fn at(zone: &TimeZone, from: jiff::Timestamp) -> Stretch {
-        let offset = zone.to_offset(from);
-        let just_after = from.checked_add(SignedDuration::from_nanos(1)).unwrap_or(from);
-        let gap = zone.preceding(just_after).next().and_then(|change| {
-            let start = change.timestamp();
-            let before = zone.to_offset(start.checked_sub(SignedDuration::from_secs(1)).ok()?);
-            (before < offset).then_some((start, before))
-        });
-        // Zones list changes of name alone, too: only those of the offset end a stretch, but stopping at
-        // another costs nothing.
-        Stretch { offset, gap, end: zone.following(from).next().map(|change| change.timestamp()) }
+impl<'a, T: Times> Search<'a, T> {
+    pub(super) fn new(times: T, zone: &'a TimeZone, policy: Policy, horizon: i16) -> Search<'a, T> {
+        Search { times, zone, policy, horizon: horizon.min(9998), stretch: None }
     }
 
-    fn civil(&self, at: jiff::Timestamp) -> DateTime {
-        self.offset.to_datetime(at)
+    /// What is searched in.
+    pub(super) fn times(&self) -> &T {
+        &self.times
     }
 
-    fn first(
-        &self,
-        cron: &Cron,
-        zone: &TimeZone,
-        policy: Policy,
-        from: jiff::Timestamp,
-        horizon: i16,
-    ) -> Option<jiff::Timestamp> {
-        let limit = jiff::civil::date(horizon.min(9998) + 1, 1, 1).at(0, 0, 0, 0);
-        let until = self.end.map_or(limit, |end| self.civil(end).min(limit));
-        let regular = self.regular(cron, zone, policy, from, until);
-        let shifted =
-            if policy.gap == Gap::Shift && !cron.is_real_time() { self.shifted(cron, from) } else { None };
+    /// The first instant after `after`, which is exclusive.
+    pub(super) fn next(&mut self, after: Timestamp) -> Option<Timestamp> {
+        let whole_second = after.as_millis().checked_div_euclid(1000)?.checked_add(1)?;
+        let mut from = Instant::from_second(whole_second).ok()?;
+        loop {
+            let stretch = match self.stretch.take().filter(|stretch| stretch.holds(from)) {
+                Some(stretch) => stretch,
+                None => Stretch::at(self.zone, from),
+            };
+            let found = self.first(&stretch, from);
+            let end = stretch.end;
+            if let Some(found) = found {
+                self.stretch = Some(stretch);
+                return Some(Timestamp::from_millis(found.as_millisecond()));
+            }
+            from = self.beyond(stretch.civil(end?), end?)?;
+        }
+    }
+
+    /// Where to go on if there was nothing before a clock change: at the change, or much later if there is
+    /// nothing for long.
+    fn beyond(&mut self, civil: DateTime, end: Instant) -> Option<Instant> {
+        let next = self.times.next_civil(civil.checked_sub(FAR).unwrap_or(DateTime::MIN), self.limit())?;
+        let near = TimeZone::UTC.to_timestamp(next).and_then(|at| at.checked_sub(FAR)).ok()?;
+        Some(near.max(end))
+    }
+
+    fn limit(&self) -> DateTime {
+        jiff::civil::date(self.horizon + 1, 1, 1).at(0, 0, 0, 0)
+    }
+
+    fn first(&mut self, stretch: &Stretch, from: Instant) -> Option<Instant> {
+        let until = stretch.end.map_or(self.limit(), |end| stretch.civil(end).min(self.limit()));
+        let regular = self.regular(stretch, from, until);
+        let shift = self.policy.gap == Gap::Shift && !self.times.follow_real_time();
+        let shifted = if shift { self.shifted(stretch, from) } else { None };
         match (regular, shifted) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         }
     }
 
-    /// The first fire at its own wall-clock time.
-    fn regular(
-        &self,
-        cron: &Cron,
-        zone: &TimeZone,
-        policy: Policy,
-        from: jiff::Timestamp,
-        until: DateTime,
-    ) -> Option<jiff::Timestamp> {
-        let mut start = self.civil(from);
+    /// The first one at its own wall-clock time.
+    fn regular(&mut self, stretch: &Stretch, from: Instant, until: DateTime) -> Option<Instant> {
+        let mut start = stretch.civil(from);
         loop {
-            let civil = cron.next_civil(start, until)?;
-            if cron.is_real_time() || self.passes_fold(zone, policy.fold, civil) {
-                return self.offset.to_timestamp(civil).ok();
+            let civil = self.times.next_civil(start, until)?;
+            match stretch.other_pass(civil).filter(|_| !self.times.follow_real_time()) {
+                Some((Pass::Second, end)) if self.policy.fold == Fold::First => start = end,
+                Some((Pass::First, end)) if self.policy.fold == Fold::Second => start = end,
+                _ => return stretch.offset.to_timestamp(civil).ok(),
             }
-            start = civil.checked_add(SignedDuration::from_secs(1)).ok()?;
         }
     }
 
-    fn passes_fold(&self, zone: &TimeZone, fold: Fold, civil: DateTime) -> bool {
-        match zone.to_ambiguous_timestamp(civil).offset() {
-            AmbiguousOffset::Fold { before, after } => match fold {
-                Fold::First => self.offset == before,
-                Fold::Second => self.offset == after,
-                Fold::Both => true,
-            },
-            _ => true,
-        }
-    }
-
-    /// The first fire of a time of day that the change at our start skipped: read with the offset before it.
-    fn shifted(&self, cron: &Cron, from: jiff::Timestamp) -> Option<jiff::Timestamp> {
-        let (start, before) = self.gap?;
+    /// The first one that the change at the stretch's start skipped: read with the offset before it.
+    fn shifted(&mut self, stretch: &Stretch, from: Instant) -> Option<Instant> {
+        let (start, before) = stretch.change.filter(|(_, before)| *before < stretch.offset)?;
         let skipped_from = before.to_datetime(from.max(start));
-        let skipped_until = self.civil(start);
-        before.to_timestamp(cron.next_civil(skipped_from, skipped_until)?).ok()
+        let skipped_until = stretch.civil(start);
+        before.to_timestamp(self.times.next_civil(skipped_from, skipped_until)?).ok()
+    }
+}
+
+/// Which of the two times a wall-clock time occurs.
+enum Pass {
+    First,
+    Second,
+}
+
+/// The time between two clock changes.
+struct Stretch {
+    offset: Offset,
+    /// Its start, and the offset before it.
+    change: Option<(Instant, Offset)>,
+    end: Option<Instant>,
+    /// The offset after its end.
+    after: Offset,
+}
+
+impl Stretch {
+    /// Zones list changes of name alone, too: those do not end a stretch.
+    fn at(zone: &TimeZone, from: Instant) -> Stretch {
+        let offset = zone.to_offset(from);
+        let just_after = from.checked_add(SignedDuration::from_nanos(1)).unwrap_or(from);
+        let change = zone.preceding(just_after).find_map(|change| {
+            let start = change.timestamp();
+            let before = zone.to_offset(start.checked_sub(SignedDuration::from_secs(1)).ok()?);
+            (before != offset).then_some((start, before))
+        });
+        let next = zone.following(from).find(|change| change.offset() != offset);
+        let after = next.as_ref().map_or(offset, |change| change.offset());
+        Stretch { offset, change, end: next.map(|change| change.timestamp()), after }
+    }
+
+    fn holds(&self, at: Instant) -> bool {
+        self.change.is_none_or(|(start, _)| start <= at) && self.end.is_none_or(|end| at < end)
+    }
+
+    fn civil(&self, at: Instant) -> DateTime {
+        self.offset.to_datetime(at)
+    }
+
+    /// If the wall-clock time occurs in a neighbouring stretch as well: which of the two ours is, and where such
+    /// times end here.
+    fn other_pass(&self, civil: DateTime) -> Option<(Pass, DateTime)> {
+        if let Some((start, before)) = self.change
+            && before > self.offset
+            && civil < before.to_datetime(start)
+        {
+            return Some((Pass::Second, before.to_datetime(start)));
+        }
+        match self.end {
+            Some(end) if self.after < self.offset && civil >= self.after.to_datetime(end) => {
+                Some((Pass::First, self.civil(end)))
+            }
+            _ => None,
+        }
     }
 }

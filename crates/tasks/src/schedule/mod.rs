@@ -1,14 +1,17 @@
-//! When a schedule fires: an instant, or cron in a zone under a named policy for clock changes.
+//! When a schedule fires: an instant, cron or recurrence rules in a zone under a named policy for clock changes.
 //!
 //! Pure: the same expression, zone, policy and instant give the same fires for ever (as long as the zone's
 //! rules stay). All `after`s are exclusive.
 
 mod cron;
 mod fires;
+mod rrule;
 
 pub use cron::{Cron, Dialect};
 pub use fires::{Fold, Gap, Policy};
+pub use rrule::{Anchor, RruleSchedule};
 
+use fires::Search;
 use jiff::tz::TimeZone;
 use model::Timestamp;
 
@@ -18,7 +21,7 @@ pub enum ScheduleError {
     /// The expression as a whole.
     #[error("{0}")]
     Expression(String),
-    /// One field of a cron expression.
+    /// One field of a cron expression, or one part of a rule.
     #[error("{field} {text:?}: {what}")]
     Field {
         /// Which.
@@ -89,6 +92,9 @@ pub fn instant(text: &str, zone: &TimeZone) -> Result<Timestamp, ScheduleError> 
         .map_err(|why| ScheduleError::Instant { text: text.to_owned(), why: why.to_string() })
 }
 
+/// No fire of a cron expression within so many years means none at all.
+const YEARS_MAX: i16 = 100;
+
 /// A cron expression with everything that decides when it fires.
 #[derive(Debug, Clone)]
 pub struct CronSchedule {
@@ -117,7 +123,9 @@ impl CronSchedule {
 
     /// The first fire after `after`; `None` if there is none within 100 years.
     pub fn next(&self, after: Timestamp) -> Option<Timestamp> {
-        fires::next(&self.cron, &self.zone, self.policy, after)
+        let at = jiff::Timestamp::from_millisecond(after.as_millis()).ok()?;
+        let horizon = self.zone.to_datetime(at).year().checked_add(YEARS_MAX)?;
+        Search::new(&self.cron, &self.zone, self.policy, horizon).next(after)
     }
 
     /// The fires after `after`, in order.
@@ -131,5 +139,7 @@ impl CronSchedule {
     }
 }
 
+#[cfg(test)]
+mod conformance;
 #[cfg(test)]
 mod tests;

@@ -2,8 +2,6 @@
 
 use super::*;
 
-const UPSTREAM: Policy = Policy { gap: Gap::Skip, fold: Fold::Both };
-
 #[track_caller]
 fn check(expr: &str, zone: &str, policy: Policy, after: &str, wanted: &[&str]) {
     let schedule = CronSchedule::new(expr, Dialect::Standard, zone, policy).expect(expr);
@@ -111,61 +109,4 @@ fn refuses_with_the_field() {
     }
     let never = CronSchedule::new("0 0 30 2 *", Dialect::Standard, "UTC", Policy::default()).unwrap();
     assert_eq!(never.next(Timestamp::from_millis(0)), None);
-}
-
-/// The cron vectors of the conformance collection, under the policy they were made with.
-#[test]
-fn conformance() {
-    let Ok(root) = std::env::var("TOCSIN_CONFORMANCE") else {
-        println!("skipped: no data");
-        return;
-    };
-    let (mut failures, mut passed, mut skipped) = (Vec::new(), 0, 0);
-    for file in ["cronexpr-dst", "cronexpr", "croniter-tz", "croniter", "robfig"] {
-        let path = format!("{root}/schedules/cron-{file}.json");
-        let text = std::fs::read_to_string(&path).expect(&path);
-        let cases: serde_json::Value = serde_json::from_str(&text).expect(&path);
-        for case in cases["cases"].as_array().expect("a list of cases") {
-            if case["advisory"] == true {
-                skipped += 1;
-                continue;
-            }
-            match run_case(case) {
-                Ok(()) => passed += 1,
-                Err(why) => failures.push(format!("{}: {why}", case["id"])),
-            }
-        }
-    }
-    println!("TOTAL: {passed} passed, {} failed, {skipped} skipped", failures.len());
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
-}
-
-fn run_case(case: &serde_json::Value) -> Result<(), String> {
-    let text = |key: &str| case[key].as_str().unwrap_or_default().to_owned();
-    let dialect = match text("dialect") {
-        name if name.contains("with seconds") => Dialect::Seconds,
-        name if name.starts_with("cronexpr") => Dialect::Year,
-        _ => Dialect::Standard,
-    };
-    let zone = case["timezone"].as_str().unwrap_or("UTC");
-    let schedule = CronSchedule::new(&text("expr"), dialect, zone, UPSTREAM);
-    if case["valid"] == false {
-        return schedule.map_or(Ok(()), |_| Err("was taken".to_owned()));
-    }
-    let schedule = schedule.map_err(|why| why.to_string())?;
-    let instant = |text: &str| Timestamp::parse_rfc3339(text).map_err(|why| why.to_string());
-    if let Some(at) = case["at"].as_str() {
-        let at = instant(at)?;
-        let fires = schedule.next(Timestamp::from_millis(at.as_millis() - 1)) == Some(at);
-        return if case["fires"] == fires { Ok(()) } else { Err(format!("fires: {fires}")) };
-    }
-    let after = instant(&text("after"))?;
-    if case["never"] == true {
-        return schedule.next(after).map_or(Ok(()), |at| Err(format!("fires at {}", at.rfc3339())));
-    }
-    let wanted = case["next"].as_array().ok_or("no `next`")?;
-    let got: Vec<Timestamp> = schedule.fires_after(after).take(wanted.len()).collect();
-    let wanted: Vec<Timestamp> =
-        wanted.iter().map(|at| instant(at.as_str().unwrap_or_default())).collect::<Result<_, _>>()?;
-    if got == wanted { Ok(()) } else { Err(format!("wanted {wanted:?}, got {got:?}")) }
 }
