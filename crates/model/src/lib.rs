@@ -30,5 +30,5 @@ pub use series::{
     Appender, Committed, Ingest, Querier, QueryError, Refusal, STALE_NAN, Sample, Select, Series, SeriesId,
     is_stale,
 };
-pub use task::{Backoff, Class, Step, TaskSpec};
+pub use task::{ApprovalWish, Backoff, Class, OnExpiry, Step, TaskSpec};
 pub use time::{TimeError, Timestamp};

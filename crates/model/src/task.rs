@@ -43,6 +43,47 @@ pub struct Step {
     pub timeout: Duration,
     /// Tries after the first.
     pub max_retries: u32,
+    /// Whether persons must agree first.
+    pub approval: Option<ApprovalWish>,
+}
+
+/// That persons must agree before work begins. What is left out is as the settings say.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ApprovalWish {
+    /// Who may decide; empty: everybody who may decide work of this sort.
+    pub approvers: Vec<String>,
+    /// How many must agree; 1 if it does not say.
+    pub quorum: Option<u32>,
+    /// For how long it waits.
+    pub expires: Option<Duration>,
+    /// What happens then.
+    pub on_expiry: Option<OnExpiry>,
+    /// Why it is needed, for those who decide.
+    pub reason: Option<String>,
+}
+
+/// What becomes of work on which nobody decided in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum OnExpiry {
+    /// It is done.
+    Approve,
+    /// It is cancelled.
+    Reject,
+}
+
+impl OnExpiry {
+    /// `approve` or `reject`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            OnExpiry::Approve => "approve",
+            OnExpiry::Reject => "reject",
+        }
+    }
+
+    /// From [`OnExpiry::as_str`].
+    pub fn parse(text: &str) -> Option<OnExpiry> {
+        [OnExpiry::Approve, OnExpiry::Reject].into_iter().find(|one| one.as_str() == text)
+    }
 }
 
 /// A piece of work to be queued.

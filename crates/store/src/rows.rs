@@ -203,6 +203,9 @@ fn step_json(step: &Step) -> Value {
     }
     row.insert("timeout_seconds".to_owned(), step.timeout.as_secs_f64().into());
     row.insert("max_retries".to_owned(), step.max_retries.into());
+    if let Some(wish) = &step.approval {
+        row.insert("approval".to_owned(), tasks::approval::wish_to_json(wish));
+    }
     Value::Object(row)
 }
 
@@ -217,6 +220,7 @@ fn read_steps(steps: &Value) -> Option<Vec<Step>> {
             condition: text(step, "if"),
             timeout: Duration::try_from_secs_f64(step["timeout_seconds"].as_f64()?).ok()?,
             max_retries: u32::try_from(step["max_retries"].as_u64()?).ok()?,
+            approval: tasks::approval::read_wish(&step["approval"], "approval").ok()?,
         })
     };
     steps.as_array()?.iter().map(read).collect()

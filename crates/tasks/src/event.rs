@@ -1,7 +1,7 @@
 //! What happened in the queue that others want to know of: logs, metrics, pages. Not durable; what must not be
 //! lost is a [`crate::Change`].
 
-use crate::{RunError, RunId, RunState, TaskId};
+use crate::{Approval, RunError, RunId, RunState, TaskId};
 use model::{Class, Timestamp};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
@@ -53,6 +53,10 @@ pub enum Event {
         /// What the step found.
         child: Child,
     },
+    /// A run waits for persons to agree.
+    ApprovalRequested(Arc<Approval>),
+    /// Persons agreed or did not, or the time for it is over, or the run ended otherwise.
+    ApprovalDecided(Arc<Approval>),
     /// A schedule fired.
     ScheduleFired {
         /// Whose.

@@ -4,6 +4,8 @@
 //! seed. Does not know SQL, HTTP, or how any kind of work is done.
 
 mod action;
+pub mod agents;
+pub mod approval;
 mod change;
 mod event;
 mod id;
@@ -24,6 +26,7 @@ pub mod typed;
 
 pub use action::{Action, Attempt, Running};
 pub use change::{Audit, Change, Dedupe, Loaded, Record, RecordKind, Totals, WorkerRow};
+pub use approval::{Approval, ApprovalSettings, ApprovalStatus};
 pub use event::{Child, Event, Finished, Skip};
 pub use id::{IdText, RunId, TaskId};
 pub use new::{Cancelled, NewScheduled, NewTask, NewTyped, Refusal, Submitted};

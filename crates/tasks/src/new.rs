@@ -115,6 +115,12 @@ pub enum Refusal {
     /// No such task among those that still run or fire; the store knows whether there was one.
     #[error("no task {0} is waiting, running or scheduled")]
     NotLive(TaskId),
+    /// There is no such thing.
+    #[error("{0}")]
+    NotFound(String),
+    /// Who asks may not do that.
+    #[error("{0}")]
+    Forbidden(String),
     /// It is not in a state for that.
     #[error("{0}")]
     NotApplicable(String),

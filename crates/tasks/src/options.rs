@@ -1,7 +1,8 @@
 //! What few tasks ask for. Most ask for none of it, so a task holds it behind one pointer and the store in one
 //! column of JSON, without the keys that are at their default.
 
-use model::Timestamp;
+use crate::approval;
+use model::{ApprovalWish, Timestamp};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -32,6 +33,8 @@ pub struct Options {
     pub non_retryable: Vec<String>,
     /// The dead run that it does again.
     pub replay_of: Option<String>,
+    /// Persons must agree before a run of it begins.
+    pub approval: Option<ApprovalWish>,
 }
 
 impl Options {
@@ -60,6 +63,7 @@ impl Options {
             ("sla_alert_threshold", self.sla_alert_threshold.map(Value::from)),
             ("non_retryable", (!self.non_retryable.is_empty()).then(|| json!(self.non_retryable))),
             ("replay_of", self.replay_of.as_deref().map(Value::from)),
+            ("approval", self.approval.as_ref().map(approval::wish_to_json)),
         ];
         row.extend(pairs.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
     }
@@ -78,6 +82,7 @@ impl Options {
         self.expires_at = at("expires_at");
         self.sla_deadline = at("sla_deadline");
         self.sla_alert_threshold = row["sla_alert_threshold"].as_f64();
+        self.approval = approval::read_wish(&row["approval"], "approval").ok().flatten();
         self.non_retryable = row["non_retryable"].as_array().into_iter().flatten().filter_map(text).collect();
         self.replay_of = text(&row["replay_of"]);
         self
@@ -109,6 +114,7 @@ mod tests {
             sla_alert_threshold: Some(0.75),
             non_retryable: vec!["bad_request".to_owned()],
             replay_of: Some("r".to_owned()),
+            approval: Some(ApprovalWish { quorum: Some(2), ..ApprovalWish::default() }),
         };
         assert_eq!(Options::from_json(&all.to_json().expect("something is asked for")), all);
     }

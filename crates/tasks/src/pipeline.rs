@@ -2,7 +2,7 @@
 //! its templates are filled in.
 
 use crate::template::{self, Context, TemplateError};
-use crate::{Refusal, Run, StepResult, Task};
+use crate::{Refusal, Run, StepResult, Task, approval};
 use model::{Step, Timestamp};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeSet, time::Duration};
@@ -46,7 +46,8 @@ pub(crate) fn parse(payload: &Value, retries: u32, timeout: Duration) -> Result<
 fn parse_step(step: &Value, place: &str, retries: u32, timeout: Duration) -> Result<Step, Refusal> {
     let bad = |key: &str, what: String| Refusal::invalid(format!("{place}.{key}"), what);
     let Value::Object(step) = step else { return Err(Refusal::invalid(place, "must be an object")) };
-    const KEYS: [&str; 7] = ["id", "uses", "with", "save_as", "if", "timeout_seconds", "max_retries"];
+    const KEYS: [&str; 8] =
+        ["id", "uses", "with", "save_as", "if", "timeout_seconds", "max_retries", "approval"];
     if let Some(key) = step.keys().find(|key| !KEYS.contains(&key.as_str())) {
         return Err(bad(key, format!("is not a key of a step; known: {}", KEYS.join(", "))));
     }
@@ -89,6 +90,10 @@ fn parse_step(step: &Value, place: &str, retries: u32, timeout: Duration) -> Res
         condition,
         timeout,
         max_retries,
+        approval: approval::read_wish(
+            step.get("approval").unwrap_or(&Value::Null),
+            &format!("{place}.approval"),
+        )?,
     })
 }
 
@@ -148,7 +153,7 @@ fn data(task: &Task, run: &Run) -> Map<String, Value> {
     let start = run.created_at.rfc3339();
     let mut data = Map::new();
     data.insert("now".to_owned(), Value::String(start.clone()));
-    data.insert("params".to_owned(), (*task.args).clone());
+    data.insert("params".to_owned(), run.args.as_deref().unwrap_or(&task.args).clone());
     data.insert("steps".to_owned(), Value::Object(results));
     data.insert("_task_id".to_owned(), Value::String(task.id.to_string()));
     data.insert("_task_title".to_owned(), Value::String(task.title.clone()));

@@ -26,6 +26,8 @@ pub enum RunState {
 pub enum RunEvent {
     /// Its time came (the first, or that of the next try).
     Due,
+    /// Persons must agree before it goes on.
+    Ask,
     /// Its approval was recorded.
     Approved,
     /// A worker took it.
@@ -63,6 +65,7 @@ impl RunState {
         use RunState::*;
         Ok(match (self, event) {
             (Scheduled | Retryable, Due) => Available,
+            (Available, Ask) => AwaitingApproval,
             (AwaitingApproval, Approved) => Available,
             (Available, Claimed) => Running,
             (Running, Done) => Completed,
@@ -115,7 +118,7 @@ mod tests {
     #[test]
     fn final_states_take_nothing() {
         use RunEvent::*;
-        let events = [Due, Approved, Claimed, Done, StepDone, Retry, Snooze, GiveUp, Hold, Cancel];
+        let events = [Due, Ask, Approved, Claimed, Done, StepDone, Retry, Snooze, GiveUp, Hold, Cancel];
         for state in [RunState::Completed, RunState::Cancelled, RunState::Dead] {
             for event in events {
                 assert_eq!(state.next(event), Err(NotApplicable { state, event }));

@@ -179,6 +179,9 @@ impl Queue {
 
     fn args(&self, id: RunId) -> Result<Value, String> {
         let Some(live) = self.runs.get(&id) else { return Ok(Value::Null) };
+        if let Some(approved) = self.approved_args(id) {
+            return Ok(approved);
+        }
         match live.step() {
             Some(step) => pipeline::args(&live.task, &live.run, step, self.settings.args_bytes_max)
                 .map_err(|why| why.to_string()),

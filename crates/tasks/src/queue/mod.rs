@@ -9,6 +9,7 @@
 //!
 //! A finished run leaves memory; the store keeps it.
 
+mod approval;
 mod claim;
 mod counts;
 mod index;
@@ -118,6 +119,9 @@ pub struct Queue {
     once: once::Once,
     totals: Totals,
     available: usize,
+    approvals: approval::Approvals,
+    trail: events::Trail,
+    routing: agents::Routing,
     users_live: usize,
     draining: bool,
     swept: Timestamp,
@@ -181,6 +185,9 @@ impl Queue {
             once: once::Once::default(),
             totals: loaded.totals,
             available: 0,
+            approvals: approval::Approvals::default(),
+            trail: events::Trail::default(),
+            routing: agents::Routing::new(&mut loaded),
             users_live: 0,
             draining: false,
             swept: now,
@@ -241,6 +248,7 @@ impl Queue {
         live.run.at.state = next;
         edit(&mut live.run.at);
         if next != crate::RunState::Running {
+            self.approvals.next_wake(),
             live.run.at.lease_until = None;
         }
         live.name_kind();
@@ -300,3 +308,4 @@ impl Queue {
 mod random;
 #[cfg(test)]
 mod tests;
+        events.append(&mut self.approvals.take_events());

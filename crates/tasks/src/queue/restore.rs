@@ -12,6 +12,7 @@ use std::collections::HashMap;
 impl Queue {
     pub(super) fn restore(&mut self, mut loaded: Loaded, now: Timestamp) {
         self.once = Once::restored(loaded.take_records(RecordKind::Idempotency));
+        let approvals = loaded.take_records(RecordKind::Approval);
         for (token, digest) in loaded.ended {
             self.remember(token, digest);
         }
@@ -40,6 +41,7 @@ impl Queue {
             self.insert_live(Live::new(run, task));
         }
         self.restore_pages(&ended);
+        self.restore_approvals(approvals);
         self.schedules.retain(|_, scheduled| scheduled.task.next_fire.is_some() || scheduled.live.is_some());
         for dedupe in loaded.dedupe {
             if dedupe.until <= now && !self.is_live(dedupe.task_id) {

@@ -135,7 +135,9 @@ impl Queue {
         }
         self.insert_live(Live::new(run, task));
         self.shift(id, RunEvent::Due, out, |_| {});
-        self.open_step(id, now, out, events);
+        if !self.gate_run(id, now, out) {
+            self.open_step(id, now, out, events);
+        }
         id
     }
 

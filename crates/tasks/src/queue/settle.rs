@@ -128,6 +128,7 @@ impl Queue {
                     _ if step != live.run.at.step => self.jump(id, out, fresh),
                     _ => {}
                 }
+                self.gate_step(id, now, out, events);
             }
             Ok(Next::End) => {
                 let output = Arc::new(pipeline::output(&live.task, &live.run, now, None));
@@ -249,6 +250,7 @@ impl Queue {
             self.child_ended(&run, parent, now, events);
         }
         self.page_ended(run.id);
+        self.approval_run_ended(run.id, now, out, events);
         self.schedule_run_ended(run.task_id, run.id, now, out);
         self.end_key(&task, now, out);
         events.push(Event::Finished(Box::new(Finished {

@@ -106,7 +106,11 @@ impl Queue {
         if !matches!(live.task.form, Form::Typed(_)) {
             return Err(Refusal::NotApplicable("only a typed task's status can be set".to_owned()));
         }
-        let mut events = Vec::new();
+        if live.run.at.state == RunState::AwaitingApproval && !matches!(status, "pending" | "cancelled") {
+            let what = format!("task {task_id} waits for an approval; approve approval_{task_id} first");
+            return Err(Refusal::NotApplicable(what));
+        }
+        let (mark, mut events) = (self.trail.mark(), Vec::new());
         match status {
             "in_progress" => self.take_by_hand(id, by, now, out),
             "completed" => {

@@ -287,7 +287,12 @@ impl Queue {
         out: &mut Vec<Change>,
     ) -> Submitted {
         let task = Arc::new(task);
-        let state = if run_at > now { RunState::Scheduled } else { RunState::Available };
+        let gate = Queue::gate(&task);
+        let state = match gate {
+            Some(_) => RunState::AwaitingApproval,
+            None if run_at > now => RunState::Scheduled,
+            None => RunState::Available,
+        };
         let run = Run {
             id: RunId::of_single(task.id),
             task_id: task.id,
@@ -300,7 +305,11 @@ impl Queue {
         };
         self.put_task(&task, now, out);
         out.push(Change::RunPut(Box::new(run.clone())));
+        let run_id = run.id;
         self.insert_live(Live::new(run, task.clone()));
+        if let Some(gate) = gate {
+            self.ask_approval(run_id, None, gate, task.args.clone(), now, out);
+        }
         let available = state == RunState::Available;
         Submitted { task_id: task.id, task: Some(task), duplicate: false, available }
     }

@@ -233,7 +233,7 @@ fn kinds_and_agents_find_their_workers() {
     bench.plain(noop());
     let typed = NewTyped {
         type_: "deployment".to_owned(),
-        payload: json!({}),
+        payload: json!({"environment": "staging"}),
         urgency: Urgency::P2,
         source: "user".to_owned(),
         sla: None,

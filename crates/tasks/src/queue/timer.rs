@@ -14,6 +14,7 @@ impl Queue {
     pub fn tick(&mut self, now: Timestamp, out: &mut Vec<Change>) -> Vec<Event> {
         let mut events = Vec::new();
         self.fire_due(now, out, &mut events);
+        self.expire_approvals(now, out, &mut events);
         while let Some((at, id)) = self.index.due(now) {
             match self.runs.get(&id).map(|live| live.run.at.state) {
                 Some(RunState::Running) => self.rescue(id, now, out, &mut events),

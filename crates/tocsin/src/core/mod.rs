@@ -4,6 +4,7 @@
 //! transaction, and releases replies and claims only after the commit. It performs no I/O but to read the clock
 //! once a batch, and waits for nobody but the writer, whose queue is bounded.
 
+mod approvals;
 mod arrivals;
 mod batch;
 mod evaluator;
@@ -100,6 +101,8 @@ pub struct Counts {
     pub tasks_created: BTreeMap<(String, String, u8), u64>,
     /// Deadlines of users' runs that were missed, by type.
     pub sla_violations: BTreeMap<String, u64>,
+    /// What approvals came to.
+    pub approvals: approvals::Counts,
     /// Fires of schedules.
     pub schedule_fires: u64,
     /// Rule groups still busy at their next tick.
@@ -125,7 +128,7 @@ pub struct Seconds {
 }
 
 impl Seconds {
-    fn add(&mut self, took: Duration) {
+    pub(super) fn add(&mut self, took: Duration) {
         let took = took.as_secs_f64();
         if let Some(bucket) = RUN_BOUNDS.iter().position(|bound| took <= *bound) {
             self.buckets[bucket] += 1;

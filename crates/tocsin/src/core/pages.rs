@@ -190,6 +190,8 @@ impl Core {
                     error.message
                 ),
                 Event::Sla { task_id, kind, violated, .. } => self.sla(task_id, &kind, violated),
+                Event::ApprovalRequested(approval) => self.approval_requested(&approval),
+                Event::ApprovalDecided(approval) => self.approval_decided(&approval),
                 Event::Available { .. } => {}
             }
         }

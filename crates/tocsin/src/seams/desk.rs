@@ -213,7 +213,8 @@ fn refusal(why: Refusal) -> Failure {
         }
         Refusal::TooLarge { .. } => Failure::TooLarge(text),
         Refusal::Full { .. } => Failure::Full(text),
-        Refusal::NotLive(_) => Failure::NotFound(text),
+        Refusal::NotLive(_) | Refusal::NotFound(_) => Failure::NotFound(text),
+        Refusal::Forbidden(_) => Failure::Forbidden(text),
         Refusal::NotApplicable(_) => Failure::Conflict(text),
     }
 }
