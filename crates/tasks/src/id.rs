@@ -40,6 +40,7 @@ macro_rules! id {
 
 id!(TaskId, "A task's id.");
 id!(RunId, "A run's id. The first run of a task that has only one carries its task's bits.");
+id!(EventId, "An event's id: rises from event to event, over restarts too.");
 
 impl RunId {
     /// Sorts before all others; nobody has it.
@@ -53,6 +54,26 @@ impl RunId {
     /// The id of the one run of a task that runs once: the same bits, so that neither needs a search.
     pub(crate) fn of_single(task: TaskId) -> RunId {
         RunId(task.0)
+    }
+}
+
+impl EventId {
+    /// Sorts before all others; nobody has it.
+    pub const MIN: EventId = EventId(0);
+
+    /// When it was made.
+    pub fn at(self) -> Timestamp {
+        Timestamp::from_millis((self.0 >> 80) as i64)
+    }
+
+    /// The first id that could be made at `at`.
+    pub fn first_at(at: Timestamp) -> EventId {
+        EventId((at.as_millis().max(0) as u128 & 0xffff_ffff_ffff) << 80)
+    }
+
+    /// As a stream names its entries: milliseconds, a dash, a number within the millisecond.
+    pub fn stream(self) -> String {
+        format!("{}-{}", self.0 >> 80, (self.0 >> 64) & 0xfff)
     }
 }
 
@@ -108,6 +129,15 @@ impl IdMaker {
         IdMaker { last: 0 }
     }
 
+    /// A maker whose ids come after `last`, whatever the clock says meanwhile.
+    pub(crate) fn after(last: EventId) -> IdMaker {
+        IdMaker { last: ((last.0 >> 80) << 12 | (last.0 >> 64) & 0xfff) as u64 }
+    }
+
+    pub(crate) fn event(&mut self, now: Timestamp, rng: &mut impl Rng) -> EventId {
+        EventId(self.next(now, rng))
+    }
+
     pub(crate) fn task(&mut self, now: Timestamp, rng: &mut impl Rng) -> TaskId {
         TaskId(self.next(now, rng))
     }
@@ -142,6 +172,10 @@ mod tests {
             assert_eq!(next.to_string().as_bytes()[14], b'7');
             last = next;
         }
+        let event = IdMaker::new().event(Timestamp::from_millis(9000), &mut rng);
+        let later = IdMaker::after(event).event(Timestamp::from_millis(5), &mut rng);
+        assert!(later > event && later.at() == event.at(), "the clock went back over a restart");
+        assert!(EventId::first_at(event.at()) <= event && event.stream() == "9000-0");
         for bad in ["", "x", "0000000000000000000000000000000", "00000000-00000000-0000-0000-000000000000"] {
             assert_eq!(TaskId::parse(bad), None, "{bad}");
         }

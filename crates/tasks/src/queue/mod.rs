@@ -12,6 +12,7 @@
 mod approval;
 mod claim;
 mod counts;
+mod deliver;
 mod index;
 mod once;
 mod page;
@@ -30,6 +31,7 @@ use crate::id::IdMaker;
 use crate::{
     AttemptToken, Change, Dedupe, Event, Loaded, Progress, Run, RunEvent, RunId, Task, TaskId, Totals,
 };
+use crate::{agents, events};
 use index::Index;
 use model::Timestamp;
 use rand::{SeedableRng, rngs::StdRng};
@@ -167,7 +169,7 @@ impl Live {
 impl Queue {
     /// A queue that goes on where `loaded` left off. Running attempts get a fresh lease: that we were away is
     /// not their fault.
-    pub fn new(settings: Settings, loaded: Loaded, now: Timestamp) -> Queue {
+    pub fn new(settings: Settings, mut loaded: Loaded, now: Timestamp) -> Queue {
         let mut queue = Queue {
             rng: StdRng::from_seed(settings.seed),
             ids: IdMaker::new(),
@@ -214,6 +216,16 @@ impl Queue {
         self.once.keep(by, key, answer, now, out);
     }
 
+    /// What users' tasks went through since somebody last asked.
+    pub fn trail(&mut self) -> &mut events::Trail {
+        &mut self.trail
+    }
+
+    /// Which agent a type of task goes to.
+    pub fn routing(&mut self) -> &mut agents::Routing {
+        &mut self.routing
+    }
+
     /// Kinds may come and go with a reload.
     pub fn set_kinds(&mut self, kinds: Option<BTreeSet<String>>) {
         self.settings.kinds = kinds;
@@ -253,6 +265,7 @@ impl Queue {
         }
         live.name_kind();
         self.index.enter(live);
+        self.trail.moved(event, &live.run, &live.task, &live.kind);
         self.available += usize::from(next == crate::RunState::Available);
         out.push(Change::RunMoved(id, Box::new(live.run.at.clone())));
         if next.is_final() && live.run.class == model::Class::User {

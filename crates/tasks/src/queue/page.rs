@@ -88,7 +88,7 @@ impl Queue {
     }
 
     /// What a page or a step of ours needs to be a task.
-    fn put_internal(
+    pub(super) fn put_internal(
         &mut self,
         spec: TaskSpec,
         parent: Option<Parent>,

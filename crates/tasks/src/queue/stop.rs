@@ -131,6 +131,7 @@ impl Queue {
                 self.shift(id, RunEvent::Due, out, |_| {});
             }
         }
+        self.trail.patched(mark, status);
         self.announce(&mut events);
         Ok(events)
     }

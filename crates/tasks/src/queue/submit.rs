@@ -108,8 +108,8 @@ impl Queue {
         now: Timestamp,
         out: &mut Vec<Change>,
     ) -> Result<Submitted, Refusal> {
-        let Some((canonical, agent)) = typed::route(&new.type_) else {
-            let known = typed::types().collect::<Vec<_>>().join(", ");
+        let Some((canonical, agent)) = self.routing.route(&new.type_) else {
+            let known = self.routing.types().join(", ");
             let what = format!("{:?} is not a task type; known: {known}", new.type_);
             return Err(Refusal::invalid("type", what));
         };
@@ -122,7 +122,7 @@ impl Queue {
         let id = self.ids.task(now, &mut self.rng);
         let task = Task {
             id,
-            kind: Arc::from(canonical),
+            kind: canonical,
             title: String::new(),
             description: String::new(),
             args: Arc::new(new.payload),
@@ -135,7 +135,7 @@ impl Queue {
             max_retries: 3,
             backoff: Backoff::ExponentialJitter,
             timeout: Duration::from_secs(3600),
-            agent: Some(Arc::from(agent)),
+            agent: Some(agent),
             options,
             status: Status::Active,
             next_fire: None,
@@ -315,6 +315,7 @@ impl Queue {
     }
 
     fn put_task(&mut self, task: &Arc<Task>, now: Timestamp, out: &mut Vec<Change>) {
+        self.trail.accepted(task);
         self.totals.accepted += u64::from(task.class == Class::User);
         out.push(Change::TaskPut(task.clone()));
         out.push(Change::Totals(self.totals));
