@@ -9,6 +9,7 @@ pub mod approval;
 mod change;
 mod event;
 pub mod events;
+mod fits;
 mod id;
 mod new;
 mod options;
@@ -26,9 +27,10 @@ mod token;
 mod typed;
 
 pub use action::{Action, Attempt, Running};
-pub use change::{Audit, Change, Dedupe, Loaded, Record, RecordKind, Totals, WorkerRow};
 pub use approval::{Approval, ApprovalSettings, ApprovalStatus};
+pub use change::{Audit, Change, Dedupe, Loaded, Record, RecordKind, Totals, WorkerRow};
 pub use event::{Child, Event, Finished, Skip};
+pub use fits::{Fits, Misfit};
 pub use id::{EventId, IdText, RunId, TaskId};
 pub use new::{Cancelled, NewScheduled, NewTask, NewTyped, Refusal, Submitted};
 pub use options::Options;
@@ -37,7 +39,7 @@ pub use protocol::{
     Claim, Completion, Directive, Extension, Outcome, RunError, TokenResult, WorkReply, WorkRequest,
     WorkerCard,
 };
-pub use queue::{Answer, BUILTIN_WORKER, Counts, Queue, Recall, Settings, WorkerView};
+pub use queue::{Acted, Answer, BUILTIN_WORKER, Counts, Queue, Recall, Settings, WorkerView};
 pub use run::{Parent, Progress, Run, StepResult, status_word};
 pub use state::{NotApplicable, RunEvent, RunState};
 pub use task::{

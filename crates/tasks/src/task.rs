@@ -42,7 +42,7 @@ pub struct Task {
     pub agent: Option<Arc<str>>,
     /// What few tasks ask for.
     pub options: Option<Box<Options>>,
-    /// Whether it fires. Only the scheduled form is ever anything but active.
+    /// Whether it fires and what waits of it may begin. Only the scheduled form is ever canceled.
     pub status: Status,
     /// When it fires next. Moved by firing, in the same transaction as the run that the fire makes.
     pub next_fire: Option<Timestamp>,
@@ -180,22 +180,25 @@ impl ScheduleKind {
 pub enum Status {
     /// It does.
     Active,
+    /// Somebody holds it until it is resumed.
+    Paused,
     /// Somebody stopped it for good.
     Canceled,
 }
 
 impl Status {
-    /// `active` or `canceled`, one l: the word that clients of the scheduled form know.
+    /// `active`, `paused` or `canceled`, one l: the word that clients of the scheduled form know.
     pub fn as_str(self) -> &'static str {
         match self {
             Status::Active => "active",
+            Status::Paused => "paused",
             Status::Canceled => "canceled",
         }
     }
 
     /// From [`Status::as_str`].
     pub fn parse(text: &str) -> Option<Status> {
-        [Status::Active, Status::Canceled].into_iter().find(|status| status.as_str() == text)
+        [Status::Active, Status::Paused, Status::Canceled].into_iter().find(|status| status.as_str() == text)
     }
 }
 

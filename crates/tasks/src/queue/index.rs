@@ -2,7 +2,7 @@
 //! what is due when, whose lease ends when, who holds what. `enter` and `leave` are each other's inverse.
 
 use super::Live;
-use crate::task::class_str;
+use crate::task::{Status, class_str};
 use crate::{AttemptToken, RunId, RunState};
 use model::{Class, Timestamp};
 use std::collections::{BTreeSet, HashMap};
@@ -147,6 +147,10 @@ impl Index {
     }
 
     fn enter_ready(&mut self, live: &Live) {
+        // A held task is not among the ready ones, whatever its run's state.
+        if live.task.status == Status::Paused {
+            return;
+        }
         match &live.task.concurrency_key {
             Some(key) if self.busy.contains_key(key) => {
                 self.blocked.entry(key.clone()).or_default().insert(place(live));

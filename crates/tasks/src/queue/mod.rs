@@ -10,6 +10,7 @@
 //! A finished run leaves memory; the store keeps it.
 
 mod approval;
+mod acts;
 mod claim;
 mod counts;
 mod deliver;
@@ -24,6 +25,7 @@ mod submit;
 mod timer;
 mod workers;
 
+pub use acts::Acted;
 pub use counts::{Counts, WorkerView};
 pub use once::{Answer, Recall};
 
@@ -119,11 +121,11 @@ pub struct Queue {
     ended: HashMap<AttemptToken, Option<u64>>,
     ended_order: VecDeque<AttemptToken>,
     once: once::Once,
-    totals: Totals,
-    available: usize,
     approvals: approval::Approvals,
     trail: events::Trail,
     routing: agents::Routing,
+    totals: Totals,
+    available: usize,
     users_live: usize,
     draining: bool,
     swept: Timestamp,
@@ -185,11 +187,11 @@ impl Queue {
             ended: HashMap::new(),
             ended_order: VecDeque::new(),
             once: once::Once::default(),
-            totals: loaded.totals,
-            available: 0,
             approvals: approval::Approvals::default(),
             trail: events::Trail::default(),
             routing: agents::Routing::new(&mut loaded),
+            totals: loaded.totals,
+            available: 0,
             users_live: 0,
             draining: false,
             swept: now,
@@ -248,6 +250,7 @@ impl Queue {
             self.fires.first().map(|(at, _)| *at),
             self.dedupe_ends.first().map(|(at, _, _)| *at),
             self.once.next(),
+            self.approvals.next_wake(),
         ];
         first.into_iter().flatten().min()
     }
@@ -260,7 +263,6 @@ impl Queue {
         live.run.at.state = next;
         edit(&mut live.run.at);
         if next != crate::RunState::Running {
-            self.approvals.next_wake(),
             live.run.at.lease_until = None;
         }
         live.name_kind();
@@ -309,6 +311,7 @@ impl Queue {
 
     /// Adds what became available since the last time.
     fn announce(&mut self, events: &mut Vec<Event>) {
+        events.append(&mut self.approvals.take_events());
         self.unblock();
         let runs = std::mem::take(&mut self.available);
         if runs > 0 {
@@ -321,4 +324,3 @@ impl Queue {
 mod random;
 #[cfg(test)]
 mod tests;
-        events.append(&mut self.approvals.take_events());

@@ -21,10 +21,11 @@ impl Queue {
         }
         let tasks: HashMap<TaskId, _> = loaded.tasks.into_iter().map(|task| (task.id, task)).collect();
         for task in tasks.values() {
-            if let (Form::Scheduled(schedule), Status::Active) = (&task.form, task.status)
+            if let (Form::Scheduled(schedule), Status::Active | Status::Paused) = (&task.form, task.status)
                 && let Ok(plan) = self.plan(schedule)
             {
-                self.fires.extend(task.next_fire.map(|at| (at, task.id)));
+                let fires = task.next_fire.filter(|_| task.status == Status::Active);
+                self.fires.extend(fires.map(|at| (at, task.id)));
                 self.schedules.insert(task.id, Scheduled { task: task.clone(), plan, live: None });
             }
         }

@@ -43,6 +43,14 @@ impl Plan {
         }
     }
 
+    /// The first fire of a task that was held when it should have fired at `at`.
+    pub(super) fn after_pause(&self, at: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        match self {
+            Plan::Once(_) => Some(at),
+            Plan::Cron(cron) => cron.next(now),
+        }
+    }
+
     /// The fire after `after`.
     fn next(&self, after: Timestamp) -> Option<Timestamp> {
         match self {
@@ -110,7 +118,7 @@ impl Queue {
     }
 
     /// Makes a run of a scheduled task and opens its first step.
-    fn start_run(
+    pub(super) fn start_run(
         &mut self,
         task: Arc<Task>,
         due: Timestamp,
