@@ -1,0 +1,18 @@
+//! Approvals: what waits for persons, what they decide, and the links that are sent to them.
+
+mod body;
+mod decide;
+mod read;
+mod show;
+
+pub(crate) use decide::{approve, delegate, links, reject};
+pub(crate) use read::{history, one, pending};
+
+use crate::auth::{Principal, Role};
+use tasks::approval::{Rank, Voter};
+
+/// Who decides, as the deciders see it.
+fn voter(principal: Principal) -> Voter {
+    let rank = if principal.role >= Role::Operator { Rank::Operator } else { Rank::Agent };
+    Voter { name: principal.name, rank, link: None }
+}
