@@ -13,9 +13,15 @@ mod pool;
 
 mod actions;
 mod args;
+mod breaker;
+mod circuit;
+mod schema;
 mod tools;
 
 pub use actions::{API_KINDS, Actions, Evaluate, Parts, operator_kind};
+pub use breaker::{Breaker, Ended, Limits, Pass, State as BreakerState};
+pub use circuit::{Circuits, METRICS};
 pub use desk::{BoxFuture, Desk, DeskError};
 pub use pool::{Counters, Emit, Pool, Settings};
-pub use tools::{ArgConfig, ArgKind, ToolConfig, Tools};
+pub use schema::Schema;
+pub use tools::{ArgConfig, ArgKind, BreakerConfig, ToolConfig, ToolInfo, Tools};

@@ -8,37 +8,98 @@
 //!     args: { queue: { type: string, enum: [mail, images] } }
 //! ```
 //!
+//! or lie elsewhere, behind HTTP or in a program of their own:
+//!
+//! ```yaml
+//! tools:
+//!   - address: weather-mcp.forecast
+//!     transport: http
+//!     endpoint: http://weather-service:8088/
+//!     input_schema: { type: object, required: [city], properties: { city: { type: string } } }
+//!     timeout_seconds: 10
+//! ```
+//!
 //! The file fixes the target; a caller gives arguments, each declared and checked. An argument becomes a whole
 //! element of a command or a bind parameter, never a part of a program's name, of SQL, or of a path that leads
 //! elsewhere; one that starts with `-` is refused unless it is declared so.
 
-use crate::args::{Trouble, outcome, plain};
-use crate::{API_KINDS, Actions, operator_kind};
-use model::Problem;
-use serde::Deserialize;
-use serde_json::{Map, Value};
-use serde_saphyr::{Location, Spanned};
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
-use tasks::{Action, Attempt, Running};
+mod answer;
+mod remote;
 
-/// A raw entry of `tools:`.
+use crate::args::{Trouble, plain};
+use crate::breaker::Limits;
+use crate::circuit::Circuit;
+use crate::schema::Schema;
+use crate::{API_KINDS, Actions, operator_kind};
+use answer::Answer;
+use model::Problem;
+use remote::Remote;
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+use serde_saphyr::{Location, Spanned};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use tasks::{Action, Attempt, Outcome, Running};
+
+/// A raw entry of `tools:`: either `uses` an action of ours, or lies elsewhere behind a `transport`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ToolConfig {
-    /// What a task's `kind` says.
+    /// What a task's `kind` and a step's `uses` say.
+    #[serde(alias = "address")]
     pub name: Spanned<String>,
     /// What it is for.
     #[serde(default)]
     pub description: String,
     /// The action behind it.
-    pub uses: Spanned<String>,
+    pub uses: Option<Spanned<String>>,
     /// The action's arguments; `${args.NAME}` stands for what the caller gives.
-    pub with: Spanned<Value>,
+    pub with: Option<Spanned<Value>>,
     /// What the caller may give.
     #[serde(default)]
     pub args: BTreeMap<String, Spanned<ArgConfig>>,
+    /// `http` or `stdio`, for a tool elsewhere.
+    pub transport: Option<Spanned<String>>,
+    /// Where a tool over http takes its POST.
+    pub endpoint: Option<Spanned<String>>,
+    /// Headers it wants.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The program and arguments of a tool over stdio.
+    #[serde(default)]
+    pub argv: Vec<String>,
+    /// Its variables.
+    #[serde(default)]
+    pub env: BTreeMap<String, String>,
+    /// The directory it is run in.
+    pub dir: Option<PathBuf>,
+    /// What the arguments must be.
+    pub input_schema: Option<Spanned<Value>>,
+    /// What the result must be.
+    pub output_schema: Option<Spanned<Value>>,
     /// The longest it may take, if less than the task's.
     pub timeout: Option<Spanned<String>>,
+    /// The same, as a number.
+    pub timeout_seconds: Option<Spanned<f64>>,
+    /// What a caller must be allowed to do.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// How dear it is, in the operator's words.
+    pub cost_tier: Option<String>,
+    /// Arguments to learn from.
+    #[serde(default)]
+    pub examples: Vec<Value>,
+    /// When it is left alone for a while.
+    pub breaker: Option<Spanned<BreakerConfig>>,
+}
+
+/// A raw `breaker:`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BreakerConfig {
+    /// Failures in a row that open it.
+    pub failure_threshold: Option<u32>,
+    /// How long it stays open.
+    pub recovery_timeout: Option<String>,
 }
 
 /// A raw declared argument.
@@ -84,15 +145,69 @@ pub struct Tools(Vec<Arc<Tool>>);
 #[derive(Debug)]
 struct Tool {
     name: String,
+    description: String,
+    way: Way,
+    input: Option<Schema>,
+    output: Option<Schema>,
+    timeout: Option<Duration>,
+    scopes: Vec<String>,
+    cost_tier: String,
+    examples: Vec<Value>,
+    failure_threshold: Option<u32>,
+    recovery_timeout: Option<Duration>,
+}
+
+/// How a tool is done.
+#[derive(Debug)]
+enum Way {
+    /// By an action of ours, with the caller's arguments in the operator's.
+    Uses(Uses),
+    /// By another program.
+    Remote(Remote),
+}
+
+#[derive(Debug)]
+struct Uses {
+    tool: String,
     uses: String,
     with: Value,
     args: BTreeMap<String, ArgConfig>,
-    timeout: Option<Duration>,
+}
+
+/// A tool as a client sees it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ToolInfo {
+    /// What a step's `uses` says.
+    pub address: String,
+    /// `builtin`, `http` or `stdio`.
+    pub transport: &'static str,
+    /// Where it is, without credentials; of a tool of ours, the action behind it.
+    pub endpoint: String,
+    /// What the arguments must be.
+    pub input_schema: Value,
+    /// What the result will be, if it is declared.
+    pub output_schema: Option<Value>,
+    /// The longest it may take, if it is declared.
+    pub timeout: Option<Duration>,
+    /// What a caller must be allowed to do.
+    pub scopes: Vec<String>,
+    /// How dear it is.
+    pub cost_tier: String,
+    /// What it is for.
+    pub description: String,
+    /// Arguments to learn from.
+    pub examples: Vec<Value>,
+    /// Where its breaker is: `closed`, `half_open`, `open`.
+    pub circuit: &'static str,
 }
 
 /// Actions that a tool may stand for.
 const USES: [&str; 9] = ["command", "file", "http", "noop", "process", "promql", "redis", "sql", "wait"];
 const TEXT_MAX: usize = 1000;
+/// The longest name of a tool.
+const NAME_BYTES_MAX: usize = 100;
+/// The longest a tool may be given.
+const TIMEOUT_MAX_SECS: f64 = 86_400.0;
 
 impl Tools {
     /// The checked form; what is wrong is added to `problems`.
@@ -104,66 +219,147 @@ impl Tools {
                 let (line, column) = reach::config::place(at);
                 problems.push(Problem::error(line, column, what, remedy));
             };
-            let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-');
-            if name.is_empty()
-                || !name.chars().all(plain)
-                || !name.starts_with(|c: char| c.is_ascii_lowercase())
-            {
+            if !is_name(name) {
                 let what = format!("{name:?} cannot be a tool's name");
-                fail(tool.name.referenced, what, "use small letters, digits, _ and -, a letter first");
+                fail(tool.name.referenced, what, "use small letters, digits, _, - and dots, a letter first");
             }
-            if API_KINDS.contains(&name) || USES.contains(&name) || name == "page" || name == "notify" {
+            if API_KINDS.contains(&name) || USES.contains(&name) || name == "page" || name == "container" {
                 fail(tool.name.referenced, format!("{name:?} is a built-in action"), "use another name");
             }
             if tools.iter().any(|t| t.name == name) {
                 fail(tool.name.referenced, format!("two tools are called {name:?}"), "rename one of them");
             }
-            if !USES.contains(&tool.uses.value.as_str()) {
-                let what = format!("there is no action {:?}", tool.uses.value);
-                fail(tool.uses.referenced, what, &format!("known: {}", USES.join(", ")));
-            }
-            let timeout = tool.timeout.as_ref().and_then(|text| match model::parse_duration(&text.value) {
-                Ok(duration) => Some(duration),
-                Err(why) => {
-                    fail(text.referenced, why.to_string(), "");
+            let mut schema = |schema: &Option<Spanned<Value>>| {
+                let schema = schema.as_ref()?;
+                Schema::compile(&schema.value)
+                    .map_err(|why| fail(schema.referenced, format!("no JSON Schema: {why}"), ""))
+                    .ok()
+            };
+            let (input, output) = (schema(&tool.input_schema), schema(&tool.output_schema));
+            let way = match (&tool.uses, &tool.transport) {
+                (Some(uses), None) => resolve_uses(tool, uses, &mut fail).map(Way::Uses),
+                (None, Some(transport)) => Remote::resolve(tool, transport, &mut fail).map(Way::Remote),
+                _ => {
+                    let what = format!("the tool {name:?} must have one of uses and transport");
+                    fail(tool.name.referenced, what, "uses: an action of ours; transport: http or stdio");
                     None
                 }
-            });
-            let checked = Tool {
-                name: name.to_owned(),
-                uses: tool.uses.value.clone(),
-                with: tool.with.value.clone(),
-                args: tool.args.iter().map(|(name, arg)| (name.clone(), arg.value.clone())).collect(),
-                timeout,
             };
-            for (name, arg) in &tool.args {
-                if let Some(default) = &arg.value.default
-                    && let Err(why) = arg.value.check(default)
-                {
-                    fail(arg.referenced, format!("the default of {name} {why}"), "");
-                }
+            let timeout = timeout(tool, &mut fail);
+            let breaker = tool.breaker.as_ref();
+            let recovery = breaker.and_then(|breaker| {
+                let text = breaker.value.recovery_timeout.as_deref()?;
+                let parsed = model::parse_duration(text);
+                parsed.map_err(|why| fail(breaker.referenced, why.to_string(), "write one such as 90s")).ok()
+            });
+            let threshold = breaker.and_then(|breaker| breaker.value.failure_threshold);
+            if let (Some(breaker), Some(0)) = (breaker, threshold) {
+                fail(breaker.referenced, "failure_threshold is 0".to_owned(), "write at least 1");
             }
-            for what in checked.places() {
-                fail(tool.with.referenced, what, "");
-            }
-            tools.push(Arc::new(checked));
+            let Some(way) = way else { continue };
+            tools.push(Arc::new(Tool {
+                name: name.to_owned(),
+                description: tool.description.clone(),
+                way,
+                input,
+                output,
+                timeout,
+                scopes: tool.scopes.clone(),
+                cost_tier: tool.cost_tier.clone().unwrap_or_else(|| "free".to_owned()),
+                examples: tool.examples.clone(),
+                failure_threshold: threshold,
+                recovery_timeout: recovery,
+            }));
         }
         Tools(tools)
     }
 
     /// Their actions, over those of `actions`.
-    pub(crate) fn actions(&self, actions: &Actions) -> Vec<Arc<dyn Action>> {
+    pub(crate) fn actions(&self, actions: &Actions) -> Vec<ToolAction> {
         let made = self.0.iter().filter_map(|tool| {
-            let behind = actions.get(&operator_kind(&tool.uses))?;
-            Some(Arc::new(ToolAction { tool: tool.clone(), behind }) as Arc<dyn Action>)
+            let behind = match &tool.way {
+                Way::Uses(uses) => Some(actions.get(&operator_kind(&uses.uses))?),
+                Way::Remote(_) => None,
+            };
+            let defaults = actions.breaker_limits();
+            let limits = Limits {
+                failure_threshold: tool.failure_threshold.unwrap_or(defaults.failure_threshold),
+                recovery_timeout: tool.recovery_timeout.unwrap_or(defaults.recovery_timeout),
+            };
+            let circuit = actions.circuits().of(&tool.name, limits, tool.way.word());
+            Some(ToolAction { tool: tool.clone(), behind, circuit, client: actions.client() })
         });
         made.collect()
     }
 }
 
-struct ToolAction {
+fn is_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-' | '.');
+    (1..=NAME_BYTES_MAX).contains(&name.len())
+        && name.chars().all(plain)
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && !["operator.", "event."].iter().any(|ours| name.starts_with(ours))
+}
+
+fn timeout(tool: &ToolConfig, fail: &mut dyn FnMut(Location, String, &str)) -> Option<Duration> {
+    if let Some(text) = &tool.timeout {
+        return model::parse_duration(&text.value)
+            .map_err(|why| fail(text.referenced, why.to_string(), ""))
+            .ok();
+    }
+    let secs = tool.timeout_seconds.as_ref()?;
+    if !(secs.value > 0.0 && secs.value <= TIMEOUT_MAX_SECS) {
+        let what = format!("timeout_seconds is {}", secs.value);
+        fail(secs.referenced, what, "write a number above 0, at most 86400");
+        return None;
+    }
+    Some(Duration::from_secs_f64(secs.value))
+}
+
+fn resolve_uses(
+    tool: &ToolConfig,
+    uses: &Spanned<String>,
+    fail: &mut dyn FnMut(Location, String, &str),
+) -> Option<Uses> {
+    if !USES.contains(&uses.value.as_str()) {
+        let what = format!("there is no action {:?}", uses.value);
+        fail(uses.referenced, what, &format!("known: {}", USES.join(", ")));
+    }
+    let with = tool.with.as_ref();
+    let checked = Uses {
+        tool: tool.name.value.clone(),
+        uses: uses.value.clone(),
+        with: with.map_or_else(|| json!({}), |with| with.value.clone()),
+        args: tool.args.iter().map(|(name, arg)| (name.clone(), arg.value.clone())).collect(),
+    };
+    for (name, arg) in &tool.args {
+        if let Some(default) = &arg.value.default
+            && let Err(why) = arg.value.check(default)
+        {
+            fail(arg.referenced, format!("the default of {name} {why}"), "");
+        }
+    }
+    for what in checked.places() {
+        fail(with.map_or(uses.referenced, |with| with.referenced), what, "");
+    }
+    Some(checked)
+}
+
+impl Way {
+    fn word(&self) -> &'static str {
+        match self {
+            Way::Uses(_) => "builtin",
+            Way::Remote(remote) => remote.transport(),
+        }
+    }
+}
+
+/// A tool with what it works with.
+pub(crate) struct ToolAction {
     tool: Arc<Tool>,
-    behind: Arc<dyn Action>,
+    behind: Option<Arc<dyn Action>>,
+    circuit: Arc<Circuit>,
+    client: Option<reach::http::Client>,
 }
 
 impl Action for ToolAction {
@@ -171,22 +367,92 @@ impl Action for ToolAction {
         &self.tool.name
     }
 
-    fn run(&self, mut attempt: Attempt) -> Running<'_> {
-        Box::pin(async move {
-            match self.tool.arguments(&attempt.args) {
-                Err(trouble) => outcome(Err(trouble)),
-                Ok(args) => {
-                    attempt.args = args;
-                    attempt.deadline =
-                        self.tool.timeout.map_or(attempt.deadline, |t| t.min(attempt.deadline));
-                    self.behind.run(attempt).await
-                }
+    fn run(&self, attempt: Attempt) -> Running<'_> {
+        Box::pin(self.call(attempt))
+    }
+}
+
+impl ToolAction {
+    /// What the arguments must be, where it is declared as a schema.
+    pub(crate) fn input(&self) -> Option<&Schema> {
+        self.tool.input.as_ref()
+    }
+
+    /// The tool for those who look for one.
+    pub(crate) fn info(&self) -> ToolInfo {
+        let tool = &self.tool;
+        let declared = || match &tool.way {
+            Way::Uses(uses) => uses.schema(),
+            Way::Remote(_) => json!({"type": "object"}),
+        };
+        ToolInfo {
+            address: tool.name.clone(),
+            transport: tool.way.word(),
+            endpoint: match &tool.way {
+                Way::Uses(uses) => uses.uses.clone(),
+                Way::Remote(remote) => remote.shown(),
+            },
+            input_schema: tool.input.as_ref().map_or_else(declared, |schema| schema.written().clone()),
+            output_schema: tool.output.as_ref().map(|schema| schema.written().clone()),
+            timeout: tool.timeout,
+            scopes: tool.scopes.clone(),
+            cost_tier: tool.cost_tier.clone(),
+            description: tool.description.clone(),
+            examples: tool.examples.clone(),
+            circuit: self.circuit.state().as_str(),
+        }
+    }
+
+    /// One call: arguments checked, the breaker asked, the result checked.
+    async fn call(&self, mut attempt: Attempt) -> Outcome {
+        if let Some(misfit) = self.input().and_then(|schema| schema.check(&attempt.args).err()) {
+            return Answer::misfit("bad_args", "args", &misfit).outcome;
+        }
+        if let Way::Uses(uses) = &self.tool.way {
+            match uses.arguments(&attempt.args) {
+                Ok(args) => attempt.args = args,
+                Err(trouble) => return Answer::from(trouble).outcome,
             }
-        })
+        }
+        let limit = self.tool.timeout.map_or(attempt.deadline, |limit| limit.min(attempt.deadline));
+        attempt.deadline = limit;
+        let call = match self.circuit.enter(limit) {
+            Ok(call) => call,
+            // Another time: what others broke must not use this run's tries up.
+            Err(wait) => return Outcome::Snooze(wait),
+        };
+        let answer = tokio::time::timeout(limit, self.ask(attempt)).await;
+        let answer = answer.unwrap_or_else(|_| Answer::timeout(&self.tool.name, limit));
+        let answer = answer.checked(self.tool.output.as_ref());
+        call.ended(answer.ended, &answer.code);
+        answer.outcome
+    }
+
+    async fn ask(&self, attempt: Attempt) -> Answer {
+        match (&self.tool.way, &self.behind, &self.client) {
+            (Way::Uses(_), Some(behind), _) => Answer::of_action(behind.run(attempt).await),
+            (Way::Remote(remote), _, Some(client)) => remote.ask(&self.tool.name, client, &attempt).await,
+            _ => Answer::from(Trouble::last("unknown_kind", "this worker has no way to that tool")),
+        }
     }
 }
 
 impl ArgConfig {
+    fn schema(&self) -> Value {
+        let mut schema = Map::new();
+        schema.insert("type".to_owned(), format!("{:?}", self.kind).to_lowercase().into());
+        let mut add =
+            |key: &str, value: Option<Value>| value.map(|value| schema.insert(key.to_owned(), value));
+        add("description", (!self.description.is_empty()).then(|| self.description.clone().into()));
+        add("default", self.default.clone());
+        add("enum", (!self.one_of.is_empty()).then(|| self.one_of.clone().into()));
+        add("minimum", self.min.map(Value::from));
+        add("maximum", self.max.map(Value::from));
+        let text = self.kind == ArgKind::String;
+        add("maxLength", text.then(|| self.max_length.unwrap_or(TEXT_MAX).into()));
+        Value::Object(schema)
+    }
+
     fn check(&self, value: &Value) -> Result<(), String> {
         let fits = match self.kind {
             ArgKind::String => value.is_string(),
@@ -222,7 +488,7 @@ impl ArgConfig {
     }
 }
 
-impl Tool {
+impl Uses {
     /// Checks what the caller gave and fills it in.
     fn arguments(&self, given: &Value) -> Result<Value, Trouble> {
         let none = Map::new();
@@ -232,7 +498,7 @@ impl Tool {
             _ => return Err(Trouble::args("the arguments must be an object")),
         };
         if let Some(unknown) = given.keys().find(|name| !self.args.contains_key(*name)) {
-            return Err(Trouble::args(format!("{} takes no argument {unknown:?}", self.name)));
+            return Err(Trouble::args(format!("{} takes no argument {unknown:?}", self.tool)));
         }
         let mut values = BTreeMap::new();
         for (name, arg) in &self.args {
@@ -242,6 +508,15 @@ impl Tool {
             values.insert(name.as_str(), value);
         }
         self.fill(&self.with, &[], &values)
+    }
+
+    /// What the caller may give, as JSON Schema.
+    fn schema(&self) -> Value {
+        let properties: Map<String, Value> =
+            self.args.iter().map(|(name, arg)| (name.clone(), arg.schema())).collect();
+        let needed: Vec<&String> =
+            self.args.iter().filter(|(_, arg)| arg.default.is_none()).map(|(name, _)| name).collect();
+        json!({"type": "object", "properties": properties, "required": needed, "additionalProperties": false})
     }
 
     fn fill(&self, value: &Value, path: &[&str], values: &BTreeMap<&str, &Value>) -> Result<Value, Trouble> {

@@ -1,5 +1,6 @@
 //! The actions, each in its file, and the list of those that a worker can do.
 
+mod catalogue;
 mod command;
 mod file;
 mod http;
@@ -10,6 +11,10 @@ mod redis;
 mod sql;
 mod wait;
 
+use crate::breaker::Limits;
+use crate::circuit::Circuits;
+use crate::schema::Schema;
+use crate::tools::{ToolAction, ToolInfo};
 use crate::{BoxFuture, Tools};
 use reach::http::Client;
 use serde_json::Value;
@@ -17,10 +22,10 @@ use std::{
     collections::BTreeMap,
     sync::{Arc, RwLock},
 };
-use tasks::Action;
+use tasks::{Action, Misfit};
 
 /// The kinds that may come over the API as they are; the names of tools come besides.
-pub const API_KINDS: [&str; 4] = ["noop", "wait", "http", "promql"];
+pub const API_KINDS: [&str; 5] = ["noop", "wait", "http", "promql", "notify"];
 
 /// The kind of an action in the hands of an operator's file: what a runbook's `uses: redis` is queued as. It
 /// holds a dot, which neither a tool's name nor an API's kind may.
@@ -41,23 +46,31 @@ pub struct Parts {
     pub evaluate: Option<Evaluate>,
 }
 
-/// What a worker can do, by kind.
+/// What a worker can do, by kind, and what is declared of kinds that others do.
 #[derive(Default)]
 pub struct Actions {
     /// Read for each attempt, written on reload.
     by_kind: RwLock<BTreeMap<String, Entry>>,
+    /// What a caller may give to a kind of work that has no tool.
+    schemas: RwLock<BTreeMap<String, Schema>>,
+    circuits: Arc<Circuits>,
+    breaker: Limits,
+    client: Option<Client>,
 }
 
 #[derive(Clone)]
-struct Entry {
-    action: Arc<dyn Action>,
-    origin: Origin,
+enum Entry {
+    BuiltIn(Arc<dyn Action>),
+    Tool(Arc<ToolAction>),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Origin {
-    BuiltIn,
-    Tool,
+impl Entry {
+    fn action(&self) -> Arc<dyn Action> {
+        match self {
+            Entry::BuiltIn(action) => action.clone(),
+            Entry::Tool(tool) => tool.clone(),
+        }
+    }
 }
 
 impl Actions {
@@ -68,7 +81,12 @@ impl Actions {
 
     /// Every action of this crate, each under the kinds it may have.
     pub fn built_in(parts: &Parts) -> Actions {
-        let actions = Actions::none();
+        Actions::with_breaker(parts, Limits::default())
+    }
+
+    /// The same; where a tool does not say, its breaker has these limits.
+    pub fn with_breaker(parts: &Parts, breaker: Limits) -> Actions {
+        let actions = Actions { breaker, client: Some(parts.operator.clone()), ..Actions::none() };
         let add = |action: Arc<dyn Action>| actions.add(action);
         for kind in ["noop".to_owned(), operator_kind("noop")] {
             add(Arc::new(noop::Noop(kind)));
@@ -92,26 +110,40 @@ impl Actions {
         actions
     }
 
+    /// What a worker elsewhere can do: what may come over the API, and the tools of its own file. Everything
+    /// else it can do only behind the name of a tool.
+    pub fn elsewhere(parts: &Parts, tools: &Tools) -> Actions {
+        let all = Actions::built_in(parts);
+        all.set_tools(tools);
+        let open = all.api_kinds();
+        all.write(|map| map.retain(|kind, _| open.contains(kind)));
+        all
+    }
+
     /// Adds an action under its kind; another of that kind is replaced.
     pub fn add(&self, action: Arc<dyn Action>) {
-        let entry = Entry { origin: Origin::BuiltIn, action };
-        self.write(|map| map.insert(entry.action.kind().to_owned(), entry));
+        self.write(|map| map.insert(action.kind().to_owned(), Entry::BuiltIn(action)));
     }
 
     /// Puts `tools` in the place of those before.
     pub fn set_tools(&self, tools: &Tools) {
-        let made: Vec<Arc<dyn Action>> = tools.actions(self);
+        let made = tools.actions(self);
         self.write(|map| {
-            map.retain(|_, entry| entry.origin != Origin::Tool);
+            map.retain(|_, entry| matches!(entry, Entry::BuiltIn(_)));
             for action in made {
-                map.insert(action.kind().to_owned(), Entry { origin: Origin::Tool, action });
+                map.insert(action.kind().to_owned(), Entry::Tool(Arc::new(action)));
             }
         });
     }
 
+    /// Puts the schemas of kinds that have no tool in the place of those before.
+    pub fn set_schemas(&self, schemas: BTreeMap<String, Schema>) {
+        *self.schemas.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = schemas;
+    }
+
     /// The action of a kind.
     pub fn get(&self, kind: &str) -> Option<Arc<dyn Action>> {
-        self.read(|map| map.get(kind).map(|entry| entry.action.clone()))
+        self.read(|map| map.get(kind).map(Entry::action))
     }
 
     /// Every kind there is.
@@ -122,9 +154,33 @@ impl Actions {
     /// The kinds that may come over the API: [`API_KINDS`] as far as they are there, and tools.
     pub fn api_kinds(&self) -> Vec<String> {
         let open = |(kind, entry): &(&String, &Entry)| {
-            entry.origin == Origin::Tool || API_KINDS.contains(&kind.as_str())
+            matches!(entry, Entry::Tool(_)) || API_KINDS.contains(&kind.as_str())
         };
         self.read(|map| map.iter().filter(open).map(|(kind, _)| kind.clone()).collect())
+    }
+
+    /// Everything a step may use, for those who look for it.
+    pub fn catalogue(&self) -> Vec<ToolInfo> {
+        self.read(|map| {
+            let info = |(kind, entry): (&String, &Entry)| match entry {
+                Entry::Tool(tool) => Some(tool.info()),
+                Entry::BuiltIn(_) => catalogue::built_in(kind),
+            };
+            map.iter().filter_map(info).collect()
+        })
+    }
+
+    /// Breakers and figures of the tools.
+    pub fn circuits(&self) -> &Arc<Circuits> {
+        &self.circuits
+    }
+
+    pub(crate) fn breaker_limits(&self) -> Limits {
+        self.breaker
+    }
+
+    pub(crate) fn client(&self) -> Option<Client> {
+        self.client.clone()
     }
 
     fn read<T>(&self, look: impl FnOnce(&BTreeMap<String, Entry>) -> T) -> T {
@@ -133,6 +189,32 @@ impl Actions {
 
     fn write<T>(&self, change: impl FnOnce(&mut BTreeMap<String, Entry>) -> T) -> T {
         change(&mut self.by_kind.write().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+}
+
+impl tasks::Fits for Actions {
+    fn has_schema(&self, kind: &str) -> bool {
+        let tool =
+            self.read(|map| matches!(map.get(kind), Some(Entry::Tool(tool)) if tool.input().is_some()));
+        tool || self.schemas.read().unwrap_or_else(|poisoned| poisoned.into_inner()).contains_key(kind)
+    }
+
+    fn check(&self, kind: &str, args: &Value) -> Result<(), Misfit> {
+        let tool = self.read(|map| match map.get(kind) {
+            Some(Entry::Tool(tool)) => Some(tool.clone()),
+            _ => None,
+        });
+        if let Some(schema) = tool.as_ref().and_then(|tool| tool.input()) {
+            return schema.check(args);
+        }
+        let schemas = self.schemas.read().unwrap_or_else(|poisoned| poisoned.into_inner());
+        schemas.get(kind).map_or(Ok(()), |schema| schema.check(args))
+    }
+}
+
+impl std::fmt::Debug for Actions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Actions").field(&self.kinds()).finish()
     }
 }
 
