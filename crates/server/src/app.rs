@@ -1,8 +1,10 @@
 //! The routes put together: around each its gate, around all the edge.
 
 use crate::api::{ErrorBody, Refused, routes};
-use crate::auth::{Need, guard};
+use crate::auth::{Need, Way, guard};
+use crate::cors::cors;
 use crate::edge::edge;
+use crate::limits::{Group, Limited};
 use crate::state::State;
 use axum::Router;
 use axum::handler::Handler;
@@ -17,13 +19,17 @@ use std::sync::Arc;
 pub fn app(state: Arc<State>) -> Router {
     let mut router = Router::new();
     for route in routes() {
-        let gate = from_fn_with_state((Arc::clone(&state), route.need), guard);
+        let limited = Limited::of(&route.method, route.path);
+        let way = Way { state: Arc::clone(&state), need: route.need, limited };
+        let gate = from_fn_with_state(way, guard);
         router = router.route(route.path, route.answer.route_layer(gate));
     }
-    let gate = from_fn_with_state((Arc::clone(&state), Need::Nothing), guard);
+    let limited = Some(Limited { group: Group::Others, free_to_people: false });
+    let gate = from_fn_with_state(Way { state: Arc::clone(&state), need: Need::Nothing, limited }, guard);
     router
         .fallback(no_route.layer(gate.clone()))
         .method_not_allowed_fallback(no_method.layer(gate))
+        .layer(from_fn_with_state(Arc::clone(&state), cors))
         .layer(from_fn_with_state(Arc::clone(&state), edge))
         .with_state(state)
 }
@@ -36,6 +42,7 @@ async fn no_route() -> Response {
         message: String::new(),
         detail: Value::Null,
         max_size_bytes: None,
+        retry_after: None,
         written: true,
     });
     response

@@ -116,6 +116,9 @@ fn with_body(response: Response, error: &ErrorBody, id: &str, now: &str) -> Resp
     if let Some(max) = error.max_size_bytes {
         body["max_size_bytes"] = max.into();
     }
+    if let Some(secs) = error.retry_after {
+        body["retry_after"] = secs.into();
+    }
     let (mut parts, _) = response.into_parts();
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     parts.headers.remove(header::CONTENT_LENGTH);

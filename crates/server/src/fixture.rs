@@ -3,8 +3,8 @@
 use crate::auth::{ApiKey, Auth, LocalRule, Peer, Reading, Role};
 use crate::views::*;
 use crate::{
-    Desk, Failure, Grammar, HttpMetrics, Limits, Monitoring, QueryFailure, Reads, Series, State, Tasks,
-    Vitals, app,
+    Desk, Failure, Grammar, HttpMetrics, Keep, KnownAgent, Limits, Monitoring, QueryFailure, Queues, Reads,
+    Series, State, Tasks, Vitals, app,
 };
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -19,6 +19,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tasks::approval::{Say, Voter};
 use tasks::{AttemptToken, RunState, TokenResult, WorkReply, WorkRequest};
 use tower::ServiceExt;
 
@@ -155,6 +156,9 @@ impl World {
             series: Arc::clone(&world) as Arc<dyn Series>,
             monitoring: Arc::clone(&world) as Arc<dyn Monitoring>,
             tasks: Arc::clone(&world) as Arc<dyn Tasks>,
+            queues: Arc::clone(&world) as Arc<dyn Queues>,
+            approvals: Arc::clone(&world) as Arc<dyn crate::Approvals>,
+            keep: Arc::clone(&world) as Arc<dyn Keep>,
             vitals: Arc::clone(&world) as Arc<dyn Vitals>,
             grammar: Grammar { selector: one_matcher, matchers: one_matcher },
         };
@@ -227,6 +231,22 @@ fn ready<T: Send + 'static>(value: T) -> BoxFuture<'static, T> {
 impl World {
     fn agree(&self) -> Result<(), Failure> {
         self.refusal.clone().map_or(Ok(()), Err)
+    }
+}
+
+impl Keep for World {
+    fn revoked(&self, _: Vec<(String, Option<Value>)>) -> BoxFuture<'_, Result<(), Failure>> {
+        ready(self.agree())
+    }
+
+    fn agent(&self, id: String, secret: String) -> BoxFuture<'_, Result<Option<KnownAgent>, Failure>> {
+        let known = id == "agent-1" && secret == "its secret";
+        let name = "mailer".to_owned();
+        ready(Ok(known.then_some(KnownAgent { id, name, role: Role::Agent, scopes: None })))
+    }
+
+    fn agent_now(&self, id: String) -> BoxFuture<'_, Result<Option<KnownAgent>, Failure>> {
+        self.agent(id, "its secret".to_owned())
     }
 }
 
@@ -432,6 +452,159 @@ impl Tasks for World {
     }
     fn waiting(&self, limit: usize) -> BoxFuture<'_, Vec<WaitingView>> {
         ready(self.waiting.iter().take(limit).cloned().collect())
+    }
+}
+
+impl crate::Approvals for World {
+    fn pending(&self, _: usize) -> BoxFuture<'_, Result<(Vec<Arc<tasks::Approval>>, usize), Failure>> {
+        ready(Ok((vec![Arc::new(approval())], 1)))
+    }
+    fn history(&self, _: usize) -> BoxFuture<'_, Result<Vec<Arc<tasks::Approval>>, Failure>> {
+        ready(Ok(Vec::new()))
+    }
+    fn one(&self, id: String) -> BoxFuture<'_, Result<Option<Arc<tasks::Approval>>, Failure>> {
+        let found = approval();
+        ready(Ok((id == found.asked.id).then(|| Arc::new(found))))
+    }
+    fn approve(
+        &self,
+        _: String,
+        voter: Voter,
+        say: Say,
+    ) -> BoxFuture<'_, Result<Arc<tasks::Approval>, Failure>> {
+        let mut found = approval();
+        let settings = tasks::ApprovalSettings::default();
+        let done = found.approve(&voter, say, &settings, at(0), |_, _| "other".to_owned());
+        let done = done.map(|_| Arc::new(found)).map_err(|why| Failure::Conflict(why.to_string()));
+        ready(self.agree().and(done))
+    }
+    fn reject(
+        &self,
+        _: String,
+        voter: Voter,
+        say: Say,
+    ) -> BoxFuture<'_, Result<Arc<tasks::Approval>, Failure>> {
+        let mut found = approval();
+        let done = found.reject(&voter, say, at(0));
+        let done = done.map(|_| Arc::new(found)).map_err(|why| Failure::Conflict(why.to_string()));
+        ready(self.agree().and(done))
+    }
+    fn delegate(
+        &self,
+        _: String,
+        _: Voter,
+        _: String,
+        _: Timestamp,
+    ) -> BoxFuture<'_, Result<Arc<tasks::Approval>, Failure>> {
+        ready(self.agree().map(|()| Arc::new(approval())))
+    }
+    fn mint(&self, _: String, _: Voter, _: String) -> BoxFuture<'_, Result<Arc<tasks::Approval>, Failure>> {
+        ready(self.agree().map(|()| Arc::new(approval())))
+    }
+}
+
+/// One that waits, asked for by `ann`.
+fn approval() -> tasks::Approval {
+    let id = "0190a1b2c3d4e5f60718293a4b5c6d7e";
+    tasks::Approval::new(tasks::approval::Request {
+        id: "approval_1".to_owned(),
+        task_id: tasks::TaskId::parse(id).expect("an id"),
+        run_id: tasks::RunId::parse(id).expect("an id"),
+        step: None,
+        task_type: "deploy".to_owned(),
+        priority: "P1".to_owned(),
+        title: String::new(),
+        reason: "priority P1".to_owned(),
+        requested_by: "ann".to_owned(),
+        requested_at: at(60),
+        needs: tasks::approval::Rank::Agent,
+        critical: false,
+        approvers: Vec::new(),
+        quorum: 1,
+        expires_at: at(0).plus(Duration::from_secs(3600)),
+        on_expiry: tasks::approval::OnExpiry::Reject,
+        payload: Arc::new(serde_json::json!({"version": "<b>1.2</b>"})),
+        hash: "abc".to_owned(),
+    })
+}
+
+impl Queues for World {
+    fn submit_once(&self, task: NewTask, once: Once) -> BoxFuture<'_, Result<Kept, Failure>> {
+        let submitted = Submitted { task: task_view(&task, &once.by), duplicate: false };
+        let (status, body) = crate::answer_submitted(&submitted);
+        ready(self.agree().map(|()| Kept { status, body: body.to_string(), replayed: once.key == "again" }))
+    }
+    fn act(
+        &self,
+        task: String,
+        act: TaskAct,
+        _: String,
+        once: Option<Once>,
+    ) -> BoxFuture<'_, Result<Kept, Failure>> {
+        let details = serde_json::Map::from_iter([("act".to_owned(), format!("{act:?}").into())]);
+        let (status, body) =
+            crate::answer_acted(&Acted { task_id: task, message: "done".to_owned(), details });
+        let replayed = once.is_some_and(|once| once.key == "again");
+        ready(self.agree().map(|()| Kept { status, body: body.to_string(), replayed }))
+    }
+    fn update(&self, _: String, _: TaskUpdate, _: String) -> BoxFuture<'_, Result<(), Failure>> {
+        ready(self.agree())
+    }
+    fn ended(&self, _: String, _: Duration) -> BoxFuture<'_, ()> {
+        ready(())
+    }
+    fn why(&self, task: String) -> BoxFuture<'_, Result<Option<Why>, Failure>> {
+        let facts = serde_json::Map::from_iter([("queue".to_owned(), "mail".into())]);
+        let cause = Cause { cause: "queue_paused", text: "queue mail is paused".to_owned(), facts };
+        let why = Why {
+            task_id: task.clone(),
+            run_id: Some("run-1".to_owned()),
+            state: Some(RunState::Available),
+            causes: vec![cause],
+        };
+        ready(Ok((task == "task-1").then_some(why)))
+    }
+    fn queues(&self) -> BoxFuture<'_, Result<Vec<QueueView>, Failure>> {
+        ready(Ok(vec![queue_view("plain".to_owned())]))
+    }
+    fn set_queue(&self, name: String, act: QueueAct, _: String) -> BoxFuture<'_, Result<QueueView, Failure>> {
+        let paused = act == QueueAct::Pause;
+        ready(self.agree().map(|()| QueueView { paused, ..queue_view(name) }))
+    }
+    fn dead_letters(&self, _: bool, _: u64, _: u64) -> BoxFuture<'_, Result<PageOf<DeadLetter>, Failure>> {
+        ready(Ok(PageOf { items: Vec::new(), total: 0 }))
+    }
+    fn dead_letter(&self, _: String) -> BoxFuture<'_, Result<Option<DeadLetter>, Failure>> {
+        ready(Ok(None))
+    }
+    fn dead_act(
+        &self,
+        run: String,
+        _: DeadAct,
+        by: String,
+        once: Option<Once>,
+    ) -> BoxFuture<'_, Result<Kept, Failure>> {
+        self.act(run, TaskAct::RunNow, by, once)
+    }
+    fn detail(&self, hours: u32) -> BoxFuture<'_, QueueDetail> {
+        ready(QueueDetail { hours: vec![Ended::default(); hours as usize], ..QueueDetail::default() })
+    }
+    fn run_stats(&self, task: Option<String>, _: u32) -> BoxFuture<'_, Result<Option<RunStats>, Failure>> {
+        let stats = RunStats { total: 4, successful: 3, failed: 1, ..RunStats::default() };
+        ready(Ok((task.as_deref() != Some("nobody")).then_some(stats)))
+    }
+}
+
+fn queue_view(name: String) -> QueueView {
+    QueueView {
+        name,
+        paused: false,
+        paused_by: None,
+        running_max: None,
+        rate_per_minute: None,
+        waiting: 7,
+        ready: 0,
+        running: 3,
     }
 }
 

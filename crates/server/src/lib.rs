@@ -9,9 +9,12 @@
 mod api;
 mod app;
 pub mod auth;
+mod cors;
 mod edge;
 #[cfg(test)]
 mod fixture;
+pub mod limits;
+mod links;
 mod metrics;
 mod screens;
 mod seam;
@@ -21,8 +24,14 @@ mod state;
 mod tests;
 pub mod views;
 
+pub use api::{answer_acted, answer_submitted};
 pub use app::app;
+pub use cors::{Cors, USUAL_ORIGINS};
+pub use links::Links;
 pub use metrics::{FAMILIES, HttpMetrics, Sink};
-pub use seam::{Desk, Failure, Grammar, Monitoring, QueryFailure, Reads, Series, Tasks, Vitals};
+pub use seam::{
+    Approvals, Desk, Failure, Grammar, Keep, KnownAgent, Monitoring, QueryFailure, Queues, Reads, Series,
+    Tasks, Vitals,
+};
 pub use serve::serve;
-pub use state::{Limits, State};
+pub use state::{Gate, Limits, State};

@@ -14,6 +14,11 @@ pub const FAMILIES: &[(&str, &str, &str)] = &[
     (ATTEMPTS, "counter", "Credentials checked, by kind and result."),
     (REJECTIONS, "counter", "Tokens refused, by reason."),
     (KEY_REQUESTS, "counter", "Requests made with each API key."),
+    (RATE_VIOLATIONS, "counter", "Requests refused because their client asks too often, by route."),
+    (CORS_VIOLATIONS, "counter", "Requests of pages whose origin may not read."),
+    (ISSUED, "counter", "Tokens issued, by type."),
+    (REVOKED, "counter", "Revocations of tokens, by reason."),
+    (SECURITY, "counter", "What a security review looks for, by type and severity."),
 ];
 
 const REQUESTS: &str = "orchestrator_http_requests_total";
@@ -23,6 +28,11 @@ const ERRORS: &str = "orchestrator_errors_total";
 const ATTEMPTS: &str = "orchestrator_authentication_attempts_total";
 const REJECTIONS: &str = "orchestrator_token_rejections_total";
 const KEY_REQUESTS: &str = "orchestrator_api_key_requests_total";
+const RATE_VIOLATIONS: &str = "orchestrator_rate_limit_violations_total";
+const CORS_VIOLATIONS: &str = "orchestrator_cors_violations_total";
+const ISSUED: &str = "orchestrator_jwt_tokens_issued_total";
+const REVOKED: &str = "orchestrator_jwt_tokens_revoked_total";
+const SECURITY: &str = "orchestrator_security_events_total";
 
 /// Upper bounds of the histogram, in seconds, with their text.
 const BOUNDS: [(f64, &str); 13] = [
@@ -128,6 +138,37 @@ impl HttpMetrics {
         if by == "jwt" {
             self.count(REJECTIONS, vec![("reason", reason.to_owned())]);
         }
+        if by != "none" {
+            self.security("authentication_failed", "medium");
+        }
+    }
+
+    /// A request of a client that asks too often.
+    pub(crate) fn rate_violation(&self, endpoint: &str) {
+        self.count(RATE_VIOLATIONS, vec![("endpoint", endpoint.to_owned())]);
+        self.security("rate_limit_exceeded", "low");
+    }
+
+    /// A request of a page whose origin may not read.
+    pub(crate) fn cors_violation(&self) {
+        self.count(CORS_VIOLATIONS, Vec::new());
+        self.security("cors_violation", "low");
+    }
+
+    /// A token of a type was issued.
+    pub(crate) fn issued(&self, token_type: &'static str) {
+        self.count(ISSUED, vec![("token_type", token_type.to_owned())]);
+    }
+
+    /// A token or all of somebody's were revoked.
+    pub(crate) fn revoked(&self, reason: &'static str) {
+        self.count(REVOKED, vec![("reason", reason.to_owned())]);
+    }
+
+    /// Something that a security review looks for.
+    pub(crate) fn security(&self, event_type: &'static str, severity: &'static str) {
+        let labels = vec![("event_type", event_type.to_owned()), ("severity", severity.to_owned())];
+        self.count(SECURITY, labels);
     }
 
     fn count(&self, name: &'static str, labels: Vec<(&'static str, String)>) {

@@ -1,6 +1,9 @@
 //! What every request is handled with.
 
 use crate::auth::Auth;
+use crate::cors::Cors;
+use crate::limits::{Limiter, Networks, Rates};
+use crate::links::Links;
 use crate::views::Build;
 use crate::{Desk, HttpMetrics, Reads};
 use model::Clock;
@@ -43,6 +46,24 @@ impl Default for Limits {
     }
 }
 
+/// What stands between a request and its route, beside its credential.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gate {
+    /// How often a client may ask.
+    pub rates: Rates,
+    /// Which pages of other origins may read.
+    pub cors: Cors,
+    /// Proxies that may say whom they speak for.
+    pub trusted_proxies: Networks,
+}
+
+impl Default for Gate {
+    /// Nothing is limited, no other origin may read, no proxy is trusted.
+    fn default() -> Gate {
+        Gate { rates: Rates::OFF, cors: Cors::default(), trusted_proxies: Networks::default() }
+    }
+}
+
 /// What every request is handled with.
 pub struct State {
     pub(crate) reads: Reads,
@@ -50,6 +71,10 @@ pub struct State {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) auth: Auth,
     pub(crate) limits: Limits,
+    pub(crate) gate: Gate,
+    pub(crate) limiter: Limiter,
+    /// Makes and checks signed links; `None`: there are none.
+    pub(crate) links: Option<Links>,
     pub(crate) build: Build,
     pub(crate) metrics: Arc<HttpMetrics>,
     /// One permit for each expression being evaluated.
@@ -68,6 +93,18 @@ impl State {
         metrics: Arc<HttpMetrics>,
     ) -> State {
         let queries = Arc::new(Semaphore::new(limits.queries_max));
-        State { reads, desk, clock, auth, limits, build, metrics, queries }
+        let gate = Gate::default();
+        let limiter = Limiter::new(gate.rates.clone());
+        State { reads, desk, clock, auth, limits, gate, limiter, links: None, build, metrics, queries }
+    }
+
+    /// The same with signed links.
+    pub fn with_links(self, links: Links) -> State {
+        State { links: Some(links), ..self }
+    }
+
+    /// The same behind a gate.
+    pub fn behind(self, gate: Gate) -> State {
+        State { limiter: Limiter::new(gate.rates.clone()), gate, ..self }
     }
 }

@@ -112,8 +112,11 @@ async fn every_route_by_every_credential() {
             let want = match (shown.worth(), route.need) {
                 (None, _) => Some(401),
                 (Some(_), Need::Nothing) => None,
-                (Some(None), Need::Role(_)) => Some(401),
+                (Some(None), Need::Role(_) | Need::Somebody | Need::InBody) => Some(401),
                 (Some(Some(has)), Need::Role(needs)) => (has < needs).then_some(403),
+                // The local principal is somebody only where it may act without a body that says who it is.
+                (Some(Some(_)), Need::InBody) if shown == Shown::Local => Some(401),
+                (Some(Some(_)), Need::Somebody | Need::InBody) => None,
             };
             let (method, path, status) = (&route.method, route.path, answer.status.as_u16());
             match want {

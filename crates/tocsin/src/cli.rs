@@ -38,6 +38,9 @@ pub enum Verb {
     /// Preview schedules
     #[command(subcommand)]
     Schedule(Schedule),
+    /// Make secrets
+    #[command(subcommand)]
+    Secrets(Secrets),
 }
 
 const SERVE_HELP: &str = "\
@@ -187,6 +190,17 @@ pub enum Routes {
     },
 }
 
+/// `tocsin secrets`
+#[derive(Debug, Subcommand)]
+pub enum Secrets {
+    /// Print a fresh secret and one API key a role, as variables for an .env file
+    Generate {
+        /// As a JSON object
+        #[arg(long)]
+        json: bool,
+    },
+}
+
 /// `tocsin schedule`
 #[derive(Debug, Subcommand)]
 pub enum Schedule {
@@ -197,7 +211,7 @@ pub enum Schedule {
 /// `tocsin schedule next`
 #[derive(Debug, Args)]
 pub struct ScheduleNext {
-    /// A cron expression, a macro such as @daily, or an instant
+    /// A cron expression, a macro such as @daily, RRULE lines with their DTSTART, or an instant
     pub expr: String,
     /// Which fields a cron expression has
     #[arg(long, default_value = "standard")]
@@ -205,9 +219,10 @@ pub struct ScheduleNext {
     /// A time of day that clocks skip: leave it out, or shift it by as much as they jump
     #[arg(long, default_value = "shift")]
     pub gap: Gap,
-    /// A time of day that occurs twice: fire the first time, the second, or both
-    #[arg(long, default_value = "second")]
-    pub fold: Fold,
+    /// A time of day that occurs twice: fire the first time, the second, or both [default: second; of an RRULE
+    /// first]
+    #[arg(long)]
+    pub fold: Option<Fold>,
     /// An IANA time zone
     #[arg(long, default_value = "UTC")]
     pub tz: String,

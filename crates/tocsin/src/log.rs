@@ -36,16 +36,25 @@ pub fn install(settings: &Settings) -> io::Result<()> {
         "" => std::env::var(name).unwrap_or_default(),
         _ => value.to_owned(),
     };
-    let level = match from_env(&settings.level, "LOG_LEVEL").to_ascii_lowercase().as_str() {
+    let level = level_of_word(&from_env(&settings.level, "LOG_LEVEL"));
+    let text = from_env(&settings.format, "LOG_FORMAT").to_ascii_lowercase();
+    let text = ["text", "console"].contains(&text.as_str());
+    let layer = Lines { text, sink: Mutex::new(Sink::open(settings.file.clone())?) };
+    let mut filter = format!("{level},hyper=warn,reqwest=warn,rustls=warn,h2=warn");
+    if let Ok(worker) = std::env::var("WORKER_LOG_LEVEL") {
+        filter = format!("{filter},worker={}", level_of_word(&worker));
+    }
+    let filter = EnvFilter::new(filter);
+    tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().map_err(io::Error::other)
+}
+
+fn level_of_word(word: &str) -> &'static str {
+    match word.trim().to_ascii_lowercase().as_str() {
         "debug" => "debug",
         "warning" | "warn" => "warn",
         "error" | "critical" => "error",
         _ => "info",
-    };
-    let text = from_env(&settings.format, "LOG_FORMAT").eq_ignore_ascii_case("text");
-    let layer = Lines { text, sink: Mutex::new(Sink::open(settings.file.clone())?) };
-    let filter = EnvFilter::new(format!("{level},hyper=warn,reqwest=warn,rustls=warn,h2=warn"));
-    tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().map_err(io::Error::other)
+    }
 }
 
 /// Writes each event as one line.

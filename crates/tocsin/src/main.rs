@@ -14,7 +14,9 @@ mod log;
 mod metrics;
 mod own_metrics;
 mod seams;
+mod secrets;
 mod serve;
+mod variables;
 mod verbs;
 
 use clap::Parser;
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         Verb::Serve(args) => serve::run(&args),
         Verb::Init(args) => init::run(&args).map(|()| ExitCode::SUCCESS),
         Verb::Check(args) => Ok(verbs::check(&args)),
+        Verb::Secrets(cli::Secrets::Generate { json }) => Ok(secrets::generate(json)),
         Verb::Health(args) => health::run(&args),
         Verb::Approve(args) => approve::run(&args),
         Verb::Promqltest(args) => verbs::promqltest(&args),

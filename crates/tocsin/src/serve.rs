@@ -3,6 +3,7 @@
 //! Start: configuration, log, data directory, sockets, stores, deciders, threads, listeners. Stop, the other way:
 //! take no more requests, let workers finish or hand back, stop collecting, commit the last batch.
 
+mod checklist;
 mod engine;
 mod evaluate;
 mod house;
@@ -16,6 +17,7 @@ use crate::{
     config::{self, Sources},
     data_dir::DataDir,
     discover, log,
+    variables::Variables,
 };
 use anyhow::{Context, Result};
 use house::House;
@@ -23,6 +25,7 @@ use std::{net::SocketAddr, process::ExitCode};
 
 /// Runs until SIGTERM or SIGINT.
 pub fn run(args: &cli::Serve) -> Result<ExitCode> {
+    let variables = Variables::of_process()?;
     let sources = Sources {
         config: args.config.clone(),
         prometheus: args.prometheus_config.clone(),
@@ -53,7 +56,7 @@ pub fn run(args: &cli::Serve) -> Result<ExitCode> {
     let greets = sources.config.is_none() && sources.prometheus.is_none() && sources.alertmanager.is_none();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let code = runtime.block_on(async {
-        let house = House::open(args, sources, loaded, &data, &addresses).await?;
+        let house = House::open(args, sources, loaded, &data, &addresses, &variables).await?;
         if greets {
             tokio::task::spawn_blocking(move || greet(&addresses, &dir));
         }

@@ -6,6 +6,9 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+/// What people look for in answers of this kind.
+const TOO_OFTEN: &str = "Rate limit exceeded. Please try again later.";
+
 /// Why a request is not done.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Refused {
@@ -13,6 +16,8 @@ pub(crate) enum Refused {
     Unauthorized(&'static str),
     /// A good credential whose role is too low.
     RoleTooLow { has: Role, needs: Role },
+    /// The client asks too often.
+    TooOften { left_secs: u64 },
     /// The body is too large.
     TooLarge { max: usize },
     /// The body did not arrive in time.
@@ -47,6 +52,7 @@ impl Refused {
         match self {
             Refused::Unauthorized(_) => StatusCode::UNAUTHORIZED,
             Refused::RoleTooLow { .. } => StatusCode::FORBIDDEN,
+            Refused::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
             Refused::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refused::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Refused::BadRequest(_) => StatusCode::BAD_REQUEST,
@@ -70,6 +76,7 @@ impl Refused {
         match self {
             Refused::Unauthorized(_) => "unauthorized",
             Refused::RoleTooLow { .. } => "forbidden",
+            Refused::TooOften { .. } => "rate_limit_exceeded",
             Refused::TooLarge { .. } => "payload_too_large",
             Refused::TooSlow => "body_timeout",
             Refused::BadRequest(_) => "bad_request",
@@ -96,6 +103,7 @@ impl Refused {
             Refused::RoleTooLow { has, needs } => {
                 format!("role {} is needed, this credential has role {}", needs.as_str(), has.as_str())
             }
+            Refused::TooOften { left_secs } => format!("{TOO_OFTEN} There is room in {left_secs} seconds."),
             Refused::TooLarge { max } => format!("the body is larger than {max} bytes"),
             Refused::TooSlow => "the body did not arrive in time".to_owned(),
             Refused::BadRequest(what) => what.clone(),
@@ -119,6 +127,8 @@ pub(crate) struct ErrorBody {
     pub message: String,
     pub detail: Value,
     pub max_size_bytes: Option<usize>,
+    /// In how many seconds the client may ask again.
+    pub retry_after: Option<u64>,
     /// The body is written already, in the dialect of the route.
     pub written: bool,
 }
@@ -130,6 +140,9 @@ impl IntoResponse for Refused {
         match &self {
             Refused::Unauthorized(_) => {
                 set(&mut response, header::WWW_AUTHENTICATE, "Bearer");
+            }
+            Refused::TooOften { left_secs } => {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(*left_secs));
             }
             Refused::Failure(Failure::Full(_)) => set(&mut response, header::RETRY_AFTER, "1"),
             Refused::Failure(Failure::Unavailable(_)) => set(&mut response, header::RETRY_AFTER, "5"),
@@ -147,13 +160,18 @@ impl Refused {
         let message = self.message();
         let detail = match self {
             Refused::Shape(problems) => problems.iter().map(field_problem).collect(),
+            Refused::TooOften { .. } => Value::from(TOO_OFTEN),
             _ => Value::from(message.clone()),
         };
         let max_size_bytes = match self {
             Refused::TooLarge { max } => Some(*max),
             _ => None,
         };
-        ErrorBody { kind: self.kind(), message, detail, max_size_bytes, written: false }
+        let retry_after = match self {
+            Refused::TooOften { left_secs } => Some(*left_secs),
+            _ => None,
+        };
+        ErrorBody { kind: self.kind(), message, detail, max_size_bytes, retry_after, written: false }
     }
 
     /// An answer in Prometheus's envelope.

@@ -1,11 +1,15 @@
 //! The API: one table of routes with the role each needs, and one file per answer.
 
 mod alertmanager;
+mod approvals;
+mod auth;
 mod body;
 mod error;
 mod health;
+mod once;
 mod openapi;
 mod prometheus;
+mod queues;
 mod tasks;
 mod work;
 
@@ -14,6 +18,7 @@ pub(crate) use body::{Params, whole};
 pub(crate) use error::{ErrorBody, Refused};
 pub(crate) use openapi::openapi;
 pub(crate) use prometheus::{VERSION as PROMETHEUS_VERSION, ask};
+pub use tasks::{answer_acted, answer_submitted};
 
 use crate::auth::{Need, Role};
 use crate::screens;
@@ -42,7 +47,10 @@ pub(crate) struct Route {
 /// Every route there is, in reading order.
 pub(crate) fn routes() -> Vec<Route> {
     let mut table = process_routes();
+    table.extend(auth_routes());
     table.extend(task_routes());
+    table.extend(queue_routes());
+    table.extend(approval_routes());
     table.extend(prometheus_routes());
     table.extend(alertmanager_routes());
     table.extend(screen_routes());
@@ -69,6 +77,19 @@ fn process_routes() -> Vec<Route> {
     ]
 }
 
+fn auth_routes() -> Vec<Route> {
+    use auth::*;
+    let (known, in_body) = (Need::Somebody, Need::InBody);
+    vec![
+        post("/auth/token", known, "Issue a token of at most one's own role", issue),
+        post("/auth/refresh", in_body, "Get the next pair of tokens for a refresh token", refresh),
+        post("/auth/revoke", in_body, "Revoke a token, or all of somebody's", revoke),
+        post("/agents/auth/token", in_body, "Get a pair of tokens for an agent's secret", agent_token),
+        post("/agents/auth/refresh", in_body, "Get an agent's next pair of tokens", agent_refresh),
+        post("/agents/auth/revoke", in_body, "Revoke an agent's token", revoke),
+    ]
+}
+
 fn task_routes() -> Vec<Route> {
     use tasks::*;
     vec![
@@ -82,8 +103,57 @@ fn task_routes() -> Vec<Route> {
         get("/runs", USER, "List runs, newest first", runs),
         get("/runs/", USER, "List runs, newest first", runs),
         get("/runs/{id}", USER, "Show a run", run),
-        get("/stats", OPEN, "The queue's figures", stats),
+        put("/tasks/{id}", AGENT, "Change fields of a scheduled task", update),
+        delete("/tasks/{id}", AGENT, "Stop a task and forget it", remove),
+        get("/tasks/{id}/why", USER, "Say all that keeps a task from running", why),
+        post("/tasks/{id}/run_now", AGENT, "Run a task now, besides its schedule", run_now),
+        post("/tasks/{id}/snooze", AGENT, "Put off what waits of a task", snooze),
+        post("/tasks/{id}/pause", AGENT, "Hold a task until it is resumed", pause),
+        post("/tasks/{id}/resume", AGENT, "Let a held task go on", resume),
+        post("/tasks/{id}/cancel", AGENT, "Stop a task for good", cancel),
         post("/v1/work", AGENT, "A worker's round trip: results and heartbeats in, runs out", work::work),
+    ]
+}
+
+fn queue_routes() -> Vec<Route> {
+    use queues::*;
+    vec![
+        get("/stats", OPEN, "The queue's figures; with hours=N everything about it", stats),
+        get("/runs/task/{task_id}/latest", USER, "Show a task's latest run, or null", latest),
+        get("/task/{task_id}/latest", USER, "Show a task's latest run, or null", latest),
+        get("/runs/task/{task_id}/stats", USER, "Say how a task's runs went", task_stats),
+        get("/task/{task_id}/stats", USER, "Say how a task's runs went", task_stats),
+        get("/runs/stats/summary", USER, "Say how all runs went", run_summary),
+        get("/stats/summary", USER, "Say how all runs went", run_summary),
+        get("/queues", USER, "List queues", queues),
+        get("/queues/{name}", USER, "Show a queue", queue),
+        put("/queues/{name}", OPERATOR, "Bound what runs of a queue", limit),
+        post("/queues/{name}/pause", OPERATOR, "Let nothing of a queue begin", pause),
+        post("/queues/{name}/resume", OPERATOR, "Let a queue go on", resume),
+        get("/schedules", USER, "List tasks that fire, newest first", tasks::schedules),
+        get("/dead-letters", USER, "List runs that were given up, newest first", dead_letters),
+        get("/dead-letters/{run_id}", USER, "Show a run that was given up", dead_letter),
+        put("/dead-letters/{run_id}", OPERATOR, "Change the arguments of a run that was given up", edit),
+        post("/dead-letters/{run_id}/replay", OPERATOR, "Do a run again that was given up", replay),
+        delete("/dead-letters/{run_id}", OPERATOR, "Put away a run that was given up", discard),
+    ]
+}
+
+fn approval_routes() -> Vec<Route> {
+    use approvals::*;
+    vec![
+        get(
+            "/approvals/pending",
+            USER,
+            "List what waits for an approval, the first to run out first",
+            pending,
+        ),
+        get("/approvals/history", USER, "List what was decided, newest first", history),
+        get("/approvals/{id}", USER, "Show an approval", one),
+        post("/approvals/{id}/approve", AGENT, "Approve, as it is or with another payload", approve),
+        post("/approvals/{id}/reject", AGENT, "Reject: the task is cancelled", reject),
+        post("/approvals/{id}/delegate", AGENT, "Let another decide in one's place", delegate),
+        post("/approvals/{id}/links", OPERATOR, "Make signed links for one person", links),
     ]
 }
 
@@ -141,6 +211,10 @@ fn screen_routes() -> Vec<Route> {
             screens::overview,
         ),
         get("/ui/graph", USER, "An expression as a chart and a table", screens::graph),
+        get("/ui/approvals", USER, "What waits for an approval, and what was decided", screens::approvals),
+        get("/ui/approvals/{id}", USER, "One approval: exactly what would happen", screens::approval),
+        get("/ui/approvals/{id}/link", OPEN, "What a signed link would do", screens::open_link),
+        post("/ui/approvals/{id}/link", OPEN, "Do what a signed link is for, once", screens::use_link),
         get("/graph", OPEN, "Leads to /ui/graph", to_graph),
         get("/alerts", OPEN, "Leads to the overview", to_overview),
         get("/docs", OPEN, "The API's description for people", screens::docs),

@@ -1,7 +1,7 @@
 //! The API's description, made from the table of routes itself: it cannot name a route that is not there.
 
 use super::{Route, routes};
-use crate::auth::Need;
+use crate::auth::{Need, Role};
 use crate::state::State;
 use axum::extract::State as Given;
 use axum::response::{IntoResponse, Response};
@@ -48,7 +48,12 @@ fn operation(route: &Route) -> Value {
     if !parameters.is_empty() {
         operation["parameters"] = parameters.into();
     }
-    if let Need::Role(role) = route.need {
+    let role = match route.need {
+        Need::Role(role) => Some(role),
+        Need::Somebody => Some(Role::User),
+        Need::Nothing | Need::InBody => None,
+    };
+    if let Some(role) = role {
         operation["security"] = json!([{"key": []}, {"bearer": []}]);
         operation["x-role"] = role.as_str().into();
     }

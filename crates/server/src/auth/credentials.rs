@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// A key that may be shown in `X-API-Key` or as a bearer. Holds the hash only.
 #[derive(Clone, PartialEq, Eq)]
@@ -17,12 +18,14 @@ pub struct ApiKey {
     pub(super) hash: [u8; 32],
     /// What it may do.
     pub role: Role,
+    /// The tools' scopes it is narrowed to; `None`: it is not.
+    pub scopes: Option<Arc<[String]>>,
 }
 
 impl ApiKey {
     /// From the key itself.
     pub fn new(name: impl Into<String>, key: &str, role: Role) -> ApiKey {
-        ApiKey { name: name.into(), hash: Sha256::digest(key.as_bytes()).into(), role }
+        ApiKey { name: name.into(), hash: Sha256::digest(key.as_bytes()).into(), role, scopes: None }
     }
 }
 
@@ -144,24 +147,26 @@ const KEY_PREFIX: &str = "ORCHESTRATOR_API_KEY_";
 const KEY_LEN_MIN: usize = 16;
 
 /// The keys in `ORCHESTRATOR_API_KEY_NAME=key:role` and `ORCHESTRATOR_API_KEYS=key,key:role` (role agent if
-/// not given), and what is wrong with those that were left out. A message never holds a key.
+/// not given), each with `:scope+scope` behind the role if it is narrowed; and what is wrong with those that were left
+/// out. A message never holds a key.
 pub fn keys_from_variables(
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> (Vec<ApiKey>, Vec<String>) {
     let (mut keys, mut problems) = (Vec::new(), Vec::new());
     let mut take =
-        |variable: &str, entry: &str, role_if_none: Option<Role>, name: &dyn Fn(&str) -> String| {
-            let (key, role) = match entry.rsplit_once(':') {
-                Some((key, role)) => (key, Role::parse(role.trim())),
-                None => (entry, role_if_none),
-            };
-            match role {
-                None => problems
-                    .push(format!("{variable}: an entry is not KEY:ROLE (user, agent, operator, admin)")),
-                Some(_) if key.len() < KEY_LEN_MIN => {
-                    problems.push(format!("{variable}: a key has less than {KEY_LEN_MIN} characters"));
-                }
-                Some(role) => keys.push(ApiKey::new(name(key), key, role)),
+        |variable: &str, entry: &str, usual: Option<Role>, name: &dyn Fn(&str) -> String| match entry_parts(
+            entry, usual,
+        ) {
+            None => {
+                problems.push(format!("{variable}: an entry is not KEY:ROLE (user, agent, operator, admin)"))
+            }
+            Some((key, ..)) if key.len() < KEY_LEN_MIN => {
+                problems.push(format!("{variable}: a key has less than {KEY_LEN_MIN} characters"));
+            }
+            Some((key, role, scopes)) => {
+                let scopes =
+                    scopes.map(|text| text.split('+').map(|scope| scope.trim().to_owned()).collect());
+                keys.push(ApiKey { scopes, ..ApiKey::new(name(key), key, role) });
             }
         };
     for (variable, value) in variables {
@@ -174,6 +179,18 @@ pub fn keys_from_variables(
         }
     }
     (keys, problems)
+}
+
+/// Key, role and scopes of `KEY`, `KEY:ROLE` or `KEY:ROLE:SCOPES`.
+fn entry_parts(entry: &str, usual: Option<Role>) -> Option<(&str, Role, Option<&str>)> {
+    let Some((before, last)) = entry.rsplit_once(':') else {
+        return usual.map(|role| (entry, role, None));
+    };
+    if let Some(role) = Role::parse(last.trim()) {
+        return Some((before.trim(), role, None));
+    }
+    let (key, role) = before.rsplit_once(':')?;
+    Some((key.trim(), Role::parse(role.trim())?, Some(last)))
 }
 
 /// A name for a key that has none: the first digits of its hash, which tell nothing about the key.
@@ -213,15 +230,17 @@ mod tests {
             [
                 ("ORCHESTRATOR_API_KEY_CI", format!("{long}:operator")),
                 ("ORCHESTRATOR_API_KEY_BAD", long.to_owned()),
-                ("ORCHESTRATOR_API_KEYS", format!("{long}1, {long}2:user,short")),
+                ("ORCHESTRATOR_API_KEYS", format!("{long}1, {long}2:user,short,{long}3:agent:mail+notify")),
+                ("ORCHESTRATOR_API_KEY_KING", format!("{long}:king")),
                 ("HOME", "/root".to_owned()),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
         let roles: Vec<_> = keys.iter().map(|key| key.role).collect();
-        assert_eq!(roles, [Role::Operator, Role::Agent, Role::User]);
+        assert_eq!(roles, [Role::Operator, Role::Agent, Role::User, Role::Agent]);
         assert_eq!(keys[0], ApiKey::new("ci", long, Role::Operator));
-        assert_eq!(problems.len(), 2);
+        assert_eq!(keys[3].scopes.as_deref(), Some(&["mail".to_owned(), "notify".to_owned()][..]));
+        assert_eq!(problems.len(), 3, "{problems:?}");
         assert!(!problems.join(" ").contains(long) && !problems.join(" ").contains("short"));
     }
 }

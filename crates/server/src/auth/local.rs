@@ -16,6 +16,13 @@ pub struct Peer {
     pub listener: SocketAddr,
 }
 
+impl Peer {
+    /// Whether only this machine reaches the listener.
+    pub fn listens_on_loopback(&self) -> bool {
+        self.listener.ip().to_canonical().is_loopback()
+    }
+}
+
 /// Content types that a page can send anywhere without asking.
 const FORM_TYPES: [&str; 3] = ["application/x-www-form-urlencoded", "multipart/form-data", "text/plain"];
 

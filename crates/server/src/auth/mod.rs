@@ -8,14 +8,22 @@ mod credentials;
 mod guard;
 mod jwt;
 mod local;
+mod revoked;
+mod tokens;
 
 pub use credentials::{ApiKey, Credentials, keys_from_variables};
-pub(crate) use guard::{Need, guard};
+pub(crate) use guard::{Need, Way, guard};
 pub use local::Peer;
+pub(crate) use revoked::Rows;
+pub(crate) use tokens::{Grant, NoToken, Pair};
+pub use tokens::{LIFE_MAX, Lives};
 
 use axum::http::{HeaderMap, header};
 use model::Timestamp;
+use serde_json::Value;
 use sha2::{Digest, Sha256};
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 use subtle::ConstantTimeEq;
 
 /// What a principal may do; each role may do what the ones before it may.
@@ -55,6 +63,22 @@ pub struct Principal {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// The tools' scopes that its credential is narrowed to; `None`: it is not.
+    pub scopes: Option<Arc<[String]>>,
+    /// The session of its token: what is issued with it is revoked with it.
+    pub session: Option<Arc<str>>,
+}
+
+impl Principal {
+    /// One that is not narrowed and has no token.
+    pub fn new(name: impl Into<String>, role: Role) -> Principal {
+        Principal { name: name.into(), role, scopes: None, session: None }
+    }
+
+    /// Whether it may use what asks for all these scopes.
+    pub fn may_use(&self, scopes: &[String]) -> bool {
+        self.scopes.as_ref().is_none_or(|own| scopes.iter().all(|scope| own.contains(scope)))
+    }
 }
 
 /// Whether a local request without a credential is somebody.
@@ -79,7 +103,11 @@ pub enum Reading {
 #[derive(Debug)]
 pub struct Auth {
     keys: Vec<ApiKey>,
-    tokens: Option<jwt::Verifier>,
+    tokens: Option<jwt::Secret>,
+    lives: Lives,
+    revoked: revoked::Revoked,
+    /// When what was over was last forgotten, in milliseconds.
+    swept_ms: AtomicI64,
     local: LocalRule,
     reading: Reading,
 }
@@ -93,6 +121,30 @@ pub(crate) enum Bad {
     Invalid,
     /// Well signed, with a role we do not know.
     Role,
+    /// It was good and somebody said that it is no longer.
+    Revoked,
+}
+
+impl Bad {
+    /// As figures name it.
+    pub(crate) fn reason(self) -> &'static str {
+        match self {
+            Bad::Expired => "expired",
+            Bad::Invalid => "invalid",
+            Bad::Role => "role",
+            Bad::Revoked => "revoked",
+        }
+    }
+
+    /// The texts that people search their logs for.
+    pub(crate) fn wording(self) -> &'static str {
+        match self {
+            Bad::Expired => "Invalid JWT token: Signature has expired",
+            Bad::Invalid => "Invalid JWT token: Signature verification failed",
+            Bad::Role => "Invalid JWT token: unknown role",
+            Bad::Revoked => "Invalid JWT token: Token has been revoked",
+        }
+    }
 }
 
 /// What kind of credential was shown.
@@ -113,7 +165,26 @@ pub(crate) struct Claimed {
 impl Auth {
     /// From keys and, if tokens are taken, the secret that signs them.
     pub fn new(keys: Vec<ApiKey>, jwt_secret: Option<&str>, local: LocalRule, reading: Reading) -> Auth {
-        Auth { keys, tokens: jwt_secret.map(jwt::Verifier::new), local, reading }
+        let tokens = jwt_secret.map(jwt::Secret::new);
+        Auth {
+            keys,
+            tokens,
+            lives: Lives::default(),
+            revoked: revoked::Revoked::default(),
+            swept_ms: AtomicI64::new(0),
+            local,
+            reading,
+        }
+    }
+
+    /// The same with tokens that are good for this long.
+    pub fn with_lives(self, lives: Lives) -> Auth {
+        Auth { lives, ..self }
+    }
+
+    /// Takes what was revoked before, as [`crate::Keep::revoked`] was given it.
+    pub fn restore(&self, revoked: impl IntoIterator<Item = (String, Value)>) {
+        self.revoked.restore(revoked);
     }
 
     /// Reads `Authorization: Bearer` and `X-API-Key`. Both may be given; each must be good.
@@ -145,9 +216,19 @@ impl Auth {
         let value = value.trim();
         match (self.key(value), &self.tokens) {
             (Some(principal), _) => (Shown::Key, Ok(principal)),
-            (None, Some(tokens)) => (Shown::Token, tokens.verify(value, now)),
+            (None, Some(_)) => (Shown::Token, self.access(value, now)),
             (None, None) => (Shown::Token, Err(Bad::Invalid)),
         }
+    }
+
+    fn access(&self, token: &str, now: Timestamp) -> Result<Principal, Bad> {
+        let read = self.good(token, jwt::Use::Access, now).map_err(|why| match why {
+            NoToken::Bad(bad) => bad,
+            _ => Bad::Invalid,
+        })?;
+        let session = read.claims.sid.as_deref().unwrap_or(&read.id).into();
+        let scopes = read.claims.scopes.map(Arc::from);
+        Ok(Principal { name: read.claims.sub, role: read.role, scopes, session: Some(session) })
     }
 
     /// Compares with every key, so that the time taken tells nothing about which one was nearly right.
@@ -159,7 +240,8 @@ impl Auth {
                 found = Some(key);
             }
         }
-        found.map(|key| Principal { name: key.name.clone(), role: key.role })
+        found
+            .map(|key| Principal { scopes: key.scopes.clone(), ..Principal::new(key.name.clone(), key.role) })
     }
 }
 

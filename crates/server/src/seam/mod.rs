@@ -4,6 +4,14 @@
 //! bound. An implementor of an asynchronous call may wait for the deciders' thread or for the store, never
 //! block the runtime. Every trait is called from many requests at once; what may be called twice says so.
 
+mod approvals;
+mod keep;
+mod queues;
+
+pub use approvals::Approvals;
+pub use keep::{Keep, KnownAgent};
+pub use queues::Queues;
+
 use crate::views::{
     AlertGroup, AlertView, Health, Instant, LabelsQuery, MetricMetadata, NewTask, PageOf, ProbeView,
     QueryAnswer, QueueStats, Range, RuleGroupView, RunFilter, RunView, RuntimeView, SeriesQuery, SilenceView,
@@ -196,6 +204,12 @@ pub struct Reads {
     pub monitoring: Arc<dyn Monitoring>,
     /// Tasks and runs.
     pub tasks: Arc<dyn Tasks>,
+    /// Acts on tasks and queues.
+    pub queues: Arc<dyn Queues>,
+    /// What waits for persons.
+    pub approvals: Arc<dyn Approvals>,
+    /// What tokens need.
+    pub keep: Arc<dyn Keep>,
     /// The process itself.
     pub vitals: Arc<dyn Vitals>,
     /// How selectors and matchers are read.

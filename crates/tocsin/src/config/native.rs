@@ -10,6 +10,7 @@ use model::Problem;
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
 use serde_saphyr::Spanned;
+use server::limits::{Network, Networks, Rates};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -41,6 +42,7 @@ pub struct TocsinConfig {
     pub(super) workers: Option<WorkersConfig>,
     pub(super) series: Option<SeriesConfig>,
     pub(super) rules: Option<RulesConfig>,
+    pub(super) approvals: Option<ApprovalsConfig>,
 }
 
 /// A pack's parameters; nothing means the defaults.
@@ -59,6 +61,7 @@ pub(super) struct LogConfig {
 pub(super) struct AuthConfig {
     mode: Option<Spanned<String>>,
     open_reads: Option<bool>,
+    trusted_proxies: Option<Vec<Spanned<String>>>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -71,6 +74,19 @@ pub(super) struct LimitsConfig {
     query_samples_max: Option<usize>,
     queue_max: Option<usize>,
     alerts_max: Option<usize>,
+    rates: Option<RatesConfig>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RatesConfig {
+    enabled: Option<bool>,
+    tasks: Option<Spanned<u32>>,
+    events: Option<Spanned<u32>>,
+    approvals: Option<Spanned<u32>>,
+    stats: Option<Spanned<u32>>,
+    others: Option<Spanned<u32>>,
+    per_hour: Option<Spanned<u32>>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -100,6 +116,31 @@ pub(super) struct RulesConfig {
     evaluation_interval: Option<Spanned<String>>,
 }
 
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApprovalsConfig {
+    own: Option<bool>,
+    on_expiry: Option<Spanned<String>>,
+    expires_after: Option<Spanned<String>>,
+    history: Option<Spanned<String>>,
+    history_max: Option<usize>,
+}
+
+/// What the file says of approvals; `None` leaves each at its variable or default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Approvals {
+    /// Whether who asks for a P0 task may approve it too.
+    pub own: bool,
+    /// What happens to work on which nobody decided in time.
+    pub on_expiry: Option<model::OnExpiry>,
+    /// For how long an approval waits.
+    pub lifetime: Option<Duration>,
+    /// For how long a decided one is kept.
+    pub history_ttl: Option<Duration>,
+    /// How many decided ones are kept.
+    pub history_max: Option<usize>,
+}
+
 /// How and where log lines are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Log {
@@ -112,12 +153,14 @@ pub struct Log {
 }
 
 /// Who may ask without a credential.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuthRules {
     /// `auth.mode: required`: nobody; `local`: callers on this machine. `None`: the file does not say.
     pub required: Option<bool>,
     /// Whether reading is open to all.
     pub open_reads: bool,
+    /// Proxies that may say whom they speak for.
+    pub trusted_proxies: Networks,
 }
 
 /// Bounds an operator may move; `None` leaves each at its default.
@@ -137,6 +180,8 @@ pub struct Limits {
     pub queue_max: Option<usize>,
     /// Alerts kept at once.
     pub alerts_max: Option<usize>,
+    /// How often clients may ask.
+    pub rates: Option<Rates>,
 }
 
 /// How series are kept.
@@ -207,6 +252,7 @@ impl TocsinConfig {
         AuthRules {
             required: word(auth.mode, &["local", "required"], problems).map(|mode| mode == "required"),
             open_reads: auth.open_reads.unwrap_or(false),
+            trusted_proxies: networks(auth.trusted_proxies.as_deref().unwrap_or_default(), problems),
         }
     }
 
@@ -221,6 +267,26 @@ impl TocsinConfig {
             query_samples_max: raw.query_samples_max,
             queue_max: raw.queue_max,
             alerts_max: raw.alerts_max,
+            rates: raw.rates.map(|raw| rates(raw, problems)),
+        }
+    }
+
+    pub(super) fn approvals(&self, problems: &mut Vec<Problem>) -> Approvals {
+        let raw = self.approvals.clone().unwrap_or_default();
+        let word = word(raw.on_expiry, &["approve", "reject"], problems);
+        let mut above_zero = |text: &Option<Spanned<String>>, key: &str| {
+            let span = duration(text, problems);
+            if let Some(text) = text.as_ref().filter(|_| span == Some(Duration::ZERO)) {
+                problems.push(error(text, format!("approvals.{key} is zero"), "write one such as 24h"));
+            }
+            span
+        };
+        Approvals {
+            own: raw.own.unwrap_or(false),
+            on_expiry: word.as_deref().and_then(model::OnExpiry::parse),
+            lifetime: above_zero(&raw.expires_after, "expires_after"),
+            history_ttl: above_zero(&raw.history, "history"),
+            history_max: raw.history_max,
         }
     }
 
@@ -264,6 +330,34 @@ impl TocsinConfig {
             }
         }
     }
+}
+
+fn rates(raw: RatesConfig, problems: &mut Vec<Problem>) -> Rates {
+    let mut limit = |given: Option<Spanned<u32>>| {
+        let given = given?;
+        if given.value == 0 {
+            let what = "a limit of 0 lets nobody in";
+            problems.push(error(&given, what, "write a number from 1, or limits.rates.enabled: false"));
+        }
+        Some(given.value)
+    };
+    Rates {
+        enabled: raw.enabled.unwrap_or(true),
+        per_minute: [raw.tasks, raw.events, raw.approvals, raw.stats, raw.others].map(&mut limit),
+        per_hour: limit(raw.per_hour),
+    }
+}
+
+fn networks(texts: &[Spanned<String>], problems: &mut Vec<Problem>) -> Networks {
+    let mut read = |text: &Spanned<String>| {
+        let network = Network::parse(&text.value);
+        if network.is_none() {
+            let what = format!("{:?} is neither an address nor a network", text.value);
+            problems.push(error(text, what, "write one such as 10.0.0.7 or 10.0.0.0/8"));
+        }
+        network
+    };
+    Networks::new(texts.iter().filter_map(&mut read).collect())
 }
 
 /// How long series are kept unless something says otherwise; Prometheus's.

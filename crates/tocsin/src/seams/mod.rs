@@ -1,12 +1,16 @@
 //! Fills the traits that `server` reads and changes through. Conversions only: whoever is asked decides.
 
+mod approvals;
 mod desk;
+mod keep;
 mod monitoring;
 mod series;
 mod tasks;
 mod vitals;
 
+pub use approvals::Approvals;
 pub use desk::Desk;
+pub use keep::Keep;
 pub use monitoring::Monitoring;
 pub use series::{RuleExprs, Series};
 pub use tasks::Tasks;

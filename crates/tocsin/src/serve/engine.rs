@@ -8,7 +8,7 @@ use crate::{
     seams::Process,
 };
 use anyhow::{Context, Result};
-use model::Clock;
+use model::{Clock, Timestamp};
 use reach::{OwnListeners, Policy, http::Client};
 use std::{
     net::SocketAddr,
@@ -16,6 +16,7 @@ use std::{
     thread::JoinHandle,
 };
 use store::{Journal, Reader, Sqlite};
+use tasks::events::{Bus, Ring};
 use tokio::sync::{mpsc, watch};
 use tsdb::Db;
 
@@ -35,6 +36,8 @@ pub struct Stores {
     journal: Sqlite,
     state: store::Loaded,
     pages: Vec<store::DeliveredPage>,
+    /// Credentials that are no longer taken.
+    pub revoked: Vec<tasks::Record>,
 }
 
 impl Stores {
@@ -43,9 +46,10 @@ impl Stores {
         let db = open_series(loaded, data, clock)?;
         let mut journal = Sqlite::open(&data.join("tocsin.db")).context("cannot open the store")?;
         let reader = Arc::new(Reader::open(journal.path())?);
-        let state = journal.load().context("cannot load the state")?;
+        let mut state = journal.load().context("cannot load the state")?;
+        let revoked = state.tasks.take_records(tasks::RecordKind::Revoked);
         let pages = reader.pages_delivered(core::SENT_MAX as u64).context("cannot load the latest pages")?;
-        Ok(Stores { db, reader, journal, state, pages })
+        Ok(Stores { db, reader, journal, state, pages, revoked })
     }
 }
 
@@ -68,6 +72,8 @@ pub struct Outgoing {
     pub actions: Arc<worker::Actions>,
     /// How pages leave.
     pub receivers: Arc<notify::Registry>,
+    /// Where those are who subscribed to events.
+    pub subscribers: Arc<notify::Subscribers>,
 }
 
 impl Outgoing {
@@ -91,7 +97,10 @@ impl Outgoing {
         let templates = template::Set::new(&loaded.templates).context("cannot read the templates")?;
         let receivers = Arc::new(notify::Registry::new(client.clone(), loaded.receivers.clone(), templates));
         actions.add(Arc::new(notify::PageAction::new(receivers.clone(), clock.clone())));
-        Ok(Outgoing { client, actions, receivers })
+        let subscribers = Arc::new(notify::Subscribers::default());
+        let events = notify::EventAction::new(client.clone(), subscribers.clone(), clock.clone());
+        actions.add(Arc::new(events));
+        Ok(Outgoing { client, actions, receivers, subscribers })
     }
 }
 
@@ -99,6 +108,8 @@ impl Outgoing {
 pub struct Engine {
     /// The way to the deciders.
     pub core: Handle,
+    /// The last events.
+    pub feed: Arc<core::Feed>,
     /// What the journal's thread counts.
     pub writer: Arc<WriterCounts>,
     /// True once a commit failed.
@@ -118,6 +129,7 @@ impl Engine {
     ) -> Result<Engine> {
         let Stores { db, journal, state, pages, .. } = stores;
         let (deciders, first) = deciders(state, pages, loaded, external_url, outgoing, &db, clock.as_ref())?;
+        let feed = deciders.events.feed.clone();
         let (sender, incoming) = mpsc::channel(core::QUEUE_MAX);
         let arrivals = Arc::new(Arrivals::default());
         let handle = Handle::new(sender, arrivals.clone());
@@ -140,8 +152,13 @@ impl Engine {
             core: handle.clone(),
         };
         std::thread::Builder::new().name("rules".into()).spawn(move || evaluator.run(&evaluations))?;
-        handle.call(move |core, batch, now| core.rules_replaced(first, batch, now)).await?;
-        Ok(Engine { core: handle, writer, failed, threads: [core_thread, writer_thread] })
+        let begin = move |core: &mut Core, batch: &mut core::Batch, now| {
+            core.agents.seed(now, &mut batch.changes.tasks);
+            core.events.bus.bound(now, &mut batch.changes.tasks);
+            core.rules_replaced(first, batch, now);
+        };
+        handle.call(begin).await?;
+        Ok(Engine { core: handle, feed, writer, failed, threads: [core_thread, writer_thread] })
     }
 
     /// Ends after everything that is queued; the last batch is committed.
@@ -161,7 +178,7 @@ impl Engine {
 
 /// The deciders as they start, and what the rules decided by merely starting.
 fn deciders(
-    state: store::Loaded,
+    mut state: store::Loaded,
     delivered: Vec<store::DeliveredPage>,
     loaded: &Loaded,
     external_url: &str,
@@ -186,14 +203,30 @@ fn deciders(
         timezone: settings::timezone(),
         ..defaults
     };
+    let events = events(&mut state.tasks, outgoing, now)?;
+    let agents = tasks::agents::Agents::new(&mut state.tasks);
+    let mut queue = tasks::Queue::new(settings, state.tasks, now);
+    queue.set_approvals(settings::approvals(loaded)?);
     let deciders = core::Deciders {
         rules,
         alerts: alerts::Alerts::new(routing, state.alerts, now),
         book: runbooks::Book::new(loaded.runbooks.clone()),
-        queue: tasks::Queue::new(settings, state.tasks, now),
+        queue,
         pages,
+        events,
+        agents,
     };
     Ok((deciders, first))
+}
+
+/// Events as they start: those that were published are among the last ones again.
+fn events(loaded: &mut tasks::Loaded, outgoing: &Outgoing, now: Timestamp) -> Result<core::Events> {
+    let (settings, ring) = settings::events()?;
+    let mut bus = Bus::new(settings, loaded);
+    let begin = bus.mark(now);
+    let ring = Ring::new(ring.events_max, ring.bytes_max, bus.kept().cloned(), begin);
+    let feed = Arc::new(core::Feed::new(ring));
+    Ok(core::Events::new(bus, feed, outgoing.subscribers.clone(), loaded))
 }
 
 fn start_core(

@@ -1,6 +1,7 @@
 //! Everything that runs, opened in order and closed in reverse.
 
 use super::{
+    checklist,
     engine::{Engine, Outgoing, PAGE_SLOTS, Stores},
     evaluate, listen, loops,
     reload::{self, Reloader},
@@ -14,6 +15,7 @@ use crate::{
     metrics::Registry,
     own_metrics,
     seams::{self, Process},
+    variables::Variables,
 };
 use anyhow::{Context, Result};
 use arc_swap::ArcSwap;
@@ -21,8 +23,9 @@ use collect::Collector;
 use model::{Clock, SystemClock};
 use reach::Policy;
 use server::{
-    Grammar, HttpMetrics, Limits, Reads, State,
+    Gate, Grammar, HttpMetrics, Limits, Reads, State,
     auth::{Auth, Credentials},
+    limits::Rates,
 };
 use std::{
     collections::BTreeMap,
@@ -67,20 +70,26 @@ impl House {
         loaded: Loaded,
         data: &DataDir,
         addresses: &[SocketAddr],
+        variables: &Variables,
     ) -> Result<House> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let credentials = Credentials::load_or_create(data.path())?;
-        let auth = listen::auth(args, &loaded, &credentials, addresses)?;
+        let auth = listen::auth(args, &loaded, variables, &credentials, addresses)?;
+        let rates = variables.rates(loaded.limits.rates.as_ref().unwrap_or(&Rates::ON));
+        let cors = variables.cors();
+        checklist::review(variables, &loaded, addresses, &rates, &cors);
+        let gate = listen::gate(&loaded, rates, cors.0);
         let listeners = bind(addresses).await?;
         let external_url = settings::external_url(args, &loaded, addresses)?;
         let stores = Stores::open(&loaded, data, clock.clone())?;
         let (db, reader) = (stores.db.clone(), stores.reader.clone());
+        auth.restore(stores.revoked.iter().map(|record| (record.key.clone(), record.row.clone())));
         let outgoing = Outgoing::new(&loaded, &db, addresses, &clock)?;
         let process = Arc::new(settings::process(args, &loaded, data, &outgoing.client, &db, clock.now())?);
         let engine = Engine::start(&loaded, &external_url, stores, &outgoing, &process, &clock).await?;
         let collector = Arc::new(collector(&engine.core, &outgoing, &db, &clock));
         collector.apply(loaded.collect.clone());
-        let pool = worker::Pool::new(pool_settings(&loaded)?, outgoing.actions.clone());
+        let pool = worker::Pool::new(pool_settings(&loaded, variables)?, outgoing.actions.clone());
         let http = Arc::new(HttpMetrics::default());
         let registry = Arc::new(Registry::default());
         loops::register(&registry, &engine, &http, &db, &collector, &pool);
@@ -97,7 +106,7 @@ impl House {
             process: process.clone(),
             clock: clock.clone(),
         });
-        let limits = settings::limits(&loaded);
+        let limits = settings::limits(&loaded, variables);
         let subquery_step = loaded.rules.evaluation_interval;
         let query_samples_max = loaded.limits.query_samples_max;
         let front = Front {
@@ -108,7 +117,7 @@ impl House {
             reader,
             http,
         };
-        let app = front.app(auth, limits.clone());
+        let app = front.app(auth, gate, limits.clone());
         Ok(House { listeners, limits, app, engine, collector, pool, db, registry, reloader, process, clock })
     }
 
@@ -186,7 +195,7 @@ struct Front<'a> {
 }
 
 impl Front<'_> {
-    fn app(self, auth: Auth, limits: Limits) -> axum::Router {
+    fn app(self, auth: Auth, gate: Gate, limits: Limits) -> axum::Router {
         let (core, clock) = (self.reloader.core.clone(), self.reloader.clock.clone());
         let reads = Reads {
             series: Arc::new(seams::Series {
@@ -204,6 +213,8 @@ impl Front<'_> {
                 reader: self.reader.clone(),
                 clock: clock.clone(),
             }),
+            keep: Arc::new(seams::Keep { core: core.clone() }),
+            approvals: Arc::new(seams::Approvals { core: core.clone() }),
             vitals: Arc::new(seams::Vitals {
                 core: core.clone(),
                 process: self.reloader.process.clone(),
@@ -214,7 +225,7 @@ impl Front<'_> {
         let again = self.reloader.clone();
         let desk = seams::Desk { core, reader: self.reader, reload: Arc::new(move || again.reload()) };
         let state = State::new(reads, Arc::new(desk), clock, auth, limits, settings::build(), self.http);
-        server::app(Arc::new(state))
+        server::app(Arc::new(state.behind(gate)))
     }
 }
 
@@ -268,8 +279,9 @@ fn collector(core: &Handle, outgoing: &Outgoing, db: &Db, clock: &Arc<dyn Clock>
     )
 }
 
-fn pool_settings(loaded: &Loaded) -> Result<worker::Settings> {
-    let users = u32::try_from(loaded.slots.unwrap_or(SLOTS)).unwrap_or(u32::MAX);
+fn pool_settings(loaded: &Loaded, variables: &Variables) -> Result<worker::Settings> {
+    let leases = variables.whole("WORKER_MAX_LEASES").and_then(|leases| usize::try_from(leases).ok());
+    let users = u32::try_from(leases.or(loaded.slots).unwrap_or(SLOTS)).unwrap_or(u32::MAX);
     Ok(worker::Settings {
         id: tasks::BUILTIN_WORKER.to_owned(),
         boot_nonce: format!("{:016x}", rand::random::<u64>()),

@@ -1,16 +1,21 @@
 //! Where to listen, and who may ask there.
 
-use crate::{cli, config::Loaded};
+use crate::{cli, config::Loaded, variables::Variables};
 use anyhow::{Context, Result, anyhow, bail};
-use server::auth::{Auth, Credentials, LocalRule, Reading, keys_from_variables};
+use server::{
+    Cors, Gate,
+    auth::{Auth, Credentials, LocalRule, Reading, keys_from_variables},
+    limits::Rates,
+};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// Without flag, variable or file.
 const DEFAULT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 /// Signs tokens; required off loopback.
 const SECRET: &str = "ORCHESTRATOR_JWT_SECRET";
-/// A secret shorter than this can be guessed.
-const SECRET_LEN_MIN: usize = 32;
+/// Secrets that stand in documents people copy from.
+const PUBLISHED: [&str; 3] =
+    ["dev-secret-key-change-in-production", "your-secret-key-here", "your-jwt-secret-here"];
 
 /// Flag, then `PORT` or `ORCHESTRATOR_PORT` (on every address), then the file, then 127.0.0.1:8080.
 pub fn addresses(args: &cli::Serve, loaded: &Loaded) -> Result<Vec<SocketAddr>> {
@@ -34,24 +39,24 @@ pub fn addresses(args: &cli::Serve, loaded: &Loaded) -> Result<Vec<SocketAddr>> 
 pub fn auth(
     args: &cli::Serve,
     loaded: &Loaded,
+    variables: &Variables,
     credentials: &Credentials,
     addresses: &[SocketAddr],
 ) -> Result<Auth> {
-    let secret = std::env::var(SECRET).ok().filter(|secret| !secret.is_empty());
+    let secret = variables.jwt_secret();
     let outside = addresses.iter().find(|address| !address.ip().is_loopback());
-    if let (Some(address), None) = (outside, &secret) {
+    if let (Some(address), None) = (outside, secret) {
         bail!(
             "{address} can be reached from other machines and {SECRET} is not set; \
-             set it to at least {SECRET_LEN_MIN} random characters, or listen on 127.0.0.1"
+             set it to at least 32 random characters (`tocsin secrets generate`), or listen on 127.0.0.1"
         );
     }
-    if secret.as_ref().is_some_and(|secret| secret.len() < SECRET_LEN_MIN) {
-        tracing::warn!(
-            event = "weak_secret",
-            "{SECRET} is shorter than {SECRET_LEN_MIN} characters; make it longer"
-        );
+    if let Some((name, secret)) = secret
+        && PUBLISHED.contains(&secret)
+    {
+        bail!("{name} is a secret that everybody can read in a manual; `tocsin secrets generate` makes another");
     }
-    let (more, skipped) = keys_from_variables(std::env::vars());
+    let (more, skipped) = keys_from_variables(variables.all());
     for why in skipped {
         tracing::warn!(event = "api_key_skipped", "{why}");
     }
@@ -63,5 +68,11 @@ pub fn auth(
     };
     let local = if required { LocalRule::Nobody } else { LocalRule::Operator };
     let reading = if loaded.auth.open_reads { Reading::Open } else { Reading::Credential };
-    Ok(Auth::new(keys, Some(secret.as_deref().unwrap_or(&credentials.jwt_secret)), local, reading))
+    let secret = secret.map_or(credentials.jwt_secret.as_str(), |(_, secret)| secret);
+    Ok(Auth::new(keys, Some(secret), local, reading).with_lives(variables.lives()))
+}
+
+/// What stands between requests and routes.
+pub fn gate(loaded: &Loaded, rates: Rates, cors: Cors) -> Gate {
+    Gate { rates, cors, trusted_proxies: loaded.auth.trusted_proxies.clone() }
 }

@@ -6,6 +6,7 @@ use crate::{
     config::{self, Loaded},
     data_dir::DataDir,
     seams::Process,
+    variables::Variables,
 };
 use anyhow::{Context, Result, anyhow};
 use model::Timestamp;
@@ -21,6 +22,10 @@ use tsdb::Db;
 
 /// How long a worker may finish what it has where nothing says.
 const DRAIN: Duration = Duration::from_secs(30);
+
+/// The last events that are kept in memory where nothing says, and their bytes in any case.
+const RECENT_MAX: usize = 32_768;
+const RECENT_BYTES_MAX: usize = 32 << 20;
 
 /// Our own address as users see it: flag, file, or the first listener.
 pub fn external_url(args: &cli::Serve, loaded: &Loaded, addresses: &[SocketAddr]) -> Result<String> {
@@ -68,10 +73,14 @@ pub fn process(
 }
 
 /// Bounds, the operator's over the defaults.
-pub fn limits(loaded: &Loaded) -> Limits {
+pub fn limits(loaded: &Loaded, variables: &Variables) -> Limits {
     let (given, defaults) = (&loaded.limits, Limits::default());
     Limits {
-        body_max: given.body_max.unwrap_or(defaults.body_max),
+        body_max: variables
+            .whole("MAX_REQUEST_SIZE")
+            .and_then(|bytes| usize::try_from(bytes).ok())
+            .or(given.body_max)
+            .unwrap_or(defaults.body_max),
         bulk_body_max: given.bulk_body_max.unwrap_or(defaults.bulk_body_max),
         queries_max: given.queries_max.unwrap_or(defaults.queries_max),
         query_timeout: given.query_timeout.unwrap_or(defaults.query_timeout),
@@ -89,6 +98,30 @@ pub fn build() -> Build {
     }
 }
 
+/// How persons agree to work: `ORCHESTRATOR_APPROVAL_TIMEOUT`, `ORCHESTRATOR_APPROVAL_HISTORY_TTL` and
+/// `ORCHESTRATOR_MAX_APPROVAL_HISTORY` over the file's section.
+pub fn approvals(loaded: &Loaded) -> Result<tasks::ApprovalSettings> {
+    let (given, defaults) = (&loaded.approvals, tasks::ApprovalSettings::default());
+    let whole = |name: &str| -> Result<Option<u64>> {
+        let Some(text) = std::env::var(name).ok().filter(|text| !text.trim().is_empty()) else {
+            return Ok(None);
+        };
+        let number = text.trim().parse().ok().filter(|number| *number > 0);
+        number.map(Some).with_context(|| format!("{name}={text} is not a whole number above 0"))
+    };
+    let span = |name: &str| Ok::<_, anyhow::Error>(whole(name)?.map(Duration::from_secs));
+    let most = whole("ORCHESTRATOR_MAX_APPROVAL_HISTORY")?.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    Ok(tasks::ApprovalSettings {
+        own: given.own,
+        on_expiry: given.on_expiry.unwrap_or(defaults.on_expiry),
+        lifetime: span("ORCHESTRATOR_APPROVAL_TIMEOUT")?.or(given.lifetime).unwrap_or(defaults.lifetime),
+        history_ttl: span("ORCHESTRATOR_APPROVAL_HISTORY_TTL")?
+            .or(given.history_ttl)
+            .unwrap_or(defaults.history_ttl),
+        history_max: most.or(given.history_max).unwrap_or(defaults.history_max),
+    })
+}
+
 /// `WORKER_LEASE_SECONDS`.
 pub fn lease() -> Result<Duration> {
     seconds("WORKER_LEASE_SECONDS", 0.1, tasks::Settings::default().lease)
@@ -104,13 +137,48 @@ pub fn timezone() -> String {
     std::env::var("TZ").ok().filter(|zone| !zone.is_empty()).unwrap_or_else(|| "UTC".to_owned())
 }
 
-/// A number of seconds, at most a day, so that no instant is out of reach.
+/// The bounds of what readers of events find in memory.
+pub struct RingBounds {
+    /// The most events.
+    pub events_max: usize,
+    /// The most bytes of them.
+    pub bytes_max: usize,
+}
+
+/// `TOCSIN_EVENTS_RETENTION`, `TOCSIN_EVENTS_MAX` and `TOCSIN_EVENTS_RECENT`.
+pub fn events() -> Result<(tasks::events::Settings, RingBounds)> {
+    let defaults = tasks::events::Settings::default();
+    let retention = match std::env::var("TOCSIN_EVENTS_RETENTION").ok().filter(|text| !text.trim().is_empty()) {
+        None => defaults.retention,
+        Some(text) => model::parse_duration(text.trim()).with_context(|| {
+            format!("TOCSIN_EVENTS_RETENTION={text} is not a duration such as 24h")
+        })?,
+    };
+    let bus = tasks::events::Settings {
+        seed: rand::random(),
+        retention,
+        kept_max: count("TOCSIN_EVENTS_MAX", 1_000_000, defaults.kept_max)?,
+        ..defaults
+    };
+    let events_max = count("TOCSIN_EVENTS_RECENT", 1_000_000, RECENT_MAX)?;
+    Ok((bus, RingBounds { events_max, bytes_max: RECENT_BYTES_MAX }))
+}
+
+fn count(name: &str, most: usize, default: usize) -> Result<usize> {
+    let Some(text) = std::env::var(name).ok().filter(|text| !text.trim().is_empty()) else {
+        return Ok(default);
+    };
+    let count = text.trim().parse().ok().filter(|count| (1..=most).contains(count));
+    count.with_context(|| format!("{name}={text} is not a whole number from 1 to {most}"))
+}
+
 /// An error with everything that led to it, on one line.
 pub fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
+/// A number of seconds, at most a day, so that no instant is out of reach.
 fn seconds(name: &str, least: f64, default: Duration) -> Result<Duration> {
     let Some(text) = std::env::var(name).ok().filter(|text| !text.trim().is_empty()) else {
         return Ok(default);

@@ -85,6 +85,7 @@ impl IntoResponse for Error {
             message,
             detail: Value::Null,
             max_size_bytes: None,
+            retry_after: None,
             written: true,
         });
         response
