@@ -35,6 +35,9 @@ impl Queue {
             let Some(task) = tasks.get(&run.task_id).cloned() else { continue };
             if run.at.state == RunState::Running {
                 run.at.lease_until = Some(now.plus(self.settings.lease));
+            } else if let Some(token) = run.at.token {
+                // Whoever ended that attempt may not have heard the answer, and says it again.
+                self.remember(token, run.at.outcome);
             }
             if let Some(scheduled) = self.schedules.get_mut(&run.task_id) {
                 scheduled.live = Some(run.id);
