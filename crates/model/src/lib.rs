@@ -7,6 +7,7 @@ mod alert;
 mod clock;
 mod decision;
 mod duration;
+mod json;
 mod labels;
 mod matcher;
 mod page;
@@ -19,6 +20,7 @@ pub use alert::Alert;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use decision::{Decision, Hold, Verdict};
 pub use duration::{DurationError, format_duration, parse_duration};
+pub use json::Json;
 pub use labels::{
     ALERTNAME, BUCKET_LE, INSTANCE, JOB, Labels, LabelsBuilder, METRIC_NAME, is_classic_label_name,
     is_classic_metric_name,

@@ -1,6 +1,6 @@
 //! What someone asks for: a task, before the queue gave it an id.
 
-use crate::Timestamp;
+use crate::{Json, Timestamp};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -92,7 +92,7 @@ pub struct TaskSpec {
     /// What kind of work: names an action.
     pub kind: String,
     /// Its arguments.
-    pub args: Value,
+    pub args: Json,
     /// Whose slots it takes.
     pub class: Class,
     /// 1 (first) to 9 (last).
@@ -117,10 +117,10 @@ pub struct TaskSpec {
 
 impl TaskSpec {
     /// A task of `kind` with everything else at its default: a user's, priority 5, 3 retries, 30 s.
-    pub fn new(kind: impl Into<String>, args: Value) -> TaskSpec {
+    pub fn new(kind: impl Into<String>, args: impl Into<Json>) -> TaskSpec {
         TaskSpec {
             kind: kind.into(),
-            args,
+            args: args.into(),
             class: Class::User,
             priority: 5,
             run_at: None,

@@ -382,7 +382,7 @@ impl Desk for World {
             kind: "noop".to_owned(),
             token,
             attempt: 1,
-            args: serde_json::json!({}),
+            args: serde_json::json!({}).into(),
             lease: Duration::from_secs(60),
             deadline: Duration::from_secs(30),
             traceparent: String::new(),

@@ -1,7 +1,7 @@
 //! Rows of tasks and runs as values: the columns in their order, and back.
 
 use crate::Error;
-use model::{Step, Timestamp};
+use model::{Json, Step, Timestamp};
 use rusqlite::Row;
 use serde_json::{Map, Value, json};
 use std::{sync::Arc, time::Duration};
@@ -74,9 +74,9 @@ pub(crate) fn task(row: &Row<'_>) -> Result<Task, Bad> {
     let (args, pipeline) = match form {
         Form::Scheduled(_) => {
             let steps = read_steps(&payload["pipeline"]).ok_or_else(|| bad("bad column payload"))?;
-            (payload["params"].clone(), Some(Arc::from(steps)))
+            (Json::from(&payload["params"]), Some(Arc::from(steps)))
         }
-        _ => (payload, None),
+        _ => (Json::from(payload), None),
     };
     let text = |at: usize| row.get_ref(at).map(|value| value.as_str().unwrap_or_default());
     Ok(Task {
@@ -85,7 +85,7 @@ pub(crate) fn task(row: &Row<'_>) -> Result<Task, Bad> {
         kind: Arc::from(text(2)?),
         title: row.get(3)?,
         description: row.get(4)?,
-        args: Arc::new(args),
+        args,
         pipeline,
         class: parse_class(text(11)?).ok_or_else(|| bad("bad column class"))?,
         priority: row.get(12)?,
@@ -111,9 +111,9 @@ pub(crate) fn task(row: &Row<'_>) -> Result<Task, Bad> {
 pub(crate) fn run(row: &Row<'_>, first: usize) -> Result<Run, Bad> {
     let id: String = row.get(first)?;
     let bad = |what: &str| Bad::row("task_run", &id, what);
-    let value = |at: usize| -> Result<Option<Arc<Value>>, Bad> {
+    let value = |at: usize| -> Result<Option<Json>, Bad> {
         let text: Option<String> = row.get(first + at)?;
-        text.map(|text| json(&id, "task_run", text).map(Arc::new)).transpose()
+        text.map(|text| stored(&id, "task_run", &text)).transpose()
     };
     let text = |at: usize| row.get_ref(first + at).map(|value| value.as_str().unwrap_or_default());
     let parent = match row.get::<_, Option<String>>(first + 4)? {
@@ -165,7 +165,7 @@ pub(crate) fn step(row: &Row<'_>, first: usize) -> Result<StepResult, Bad> {
     let result: Option<String> = row.get(first + 2)?;
     Ok(StepResult {
         index: row.get(first + 1)?,
-        result: result.map(|text| json(&id, "task_step", text).map(Arc::new)).transpose()?,
+        result: result.map(|text| stored(&id, "task_step", &text)).transpose()?,
         at: Timestamp::from_millis(row.get(first + 3)?),
         id,
     })
@@ -179,13 +179,18 @@ pub(crate) fn json(key: &str, table: &'static str, text: String) -> Result<Value
     serde_json::from_str(&text).map_err(|why| Bad::row(table, key, format!("bad JSON: {why}")))
 }
 
+/// A text that was JSON when it was written.
+fn stored(key: &str, table: &'static str, text: &str) -> Result<Json, Bad> {
+    Json::parse(text).map_err(|why| Bad::row(table, key, format!("bad JSON: {why}")))
+}
+
 /// The column `payload`.
 pub(crate) fn payload_json(task: &Task) -> String {
     match &task.pipeline {
         None => task.args.to_string(),
         Some(steps) => {
             let steps: Vec<Value> = steps.iter().map(step_json).collect();
-            json!({"params": *task.args, "pipeline": steps}).to_string()
+            json!({"params": task.args.value(), "pipeline": steps}).to_string()
         }
     }
 }

@@ -4,7 +4,7 @@
 //! transaction, in their order.
 
 use crate::{AttemptToken, Progress, Run, RunId, StepResult, Task, TaskId};
-use model::Timestamp;
+use model::{Json, Timestamp};
 use serde_json::Value;
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -28,7 +28,7 @@ pub enum Change {
     /// A run moved.
     RunMoved(RunId, Box<Progress>),
     /// A run's own arguments are others.
-    RunArgs(RunId, Arc<Value>),
+    RunArgs(RunId, Json),
     /// A pipeline step ended.
     StepDone(RunId, StepResult),
     /// A dedupe key is taken.

@@ -2,8 +2,7 @@
 //! lost is a [`crate::Change`].
 
 use crate::{Approval, RunError, RunId, RunState, TaskId};
-use model::{Class, Timestamp};
-use serde_json::Value;
+use model::{Class, Json, Timestamp};
 use std::{sync::Arc, time::Duration};
 
 /// One thing that happened.
@@ -112,7 +111,7 @@ pub struct Finished {
     /// Claims of its last step.
     pub attempt: u32,
     /// The result.
-    pub output: Option<Arc<Value>>,
+    pub output: Option<Json>,
     /// What went wrong.
     pub error: Option<RunError>,
     /// From the first claim to the end.
@@ -131,7 +130,7 @@ pub struct Child {
     /// Where its run is; not final if its time is over.
     pub state: RunState,
     /// Its result.
-    pub output: Option<Arc<Value>>,
+    pub output: Option<Json>,
     /// What went wrong.
     pub error: Option<RunError>,
     /// From its first claim, or from its making if it was never claimed.

@@ -1,7 +1,7 @@
 //! What can be asked of the queue, and why it may refuse.
 
 use crate::{Sla, Task, TaskId, Urgency};
-use model::{TaskSpec, Timestamp};
+use model::{Json, TaskSpec, Timestamp};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
@@ -22,7 +22,7 @@ pub struct NewTyped {
     /// Its type, or another name of it.
     pub type_: String,
     /// Its payload.
-    pub payload: Value,
+    pub payload: Json,
     /// Its priority.
     pub urgency: Urgency,
     /// Where it comes from.

@@ -147,13 +147,13 @@ fn data(task: &Task, run: &Run) -> Map<String, Value> {
     let mut results = Map::new();
     for (step, done) in steps.iter().zip(&run.steps) {
         if let (Some(name), Some(result)) = (&step.save_as, &done.result) {
-            results.insert(name.clone(), (**result).clone());
+            results.insert(name.clone(), result.value());
         }
     }
     let start = run.created_at.rfc3339();
     let mut data = Map::new();
     data.insert("now".to_owned(), Value::String(start.clone()));
-    data.insert("params".to_owned(), run.args.as_deref().unwrap_or(&task.args).clone());
+    data.insert("params".to_owned(), run.args.as_ref().unwrap_or(&task.args).value());
     data.insert("steps".to_owned(), Value::Object(results));
     data.insert("_task_id".to_owned(), Value::String(task.id.to_string()));
     data.insert("_task_title".to_owned(), Value::String(task.title.clone()));

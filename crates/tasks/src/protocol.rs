@@ -2,6 +2,7 @@
 //! results and new work out. `server` gives it its JSON form, the built-in worker uses it as it is.
 
 use crate::AttemptToken;
+use model::Json;
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -109,7 +110,7 @@ pub struct Claim {
     /// The number of this try, from 1.
     pub attempt: u32,
     /// The arguments, templates filled in.
-    pub args: Value,
+    pub args: Json,
     /// How long without a heartbeat until it is taken away.
     pub lease: Duration,
     /// The longest the attempt may take.
@@ -117,7 +118,7 @@ pub struct Claim {
     /// W3C trace context.
     pub traceparent: String,
     /// What the attempt before left.
-    pub checkpoint: Option<Value>,
+    pub checkpoint: Option<Json>,
 }
 
 /// What the worker should do next.

@@ -1,8 +1,7 @@
 //! A run: one execution of a task, over one or more attempts.
 
 use crate::{AttemptToken, RunError, RunId, RunState, TaskId};
-use model::{Class, Timestamp};
-use serde_json::Value;
+use model::{Class, Json, Timestamp};
 use std::{sync::Arc, time::Duration};
 
 /// A run as the store keeps it.
@@ -17,7 +16,7 @@ pub struct Run {
     /// The run it works for, and as what: a diagnose step of a page.
     pub parent: Option<Parent>,
     /// Its own arguments, where they differ from the task's.
-    pub args: Option<Arc<Value>>,
+    pub args: Option<Json>,
     /// When it was made.
     pub created_at: Timestamp,
     /// What moves.
@@ -62,11 +61,11 @@ pub struct Progress {
     /// 0 to 1, as the worker last said.
     pub progress: Option<f64>,
     /// What the attempt before left for the next.
-    pub checkpoint: Option<Arc<Value>>,
+    pub checkpoint: Option<Json>,
     /// A digest of the outcome that ended the attempt; recognises the same completion sent twice.
     pub outcome: Option<u64>,
     /// The result.
-    pub output: Option<Arc<Value>>,
+    pub output: Option<Json>,
     /// The last thing that went wrong.
     pub error: Option<RunError>,
     /// When it was first taken.
@@ -118,7 +117,7 @@ pub struct StepResult {
     /// The step's id.
     pub id: String,
     /// Its result; `None` if its condition said to skip it.
-    pub result: Option<Arc<Value>>,
+    pub result: Option<Json>,
     /// When it ended.
     pub at: Timestamp,
 }

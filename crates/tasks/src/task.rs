@@ -1,7 +1,7 @@
 //! A task: what someone asked for. Its runs are in `run`.
 
 use crate::{Options, TaskId};
-use model::{Backoff, Class, Step, Timestamp};
+use model::{Backoff, Class, Json, Step, Timestamp};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
@@ -19,7 +19,7 @@ pub struct Task {
     /// More for people.
     pub description: String,
     /// Arguments; a typed task's `payload`; a pipeline's `params`.
-    pub args: Arc<Value>,
+    pub args: Json,
     /// The steps, if it is a pipeline.
     pub pipeline: Option<Arc<[Step]>>,
     /// Whose slots its runs take.

@@ -500,7 +500,14 @@ async fn attempt(action: Option<Arc<dyn Action>>, claim: Claim) -> Outcome {
             message: format!("this worker does not know the kind {kind:?}"),
         });
     };
-    let attempt = Attempt { run_id, token, number: attempt, args, deadline, checkpoint };
+    let attempt = Attempt {
+        run_id,
+        token,
+        number: attempt,
+        args: args.value(),
+        deadline,
+        checkpoint: checkpoint.map(|one| one.value()),
+    };
     let outcome =
         tokio::time::timeout(deadline, action.run(attempt)).await.unwrap_or_else(|_| Outcome::Retry {
             error: RunError { kind: "timeout".to_owned(), message: format!("timed out after {deadline:?}") },

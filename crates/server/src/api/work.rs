@@ -217,11 +217,11 @@ fn claim(claim: &Claim) -> Value {
         "kind": claim.kind,
         "attempt_token": claim.token.to_string(),
         "attempt": claim.attempt,
-        "args": claim.args,
+        "args": claim.args.value(),
         "lease_ms": ms(claim.lease),
         "deadline_ms": ms(claim.deadline),
         "traceparent": claim.traceparent,
-        "checkpoint": claim.checkpoint,
+        "checkpoint": claim.checkpoint.as_ref().map(model::Json::value),
     })
 }
 

@@ -90,7 +90,7 @@ fn scheduled() -> NewTask {
 fn typed() -> NewTask {
     NewTask::Typed(NewTyped {
         type_: "bugfix".to_owned(),
-        payload: json!({"é": [1, 2.5, null]}),
+        payload: json!({"é": [1, 2.5, null]}).into(),
         urgency: Urgency::P1,
         source: "user".to_owned(),
         sla: Some(Sla { target: json!(3600), deadline: at(3600) }),
@@ -134,7 +134,7 @@ fn everything_comes_back() {
     assert_eq!(loaded.workers.len(), 1);
     assert_eq!(loaded.totals.accepted, 3);
     let run = loaded.runs.iter().find(|run| !run.steps.is_empty()).unwrap();
-    assert_eq!(run.steps[0].result.as_deref(), Some(&json!([1])));
+    assert_eq!(run.steps[0].result, Some(json!([1]).into()));
     assert_eq!(run.at.step, 1);
     let typed = loaded.tasks.iter().find_map(|task| match &task.form {
         Form::Typed(typed) => Some((typed, task)),
@@ -142,7 +142,7 @@ fn everything_comes_back() {
     });
     let (typed, task) = typed.unwrap();
     assert_eq!((typed.urgency, typed.sla.as_ref().unwrap().target.clone()), (Urgency::P1, json!(3600)));
-    assert_eq!(*task.args, json!({"é": [1, 2.5, null]}));
+    assert_eq!(task.args, json!({"é": [1, 2.5, null]}));
 
     let mut restored = Queue::new(Settings::default(), loaded, at(3603));
     assert_eq!(restored.counts(at(3603)), queue.counts(at(3603)));
@@ -227,7 +227,7 @@ fn the_reader_sees_what_was_committed() {
     let row = reader.task(a).unwrap().unwrap();
     let latest = row.latest.unwrap();
     assert_eq!(latest.at.state, RunState::Completed);
-    assert_eq!(latest.at.output.as_deref(), Some(&json!({"ok": true})));
+    assert_eq!(latest.at.output, Some(json!({"ok": true}).into()));
     assert_eq!(reader.task(TaskId::parse(&"0".repeat(32)).unwrap()).unwrap(), None);
 
     let ids = |filter: TaskFilter| {
@@ -372,7 +372,7 @@ fn classes_share_a_transaction_with_what_caused_them() {
     fixture.queue.amend_args(run, json!({"diagnosis": []}), &mut out);
     fixture.commit(out);
     let runs = fixture.store.load().unwrap().tasks.runs;
-    assert_eq!((runs[0].class, runs[0].args.as_deref()), (Class::Page, Some(&json!({"diagnosis": []}))));
+    assert_eq!((runs[0].class, runs[0].args.clone()), (Class::Page, Some(json!({"diagnosis": []}).into())));
 }
 
 /// 10,000 tasks from submit to done in batches of 100 and 50; prints what each part costs. Debug builds are

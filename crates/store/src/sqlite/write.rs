@@ -2,10 +2,9 @@
 
 use crate::{Changes, Error, rows};
 use alerts::Table;
-use model::Timestamp;
+use model::{Json, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde_json::Value;
-use std::sync::Arc;
 use tasks::{
     Audit, Change, Dedupe, Form, Progress, Run, RunId, StepResult, Task, TaskId, Totals, WorkerRow,
     backoff_str, class_str,
@@ -57,7 +56,7 @@ fn write_task(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Resul
         Change::RunMoved(id, at) => move_run(transaction, *id, at),
         Change::RunArgs(id, args) => {
             let sql = "UPDATE task_run SET args = ?2 WHERE id = ?1";
-            transaction.prepare_cached(sql)?.execute(params![&*id.text(), args.to_string()]).map(drop)
+            transaction.prepare_cached(sql)?.execute(params![&*id.text(), args.as_str()]).map(drop)
         }
         Change::StepDone(id, step) => put_step(transaction, *id, step),
         Change::DedupePut(dedupe) => put_dedupe(transaction, dedupe),
@@ -81,8 +80,8 @@ fn ms(at: Option<Timestamp>) -> Option<i64> {
     at.map(Timestamp::as_millis)
 }
 
-fn text(value: &Option<Arc<Value>>) -> Option<String> {
-    value.as_ref().map(|value| value.to_string())
+fn text(value: &Option<Json>) -> Option<&str> {
+    value.as_ref().map(Json::as_str)
 }
 
 fn put_task(transaction: &Transaction<'_>, task: &Task) -> rusqlite::Result<()> {

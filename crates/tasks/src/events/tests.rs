@@ -22,7 +22,7 @@ fn new(type_: &str, payload: Value) -> New {
 fn typed(type_: &str) -> NewTask {
     NewTask::Typed(NewTyped {
         type_: type_.to_owned(),
-        payload: json!({"environment": "staging"}),
+        payload: json!({"environment": "staging"}).into(),
         urgency: Urgency::P2,
         source: "user".to_owned(),
         sla: None,

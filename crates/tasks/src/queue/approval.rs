@@ -14,7 +14,7 @@ use crate::{
     Audit, Change, Event, Form, Record, RecordKind, Refusal, RunEvent, RunId, RunState, Task, Typed, Urgency,
     pipeline,
 };
-use model::{ApprovalWish, Timestamp};
+use model::{ApprovalWish, Json, Timestamp};
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -257,7 +257,7 @@ impl Queue {
     pub(super) fn gate(task: &Task) -> Option<(ApprovalWish, String)> {
         let wish = task.options.as_ref().and_then(|options| options.approval.clone());
         let must = match &task.form {
-            Form::Typed(typed) => gate_reason(&task.kind, typed.urgency, &task.args, &typed.metadata),
+            Form::Typed(typed) => gate_reason(&task.kind, typed.urgency, &task.args.value(), &typed.metadata),
             Form::Plain | Form::Scheduled(_) => None,
         };
         if wish.is_none() && must.is_none() {
@@ -322,7 +322,7 @@ impl Queue {
     pub(super) fn gate_run(&mut self, id: RunId, now: Timestamp, out: &mut Vec<Change>) -> bool {
         let Some(live) = self.runs.get(&id) else { return false };
         let Some(gate) = Queue::gate(&live.task) else { return false };
-        let payload = live.task.args.clone();
+        let payload = Arc::new(live.task.args.value());
         self.shift(id, RunEvent::Ask, out, |_| {});
         self.ask_approval(id, None, gate, payload, now, out);
         true
@@ -375,8 +375,9 @@ impl Queue {
             return;
         }
         if approval.asked.step.is_none() && approval.original.is_some() {
-            live.run.args = Some(approval.asked.payload.clone());
-            out.push(Change::RunArgs(id, approval.asked.payload.clone()));
+            let args = Json::from(&*approval.asked.payload);
+            live.run.args = Some(args.clone());
+            out.push(Change::RunArgs(id, args));
         }
         let (run_at, is_pipeline) = (live.run.at.run_at, live.task.pipeline.is_some());
         self.shift(id, RunEvent::Approved, out, |_| {});

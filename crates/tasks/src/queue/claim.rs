@@ -8,9 +8,7 @@ use crate::{
     AttemptToken, Change, Claim, Directive, Event, Extension, RunEvent, RunId, TokenResult, WorkReply,
     WorkRequest, WorkerCard, pipeline,
 };
-use model::{Class, Timestamp};
-use serde_json::Value;
-use std::sync::Arc;
+use model::{Class, Json, Timestamp};
 
 /// The most runs handed out in one reply.
 const WANT_MAX: usize = 1_000;
@@ -83,7 +81,7 @@ impl Queue {
         self.index.extend(live, until);
         live.run.at.progress = extension.progress.filter(|p| p.is_finite()).map(|p| p.clamp(0.0, 1.0));
         if let Some(checkpoint) = extension.checkpoint.as_ref().filter(|one| json_size(one) <= max) {
-            live.run.at.checkpoint = Some(Arc::new(checkpoint.clone()));
+            live.run.at.checkpoint = Some(Json::from(checkpoint));
             out.push(Change::RunMoved(id, Box::new(live.run.at.clone())));
         }
         TokenResult::Accepted
@@ -164,28 +162,29 @@ impl Queue {
         });
         let live = self.runs.get(&id)?;
         Some(Claim {
-            run_id: id.to_string(),
-            task_id: live.run.task_id.to_string(),
-            kind: live.kind.to_string(),
+            run_id: String::from(&*id.text()),
+            task_id: String::from(&*live.run.task_id.text()),
+            kind: live.kind.as_ref().to_owned(),
             token,
             attempt: live.run.at.attempt,
             args,
             lease,
             deadline: live.timeout(),
             traceparent: id.traceparent(live.run.at.attempt),
-            checkpoint: live.run.at.checkpoint.as_deref().cloned(),
+            checkpoint: live.run.at.checkpoint.clone(),
         })
     }
 
-    fn args(&self, id: RunId) -> Result<Value, String> {
-        let Some(live) = self.runs.get(&id) else { return Ok(Value::Null) };
+    fn args(&self, id: RunId) -> Result<Json, String> {
+        let Some(live) = self.runs.get(&id) else { return Ok(Json::null()) };
         if let Some(approved) = self.approved_args(id) {
-            return Ok(approved);
+            return Ok(Json::from(approved));
         }
         match live.step() {
             Some(step) => pipeline::args(&live.task, &live.run, step, self.settings.args_bytes_max)
+                .map(Json::from)
                 .map_err(|why| why.to_string()),
-            None => Ok(live.run.args.as_deref().unwrap_or(&live.task.args).clone()),
+            None => Ok(live.run.args.as_ref().unwrap_or(&live.task.args).clone()),
         }
     }
 }

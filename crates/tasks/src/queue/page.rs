@@ -4,8 +4,7 @@
 use super::{Live, Queue};
 use crate::task::{Form, Status};
 use crate::{Change, Child, Event, Parent, Progress, Run, RunEvent, RunId, RunState, Task};
-use model::{Class, TaskSpec, Timestamp};
-use serde_json::Value;
+use model::{Class, Json, TaskSpec, Timestamp};
 use std::{sync::Arc, time::Duration};
 
 /// A page's diagnose steps.
@@ -79,9 +78,9 @@ impl Queue {
 
     /// Gives a page's run other arguments. False if it has ended, or a worker has it: then only a further try
     /// would see them.
-    pub fn amend_args(&mut self, id: RunId, args: Value, out: &mut Vec<Change>) -> bool {
+    pub fn amend_args(&mut self, id: RunId, args: impl Into<Json>, out: &mut Vec<Change>) -> bool {
+        let args = args.into();
         let Some(live) = self.runs.get_mut(&id) else { return false };
-        let args = Arc::new(args);
         live.run.args = Some(args.clone());
         out.push(Change::RunArgs(id, args));
         live.run.at.state != RunState::Running
@@ -103,7 +102,7 @@ impl Queue {
             kind: Arc::from(spec.kind),
             title: String::new(),
             description: String::new(),
-            args: Arc::new(spec.args),
+            args: spec.args,
             pipeline: None,
             class: spec.class,
             priority: spec.priority.clamp(1, 9),

@@ -7,7 +7,7 @@ use crate::{
     AttemptToken, Change, Completion, Event, Finished, Outcome, RunError, RunEvent, RunId, StepResult,
     TokenResult, retry,
 };
-use model::{Class, Timestamp};
+use model::{Class, Json, Timestamp};
 use serde_json::Value;
 use std::{sync::Arc, time::Duration};
 
@@ -89,7 +89,7 @@ impl Queue {
         events: &mut Vec<Event>,
     ) {
         let Some(live) = self.runs.get_mut(&id) else { return };
-        let result = Arc::new(result);
+        let result = Json::from(result);
         let Some(step) = live.step() else {
             return self.end(id, RunEvent::Done, None, Some(result), now, out, events);
         };
@@ -111,8 +111,8 @@ impl Queue {
         let known = live.run.steps.len();
         let next = pipeline::next(&live.task, &mut live.run, now);
         out.extend(live.run.steps[known..].iter().map(|step| Change::StepDone(id, step.clone())));
-        let results = live.run.steps.iter().filter_map(|step| step.result.as_deref());
-        let size: usize = results.map(json_size).sum();
+        let results = live.run.steps.iter().filter_map(|step| step.result.as_ref());
+        let size: usize = results.map(Json::size).sum();
         if size > self.settings.result_bytes_max.saturating_mul(4) {
             let error = error("result_too_large", "the steps' results together are too large".to_owned());
             return self.end(id, RunEvent::GiveUp, Some(error), None, now, out, events);
@@ -131,7 +131,7 @@ impl Queue {
                 self.gate_step(id, now, out, events);
             }
             Ok(Next::End) => {
-                let output = Arc::new(pipeline::output(&live.task, &live.run, now, None));
+                let output = Json::from(pipeline::output(&live.task, &live.run, now, None));
                 self.end(id, RunEvent::Done, None, Some(output), now, out, events);
             }
             Err(why) => {
@@ -216,7 +216,7 @@ impl Queue {
         id: RunId,
         event: RunEvent,
         error: Option<RunError>,
-        output: Option<Arc<Value>>,
+        output: Option<Json>,
         now: Timestamp,
         out: &mut Vec<Change>,
         events: &mut Vec<Event>,
@@ -225,7 +225,7 @@ impl Queue {
         let partial = || {
             let message = error.as_ref().map(|error| error.message.as_str());
             let pipeline = live.task.pipeline.is_some();
-            pipeline.then(|| Arc::new(pipeline::output(&live.task, &live.run, now, message)))
+            pipeline.then(|| Json::from(pipeline::output(&live.task, &live.run, now, message)))
         };
         let output = if error.is_some() { partial() } else { output };
         self.shift(id, event, out, |at| {

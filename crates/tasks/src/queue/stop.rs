@@ -4,8 +4,8 @@ use super::Queue;
 use super::settle::error;
 use crate::task::{Form, Status};
 use crate::{Audit, Cancelled, Change, Event, Refusal, RunEvent, RunId, RunState, TaskId};
-use model::Timestamp;
-use serde_json::{Value, json};
+use model::{Json, Timestamp};
+use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
 /// How long a run lives that somebody took by setting its status, without the protocol of workers.
@@ -116,7 +116,7 @@ impl Queue {
             "completed" => {
                 self.take_by_hand(id, by, now, out);
                 self.detach(id);
-                self.end(id, RunEvent::Done, None, Some(Arc::new(Value::Null)), now, out, &mut events);
+                self.end(id, RunEvent::Done, None, Some(Json::null()), now, out, &mut events);
             }
             "failed" => {
                 self.take_by_hand(id, by, now, out);

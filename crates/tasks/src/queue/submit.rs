@@ -8,7 +8,7 @@ use crate::{
     Audit, Change, Dedupe, NewScheduled, NewTask, NewTyped, Options, Progress, Refusal, Run, RunId, RunState,
     Submitted, TaskId, pipeline, typed,
 };
-use model::{Backoff, Class, Step, TaskSpec, Timestamp};
+use model::{Backoff, Class, Json, Step, TaskSpec, Timestamp};
 use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 
@@ -66,7 +66,7 @@ impl Queue {
         if spec.class == Class::User {
             self.check_kind("kind", &spec.kind)?;
         }
-        self.check_args("args", &spec.args)?;
+        self.check_size("args", spec.args.size())?;
         check_name("dedupe_key", spec.dedupe_key.as_deref())?;
         check_name("concurrency_key", spec.concurrency_key.as_deref())?;
         check_numbers(spec.priority, spec.max_retries, spec.timeout, window)?;
@@ -80,7 +80,7 @@ impl Queue {
             kind: Arc::from(spec.kind),
             title: String::new(),
             description: String::new(),
-            args: Arc::new(spec.args),
+            args: spec.args,
             pipeline: None,
             class: spec.class,
             priority: spec.priority,
@@ -117,7 +117,8 @@ impl Queue {
             let what = format!("{:?} is not a source; known: {}", new.source, typed::sources());
             return Err(Refusal::invalid("source", what));
         }
-        self.check_args("payload", &new.payload)?;
+        let payload = new.payload;
+        self.check_size("payload", payload.size())?;
         self.check_args("metadata", &new.metadata)?;
         let id = self.ids.task(now, &mut self.rng);
         let task = Task {
@@ -125,7 +126,7 @@ impl Queue {
             kind: canonical,
             title: String::new(),
             description: String::new(),
-            args: Arc::new(new.payload),
+            args: payload,
             pipeline: None,
             class: Class::User,
             priority: new.urgency.priority(),
@@ -189,7 +190,7 @@ impl Queue {
             kind: Arc::from(""),
             title: new.title,
             description: new.description,
-            args: Arc::new(params),
+            args: Json::from(params),
             pipeline: Some(Arc::from(steps)),
             class: Class::User,
             priority,
@@ -278,6 +279,15 @@ impl Queue {
         Some(Submitted { task_id: held.task_id, task, duplicate: true, available: false })
     }
 
+    /// As [`Queue::check_args`], of what was weighed already.
+    fn check_size(&self, field: &str, bytes: usize) -> Result<(), Refusal> {
+        let max = self.settings.args_bytes_max;
+        if bytes > max {
+            return Err(Refusal::TooLarge { field: field.to_owned(), bytes, max });
+        }
+        Ok(())
+    }
+
     /// Puts a task that runs once, and its run.
     fn put_single(
         &mut self,
@@ -308,7 +318,7 @@ impl Queue {
         let run_id = run.id;
         self.insert_live(Live::new(run, task.clone()));
         if let Some(gate) = gate {
-            self.ask_approval(run_id, None, gate, task.args.clone(), now, out);
+            self.ask_approval(run_id, None, gate, Arc::new(task.args.value()), now, out);
         }
         let available = state == RunState::Available;
         Submitted { task_id: task.id, task: Some(task), duplicate: false, available }

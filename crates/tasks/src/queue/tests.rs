@@ -104,14 +104,14 @@ fn a_task_from_submit_to_done() {
     let id = bench.plain(noop());
     let claim = bench.claim("w").unwrap();
     assert_eq!((claim.task_id.as_str(), claim.kind.as_str(), claim.attempt), (&*id.to_string(), "noop", 1));
-    assert_eq!((claim.args.clone(), claim.lease), (json!({"a": 1}), Duration::from_secs(60)));
+    assert_eq!((claim.args.clone(), claim.lease), (json!({"a": 1}).into(), Duration::from_secs(60)));
     assert_eq!(bench.claim("v"), None, "it is taken");
     assert_eq!(bench.end("w", &claim, Outcome::Done(json!(7))), TokenResult::Accepted);
     assert_eq!(bench.end("w", &claim, Outcome::Done(json!(7))), TokenResult::Accepted, "sent twice");
     assert_eq!(bench.end("w", &claim, Outcome::Done(json!(8))), TokenResult::Stale, "another body");
     let finished = bench.finished();
     assert_eq!(finished.len(), 1);
-    assert_eq!((finished[0].state, finished[0].output.as_deref()), (RunState::Completed, Some(&json!(7))));
+    assert_eq!((finished[0].state, finished[0].output.clone()), (RunState::Completed, Some(json!(7).into())));
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn a_silent_worker_loses_its_run_and_a_heartbeat_keeps_it() {
     assert_eq!(bench.claim("v"), None);
     bench.after(1_000);
     let claim = bench.claim("v").unwrap();
-    assert_eq!((claim.attempt, claim.checkpoint.clone()), (2, Some(json!({"at": 5}))));
+    assert_eq!((claim.attempt, claim.checkpoint.clone()), (2, Some(json!({"at": 5}).into())));
     assert_eq!(bench.work(beat).results[0].1, TokenResult::Stale);
     assert_eq!(bench.end("w", &lost, Outcome::Done(json!(1))), TokenResult::Stale);
     assert_eq!(bench.end("v", &claim, Outcome::Done(json!(2))), TokenResult::Accepted);
@@ -233,7 +233,7 @@ fn kinds_and_agents_find_their_workers() {
     bench.plain(noop());
     let typed = NewTyped {
         type_: "deployment".to_owned(),
-        payload: json!({"environment": "staging"}),
+        payload: json!({"environment": "staging"}).into(),
         urgency: Urgency::P2,
         source: "user".to_owned(),
         sla: None,
@@ -262,7 +262,7 @@ fn kinds_and_agents_find_their_workers() {
 #[test]
 fn one_run_of_a_concurrency_key_at_a_time() {
     let mut bench = Bench::new();
-    let keyed = |n| TaskSpec { concurrency_key: Some("k".to_owned()), args: json!(n), ..noop() };
+    let keyed = |n| TaskSpec { concurrency_key: Some("k".to_owned()), args: json!(n).into(), ..noop() };
     for n in 0..3 {
         bench.plain(keyed(n));
     }
@@ -357,7 +357,7 @@ fn refuses_with_the_field() {
         (TaskSpec { priority: 0, ..noop() }, "priority"),
         (TaskSpec { max_retries: 11, ..noop() }, "max_retries"),
         (TaskSpec { timeout: Duration::ZERO, ..noop() }, "timeout_seconds"),
-        (TaskSpec { args: json!(long), ..noop() }, "args"),
+        (TaskSpec { args: json!(long).into(), ..noop() }, "args"),
         (TaskSpec { dedupe_key: Some(long.clone()), ..noop() }, "dedupe_key"),
         (TaskSpec { concurrency_key: Some(String::new()), ..noop() }, "concurrency_key"),
         (TaskSpec { kind: String::new(), ..noop() }, "kind"),
@@ -497,7 +497,7 @@ fn a_pipeline_runs_its_steps_in_order() {
     let task = bench.submit(pipeline("once", "2026-11-22T00:01:00Z", steps)).unwrap();
     assert_eq!(bench.claim("w"), None);
     let one = bench.after(60_000).claim("w").unwrap();
-    assert_eq!((one.kind.as_str(), one.args.clone()), ("http", json!({"n": 3})));
+    assert_eq!((one.kind.as_str(), one.args.clone()), ("http", json!({"n": 3}).into()));
     bench.end("w", &one, retry());
     let again = bench.after(1_000).claim("w").unwrap();
     assert_eq!((again.kind.as_str(), again.attempt), ("http", 2));
@@ -508,7 +508,7 @@ fn a_pipeline_runs_its_steps_in_order() {
     bench.end("w", &three, Outcome::Done(json!("ok")));
     let finished = bench.finished().pop().unwrap();
     assert_eq!((finished.state, finished.task_id), (RunState::Completed, task.task_id));
-    let output = finished.output.unwrap();
+    let output = finished.output.unwrap().value();
     assert_eq!(output["steps"], json!({"got": {"code": 200}}));
     assert_eq!(output["_execution_summary"]["executed_steps"], json!(2));
     assert_eq!(output["_execution_summary"]["skipped_steps"], json!(2));
@@ -528,7 +528,7 @@ fn a_pipeline_that_fails_says_where() {
     assert_eq!(bench.claim("w"), None, "abs of a text: the arguments cannot be filled in");
     let finished = bench.finished().pop().unwrap();
     assert_eq!((finished.state, finished.error.unwrap().kind.as_str()), (RunState::Dead, "template"));
-    assert_eq!(finished.output.unwrap()["_execution_summary"]["failed_step_index"], json!(1));
+    assert_eq!(finished.output.unwrap().value()["_execution_summary"]["failed_step_index"], json!(1));
 }
 
 #[test]
@@ -623,7 +623,7 @@ fn a_typed_task_can_be_moved_by_hand() {
     let typed = || {
         NewTask::Typed(NewTyped {
             type_: "bugfix".to_owned(),
-            payload: json!({}),
+            payload: json!({}).into(),
             urgency: Urgency::P2,
             source: "user".to_owned(),
             sla: None,

@@ -54,7 +54,7 @@ impl Pages {
         let pages = loaded.runs.iter().filter(|run| run.class == Class::Page && !run.at.state.is_final());
         let live = pages.filter_map(|run| {
             let args = run.args.as_ref().or_else(|| tasks.get(&run.task_id).map(|task| &task.args))?;
-            Some((run.id, notify::page_from_json(args)?))
+            Some((run.id, notify::page_from_json(&args.value())?))
         });
         Pages { live: live.collect(), ..Pages::default() }
     }
@@ -290,7 +290,7 @@ impl Core {
 
 fn finding(child: &Child) -> model::Finding {
     let outcome = match (child.state, &child.output, &child.error) {
-        (RunState::Completed, Some(output), _) => runbooks::Outcome::Done(output.as_ref().clone()),
+        (RunState::Completed, Some(output), _) => runbooks::Outcome::Done(output.value()),
         (RunState::Completed, None, _) => runbooks::Outcome::Done(Value::Null),
         (state, _, Some(error)) if state.is_final() => runbooks::Outcome::Failed(error.message.clone()),
         (state, _, None) if state.is_final() => runbooks::Outcome::Failed(state.as_str().to_owned()),

@@ -182,7 +182,7 @@ fn new_task(task: NewTask, by: &str, now: Timestamp) -> Result<tasks::NewTask, F
                 what: format!("{:?} is not one of P0, P1, P2, P3", task.priority),
             })?,
             type_: task.type_,
-            payload: task.payload,
+            payload: task.payload.into(),
             source: task.source,
             sla: task.sla.map(|sla| tasks::Sla { target: sla.target, deadline: sla.deadline }),
             metadata: task.metadata,

@@ -227,7 +227,7 @@ fn view(task: &Task, status: String, state: Option<RunState>, latest: Option<&Ru
         error: latest.and_then(|run| run.at.error.as_ref().map(|error| error.message.clone())),
         retries: latest.map_or(0, |run| run.at.failures),
         max_retries: task.max_retries,
-        output: latest.and_then(|run| run.at.output.as_deref().cloned()),
+        output: latest.and_then(|run| run.at.output.as_ref().map(model::Json::value)),
     }
 }
 
@@ -235,7 +235,7 @@ fn form(task: &Task) -> TaskForm {
     match &task.form {
         Form::Plain => TaskForm::Plain(PlainTask {
             kind: task.kind.to_string(),
-            args: (*task.args).clone(),
+            args: task.args.value(),
             priority: Some(task.priority),
             delay: None,
             dedupe_key: task.dedupe_key.clone(),
@@ -246,7 +246,7 @@ fn form(task: &Task) -> TaskForm {
         Form::Typed(typed) => TaskForm::Typed {
             task: TypedTask {
                 type_: typed.type_.clone(),
-                payload: (*task.args).clone(),
+                payload: task.args.value(),
                 priority: typed.urgency.as_str().to_owned(),
                 source: typed.source.clone(),
                 sla: typed.sla.as_ref().map(|sla| Sla { target: sla.target.clone(), deadline: sla.deadline }),
@@ -288,7 +288,7 @@ fn payload(task: &Task) -> Value {
         })
     };
     let pipeline: Vec<Value> = task.pipeline.iter().flat_map(|steps| steps.iter().map(step)).collect();
-    json!({"params": *task.args, "pipeline": pipeline})
+    json!({"params": task.args.value(), "pipeline": pipeline})
 }
 
 fn run_view(row: RunRow) -> RunView {
@@ -303,7 +303,7 @@ fn run_view(row: RunRow) -> RunView {
         created_at: run.created_at,
         started_at: run.at.started_at,
         finished_at: run.at.finished_at,
-        output: run.at.output.as_deref().cloned(),
+        output: run.at.output.map(|output| output.value()),
         error: run.at.error.map(|error| error.message),
     }
 }

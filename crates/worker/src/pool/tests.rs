@@ -99,7 +99,7 @@ fn claim(n: u32, args: &str) -> Claim {
         kind: "test".to_owned(),
         token: token(n),
         attempt: 1,
-        args: json!(args),
+        args: json!(args).into(),
         lease: Duration::from_secs(60),
         deadline: Duration::from_secs(300),
         traceparent: String::new(),
