@@ -37,7 +37,7 @@ impl Action for PageAction {
     }
 }
 
-fn outcome(error: &Error) -> Outcome {
+pub(crate) fn outcome(error: &Error) -> Outcome {
     let told = RunError { kind: error.code().to_owned(), message: error.to_string() };
     let after = match error {
         Error::Refused { after, .. } => *after,

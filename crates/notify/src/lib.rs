@@ -1,4 +1,5 @@
-//! Sending a page: one file per receiver, each a function from a [`model::Page`] to a message on the wire.
+//! Sending a page: one file per receiver, each a function from a [`model::Page`] to a message on the wire. And
+//! telling those who subscribed to events.
 //!
 //! Does not know routing, grouping or silences: a page comes with its receiver and its integration named. Does
 //! not decide when to try again: it says that a try failed and whether another could help. A page must bear
@@ -7,6 +8,7 @@
 mod action;
 mod config;
 mod diagnosis;
+mod event;
 mod page_json;
 mod receivers;
 mod registry;
@@ -18,6 +20,7 @@ mod webhook;
 
 pub use action::PageAction;
 pub use config::{ConsoleConfig, GlobalConfig, ReceiverConfig, SlackConfig, WebhookConfig};
+pub use event::{EVENT_KIND, EventAction, Subscribers};
 pub use page_json::{page_from_json, page_to_json};
 pub use receivers::{CONSOLE, IntegrationShape, ReceiverShape, Receivers};
 pub use registry::Registry;
@@ -39,6 +42,12 @@ pub enum Error {
         receiver: String,
         /// The integration.
         integration: String,
+    },
+    /// The subscription was ended while an event was on its way to it.
+    #[error("subscription {subscription} has ended")]
+    Unsubscribed {
+        /// Which.
+        subscription: String,
     },
     /// It is known, but not built yet.
     #[error("{integration} is not sent yet by this version")]
@@ -77,7 +86,11 @@ impl Error {
         match self {
             Error::Reach(error) => error.kind() == reach::Kind::Again,
             Error::Refused { status, .. } => matches!(status, 408 | 429 | 500..),
-            Error::NoPage | Error::Gone { .. } | Error::NotYet { .. } | Error::Template { .. } => false,
+            Error::NoPage
+            | Error::Gone { .. }
+            | Error::Unsubscribed { .. }
+            | Error::NotYet { .. }
+            | Error::Template { .. } => false,
         }
     }
 
@@ -86,6 +99,7 @@ impl Error {
         match self {
             Error::NoPage => "no_page",
             Error::Gone { .. } => "receiver_gone",
+            Error::Unsubscribed { .. } => "unsubscribed",
             Error::NotYet { .. } => "not_sent_yet",
             Error::Template { .. } => "template",
             Error::Reach(error) => error.code(),

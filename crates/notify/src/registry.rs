@@ -101,7 +101,7 @@ impl Sending<'_> {
 /// The longest wait that a receiver can ask of us.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 
-fn refusal(host: String, response: &Response) -> Error {
+pub(crate) fn refusal(host: String, response: &Response) -> Error {
     let body = String::from_utf8_lossy(&response.body);
     let body = body.chars().take(200).filter(|c| !c.is_control()).collect();
     let after = response.retry_after().map(|after| after.min(RETRY_AFTER_MAX));

@@ -1,5 +1,6 @@
 //! A process behind the seam that tests fill by hand, and the picture of an incident for the screens.
 
+use crate::stand_in::StandIn;
 use crate::auth::{ApiKey, Auth, LocalRule, Peer, Reading, Role};
 use crate::views::*;
 use crate::{
@@ -49,6 +50,8 @@ pub struct World {
     /// What the desk answers to everything; `None`: it does it.
     pub refusal: Option<Failure>,
     pub metrics: Arc<HttpMetrics>,
+    /// Events and agents.
+    pub told: Arc<StandIn>,
 }
 
 pub fn at(ago_secs: i64) -> Timestamp {
@@ -95,6 +98,7 @@ impl World {
             submitted: Mutex::default(),
             refusal: None,
             metrics: Arc::new(HttpMetrics::default()),
+            told: Arc::new(StandIn::new(at(0), 8, 2)),
         }
     }
 
@@ -152,12 +156,15 @@ impl World {
         let world = Arc::new(self);
         let keys = [Role::User, Role::Agent, Role::Operator, Role::Admin];
         let keys = keys.map(|role| ApiKey::new(role.as_str(), &key(role), role)).into();
+        let told = Arc::clone(&world.told);
         let reads = Reads {
             series: Arc::clone(&world) as Arc<dyn Series>,
             monitoring: Arc::clone(&world) as Arc<dyn Monitoring>,
             tasks: Arc::clone(&world) as Arc<dyn Tasks>,
             queues: Arc::clone(&world) as Arc<dyn Queues>,
             approvals: Arc::clone(&world) as Arc<dyn crate::Approvals>,
+            events: Arc::clone(&told) as Arc<dyn crate::Events>,
+            agents: told,
             keep: Arc::clone(&world) as Arc<dyn Keep>,
             vitals: Arc::clone(&world) as Arc<dyn Vitals>,
             grammar: Grammar { selector: one_matcher, matchers: one_matcher },

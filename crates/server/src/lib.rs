@@ -19,6 +19,8 @@ mod metrics;
 mod screens;
 mod seam;
 mod serve;
+#[cfg(test)]
+mod stand_in;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -29,9 +31,6 @@ pub use app::app;
 pub use cors::{Cors, USUAL_ORIGINS};
 pub use links::Links;
 pub use metrics::{FAMILIES, HttpMetrics, Sink};
-pub use seam::{
-    Approvals, Desk, Failure, Grammar, Keep, KnownAgent, Monitoring, QueryFailure, Queues, Reads, Series,
-    Tasks, Vitals,
-};
+pub use seam::{Agents, Approvals, Desk, Events, Failure, Grammar, Keep, KnownAgent, Listener, Listeners, Monitoring, Published, QueryFailure, Queues, Reads, Series, Tasks, Topic, Vitals};
 pub use serve::serve;
 pub use state::{Gate, Limits, State};

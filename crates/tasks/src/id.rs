@@ -60,6 +60,8 @@ impl RunId {
 impl EventId {
     /// Sorts before all others; nobody has it.
     pub const MIN: EventId = EventId(0);
+    /// Sorts after all others; nobody has it.
+    pub const MAX: EventId = EventId(u128::MAX);
 
     /// When it was made.
     pub fn at(self) -> Timestamp {

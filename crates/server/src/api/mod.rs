@@ -1,10 +1,12 @@
 //! The API: one table of routes with the role each needs, and one file per answer.
 
+mod agents;
 mod alertmanager;
 mod approvals;
 mod auth;
 mod body;
 mod error;
+mod events;
 mod health;
 mod once;
 mod openapi;
@@ -51,6 +53,8 @@ pub(crate) fn routes() -> Vec<Route> {
     table.extend(task_routes());
     table.extend(queue_routes());
     table.extend(approval_routes());
+    table.extend(event_routes());
+    table.extend(agent_routes());
     table.extend(prometheus_routes());
     table.extend(alertmanager_routes());
     table.extend(screen_routes());
@@ -61,6 +65,7 @@ const OPEN: Need = Need::Nothing;
 const USER: Need = Need::Role(Role::User);
 const AGENT: Need = Need::Role(Role::Agent);
 const OPERATOR: Need = Need::Role(Role::Operator);
+const ADMIN: Need = Need::Role(Role::Admin);
 
 fn process_routes() -> Vec<Route> {
     vec![
@@ -154,6 +159,43 @@ fn approval_routes() -> Vec<Route> {
         post("/approvals/{id}/reject", AGENT, "Reject: the task is cancelled", reject),
         post("/approvals/{id}/delegate", AGENT, "Let another decide in one's place", delegate),
         post("/approvals/{id}/links", OPERATOR, "Make signed links for one person", links),
+    ]
+}
+
+fn event_routes() -> Vec<Route> {
+    use events::*;
+    vec![
+        post("/events/publish", AGENT, "Tell an event", publish),
+        post("/events", AGENT, "Tell an event on a topic", post_topic),
+        post("/events/", AGENT, "Tell an event on a topic", post_topic),
+        get("/events", USER, "List the last events, newest first", list),
+        get("/events/", USER, "List the last events, newest first", list),
+        get("/events/topics", USER, "List the topics that tasks wait for", topics),
+        get("/events/stream", USER, "Events as they happen: text/event-stream, from after= or Last-Event-ID", stream),
+        get("/events/stream/recent", USER, "List the events that were published, newest first", recent),
+        delete("/events/stream/cleanup", OPERATOR, "Forget events older than max_age_hours", cleanup),
+        post("/events/subscriptions", OPERATOR, "Have a URL called for events", subscribe),
+        get("/events/subscriptions", OPERATOR, "List the URLs that are called", subscriptions),
+        delete("/events/subscriptions/{id}", OPERATOR, "Call a URL no more", unsubscribe),
+    ]
+}
+
+fn agent_routes() -> Vec<Route> {
+    use agents::*;
+    vec![
+        post("/agents", ADMIN, "Make an agent", create),
+        post("/agents/", ADMIN, "Make an agent", create),
+        get("/agents", ADMIN, "List agents, newest first", agents),
+        get("/agents/", ADMIN, "List agents, newest first", agents),
+        get("/agents/routing", USER, "Say which agent each type of task goes to", rules),
+        put("/agents/routing", OPERATOR, "Send a type of task to an agent", set_rule),
+        delete("/agents/routing", OPERATOR, "Take a rule back", remove_rule),
+        put("/agents/routing/{type}", OPERATOR, "Send a type of task to an agent", set_rule_named),
+        delete("/agents/routing/{type}", OPERATOR, "Take a rule back", remove_rule_named),
+        get("/agents/{id}", ADMIN, "Show an agent", agent),
+        put("/agents/{id}", ADMIN, "Change an agent", update),
+        delete("/agents/{id}", ADMIN, "Remove an agent", delete_agent),
+        post("/agents/{id}/credentials", ADMIN, "Give an agent another secret, shown this once", credentials),
     ]
 }
 

@@ -4,11 +4,15 @@
 //! bound. An implementor of an asynchronous call may wait for the deciders' thread or for the store, never
 //! block the runtime. Every trait is called from many requests at once; what may be called twice says so.
 
+mod agents;
 mod approvals;
+mod events;
 mod keep;
 mod queues;
 
+pub use agents::Agents;
 pub use approvals::Approvals;
+pub use events::{Events, Listener, Listeners, Published, Topic};
 pub use keep::{Keep, KnownAgent};
 pub use queues::Queues;
 
@@ -208,6 +212,10 @@ pub struct Reads {
     pub queues: Arc<dyn Queues>,
     /// What waits for persons.
     pub approvals: Arc<dyn Approvals>,
+    /// Events.
+    pub events: Arc<dyn Events>,
+    /// Agents and routing rules.
+    pub agents: Arc<dyn Agents>,
     /// What tokens need.
     pub keep: Arc<dyn Keep>,
     /// The process itself.

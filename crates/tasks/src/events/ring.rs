@@ -21,8 +21,10 @@ pub struct Ring {
 pub struct Page {
     /// The events.
     pub events: Vec<Event>,
-    /// Events between what was asked for and the first of these are gone.
+    /// Events between what was asked for and [`Page::whole_after`] are gone.
     pub gap: bool,
+    /// Nothing after this is missing.
+    pub whole_after: EventId,
     /// Ask from here for what follows; what was asked for if there is nothing.
     pub last: EventId,
 }
@@ -65,7 +67,7 @@ impl Ring {
         let from = self.events.partition_point(|event| event.id <= after);
         let events: Vec<Event> = self.events.range(from..).take(max).cloned().collect();
         let last = events.last().map_or(after, |event| event.id);
-        Page { gap: after < self.whole_after, events, last }
+        Page { gap: after < self.whole_after, whole_after: self.whole_after, events, last }
     }
 
     /// The newest `max` events that `wanted` accepts and that are later than `after`, newest first.

@@ -8,6 +8,8 @@ mod approvals;
 mod arrivals;
 mod batch;
 mod evaluator;
+mod events;
+mod feed;
 mod handle;
 mod pages;
 mod parked;
@@ -16,6 +18,8 @@ mod writer;
 pub use arrivals::Arrivals;
 pub use batch::Batch;
 pub use evaluator::{Evaluated, Evaluator, Job, queue as evaluation_queue};
+pub use events::{Events, Published};
+pub use feed::Feed;
 pub use handle::{Event, Handle, QUEUE_MAX, Stopped};
 pub use pages::{Pages, SENT_MAX, Told};
 pub use writer::{Counts as WriterCounts, start as start_writer};
@@ -31,8 +35,8 @@ use std::{
     sync::{Arc, mpsc},
     time::Duration,
 };
-use tasks::Queue;
-use tokio::sync::mpsc as events;
+use tasks::{Queue, agents::Agents};
+use tokio::sync::mpsc as incoming;
 
 /// Events taken into one batch at most, so that a flood does not hold the first reply back for long.
 const BATCH_MAX: usize = 1024;
@@ -60,6 +64,10 @@ pub struct Deciders {
     /// Pages under way.
     pub pages: Pages,
 }
+    /// Who is told of events.
+    pub events: Events,
+    /// Who works for us, by name.
+    pub agents: Agents,
 
 /// The deciders and what they need to reach.
 pub struct Core {
@@ -74,6 +82,10 @@ pub struct Core {
     /// Pages under way and delivered.
     pub pages: Pages,
     /// What is counted.
+    /// Who is told of events.
+    pub events: Events,
+    /// Who works for us, by name.
+    pub agents: Agents,
     pub counts: Counts,
     /// Answers `query` in templates.
     pub template_query: TemplateQuery,
@@ -146,7 +158,7 @@ impl Core {
         arrivals: Arc<Arrivals>,
         evaluations: mpsc::Sender<Job>,
     ) -> Core {
-        let Deciders { rules, alerts, book, queue, pages } = deciders;
+        let Deciders { rules, alerts, book, queue, pages, events, agents } = deciders;
         Core {
             rules,
             alerts,
@@ -154,6 +166,8 @@ impl Core {
             queue,
             pages,
             counts: Counts::default(),
+            events,
+            agents,
             template_query,
             arrivals,
             evaluations,
@@ -170,7 +184,7 @@ impl Core {
     pub async fn run(
         mut self,
         clock: Arc<dyn Clock>,
-        mut incoming: events::Receiver<Event>,
+        mut incoming: incoming::Receiver<Event>,
         writer: mpsc::SyncSender<Batch>,
     ) {
         let mut events = Vec::with_capacity(BATCH_MAX);
@@ -212,10 +226,11 @@ impl Core {
         self.due_pages(batch, now);
         let happened = self.queue.tick(now, &mut batch.changes.tasks);
         self.happened(happened, batch, now);
-        self.serve_parked(batch, now);
+        self.tell_and_serve(batch, now);
         if now.since(self.pruned_at) >= PRUNE_EVERY {
             self.pruned_at = now;
             batch.prune_before = Some(now.minus(HISTORY));
+            self.events.bus.bound(now, &mut batch.changes.tasks);
         }
     }
 
@@ -330,7 +345,11 @@ impl Core {
     pub fn take_alerts(&mut self, alerts: Vec<Alert>, batch: &mut Batch, now: Timestamp) -> usize {
         for alert in &alerts {
             let severity = alert.labels.get("severity").unwrap_or("");
-            match (self.alerts.fires(&alert.labels, now), alert.is_resolved(now)) {
+            let (fired, over) = (self.alerts.fires(&alert.labels, now), alert.is_resolved(now));
+            if fired == over {
+                self.tell_alert(alert, batch, now);
+            }
+            match (fired, over) {
                 (false, false) => tracing::info!(
                     event = "alert_triggered",
                     alert_name = alert.name(),

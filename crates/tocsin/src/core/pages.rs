@@ -174,6 +174,7 @@ impl Core {
     /// What the queue says happened.
     pub fn happened(&mut self, events: Vec<Event>, batch: &mut Batch, now: Timestamp) {
         for event in events {
+            self.tell_of(&event, batch, now);
             match event {
                 Event::PageReady { run_id, children } => self.diagnosed(run_id, &children, batch),
                 Event::ChildLate { page, child } => self.found_late(page, &child, batch, now),
@@ -256,7 +257,7 @@ impl Core {
                 let ended = self.counts.runs.entry((type_.to_owned(), finished.state.as_str())).or_default();
                 ended.add(finished.took);
             }
-            Class::Runbook => {}
+            Class::Runbook => self.delivered(finished),
             Class::Page => self.page_finished(finished, batch, now),
         }
     }

@@ -144,7 +144,7 @@ fn silence_failure(why: SilenceError) -> Failure {
 }
 
 /// A random version 4 UUID, as silences carry.
-fn uuid() -> String {
+pub(super) fn uuid() -> String {
     let bits = rand::random::<u128>() & !(0xf << 76) & !(0x3 << 62) | (4 << 76) | (2 << 62);
     let hex = format!("{bits:032x}");
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")

@@ -1,7 +1,9 @@
 //! Fills the traits that `server` reads and changes through. Conversions only: whoever is asked decides.
 
 mod approvals;
+mod agents;
 mod desk;
+mod events;
 mod keep;
 mod monitoring;
 mod series;
@@ -9,7 +11,9 @@ mod tasks;
 mod vitals;
 
 pub use approvals::Approvals;
+pub use agents::Agents;
 pub use desk::Desk;
+pub use events::Events;
 pub use keep::Keep;
 pub use monitoring::Monitoring;
 pub use series::{RuleExprs, Series};

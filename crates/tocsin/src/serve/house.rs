@@ -10,7 +10,7 @@ use super::{
 use crate::{
     cli,
     config::{Loaded, Sources},
-    core::Handle,
+    core::{Feed, Handle},
     data_dir::DataDir,
     metrics::Registry,
     own_metrics,
@@ -23,7 +23,7 @@ use collect::Collector;
 use model::{Clock, SystemClock};
 use reach::Policy;
 use server::{
-    Gate, Grammar, HttpMetrics, Limits, Reads, State,
+    Gate, Grammar, HttpMetrics, Limits, Listeners, Reads, State,
     auth::{Auth, Credentials},
     limits::Rates,
 };
@@ -44,6 +44,9 @@ use tsdb::Db;
 
 /// How long open requests may take to finish at a stop.
 const HTTP_GRACE: Duration = Duration::from_secs(5);
+/// Clients that may listen to streams of events, and how long one may not read before it makes room for others.
+const EVENT_CLIENTS_MAX: usize = 256;
+const EVENT_CLIENT_PATIENCE: Duration = Duration::from_secs(60);
 /// Slots of the built-in worker for users' work where nothing says.
 const SLOTS: usize = 16;
 
@@ -115,6 +118,7 @@ impl House {
             reloader: &reloader,
             registry: &registry,
             reader,
+            feed: engine.feed.clone(),
             http,
         };
         let app = front.app(auth, gate, limits.clone());
@@ -153,6 +157,8 @@ impl House {
         stop.send_replace(Stage::Work);
         // Whatever ended it, its runs are handed back or their leases run out.
         let _ = work.await;
+        // Streams would go on for ever.
+        self.engine.feed.close();
         stop.send_replace(Stage::Front);
         while fronts.join_next().await.is_some() {}
         stop.send_replace(Stage::Collect);
@@ -190,6 +196,7 @@ struct Front<'a> {
     reloader: &'a Arc<Reloader>,
     registry: &'a Arc<Registry>,
     reader: Arc<store::Reader>,
+    feed: Arc<Feed>,
     http: Arc<HttpMetrics>,
     query_samples_max: Option<usize>,
 }
@@ -213,6 +220,13 @@ impl Front<'_> {
                 reader: self.reader.clone(),
                 clock: clock.clone(),
             }),
+            events: Arc::new(seams::Events {
+                core: core.clone(),
+                feed: self.feed,
+                reader: self.reader.clone(),
+                listeners: Arc::new(Listeners::new(EVENT_CLIENTS_MAX, EVENT_CLIENT_PATIENCE)),
+            }),
+            agents: Arc::new(seams::Agents { core: core.clone() }),
             keep: Arc::new(seams::Keep { core: core.clone() }),
             approvals: Arc::new(seams::Approvals { core: core.clone() }),
             vitals: Arc::new(seams::Vitals {

@@ -1,0 +1,129 @@
+//! Events, as clients tell and read them.
+
+use super::desk::refusal;
+use crate::core::{Feed, Handle};
+use futures_util::future::BoxFuture;
+use model::Timestamp;
+use reach::Policy;
+use server::{Failure, Listeners, Published, Topic};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use tasks::EventId;
+use tasks::events::{Event, New, NewSubscription, Page, Subscription};
+use tokio::sync::watch;
+
+/// Tasks that wait for events and are listed by their topics at most.
+const TOPIC_TASKS_MAX: u64 = 10_000;
+
+/// Events as the server sees them.
+pub struct Events {
+    /// Who decides.
+    pub core: Handle,
+    /// The last ones.
+    pub feed: Arc<Feed>,
+    /// The tasks that wait for them.
+    pub reader: Arc<store::Reader>,
+    /// Who listens.
+    pub listeners: Arc<Listeners>,
+}
+
+impl server::Events for Events {
+    fn publish(&self, event: New, _by: String) -> BoxFuture<'_, Result<Published, Failure>> {
+        Box::pin(async move {
+            let done = self.core.call(move |core, batch, now| core.publish(event, batch, now));
+            let published = done.await?.map_err(refusal)?;
+            let triggered = published.triggered.iter().map(ToString::to_string).collect();
+            Ok(Published { event: published.event, triggered })
+        })
+    }
+
+    fn topics(&self) -> BoxFuture<'_, Result<Vec<Topic>, Failure>> {
+        Box::pin(async move {
+            let filter = store::TaskFilter {
+                status: Some("active".to_owned()),
+                schedule_kind: Some("event".to_owned()),
+                limit: TOPIC_TASKS_MAX,
+                ..store::TaskFilter::default()
+            };
+            let page = super::tasks::ask(&self.reader, move |reader| reader.tasks(&filter)).await?;
+            let mut topics: BTreeMap<String, Vec<String>> = BTreeMap::new();
+            for row in page.items {
+                if let tasks::Form::Scheduled(schedule) = &row.task.form {
+                    topics.entry(schedule.expr.clone()).or_default().push(row.task.id.to_string());
+                }
+            }
+            Ok(topics.into_iter().map(|(topic, task_ids)| Topic { topic, task_ids }).collect())
+        })
+    }
+
+    fn kept(&self, after: EventId, max: usize) -> BoxFuture<'_, Result<Vec<Event>, Failure>> {
+        Box::pin(async move {
+            let kept = self.core.call(move |core, _, _| {
+                let later = core.events.bus.kept().rev().take_while(|event| event.id > after);
+                later.take(max).cloned().collect()
+            });
+            Ok(kept.await?)
+        })
+    }
+
+    fn forget(&self, before: Timestamp, by: String) -> BoxFuture<'_, Result<usize, Failure>> {
+        Box::pin(async move {
+            tracing::info!(event = "events_cleanup", by, "Events before {} are forgotten", before.rfc3339());
+            Ok(self.core.call(move |core, batch, _| core.forget_events(before, batch)).await?)
+        })
+    }
+
+    fn newest(&self, after: EventId, max: usize, wanted: &dyn Fn(&Event) -> bool) -> Vec<Event> {
+        self.feed.newest(after, max, wanted)
+    }
+
+    fn after(&self, after: EventId, max: usize) -> Page {
+        self.feed.after(after, max)
+    }
+
+    fn last(&self) -> EventId {
+        self.feed.last()
+    }
+
+    fn changed(&self) -> watch::Receiver<EventId> {
+        self.feed.changed()
+    }
+
+    fn listeners(&self) -> &Arc<Listeners> {
+        &self.listeners
+    }
+
+    fn subscriptions(&self) -> BoxFuture<'_, Result<Vec<Subscription>, Failure>> {
+        Box::pin(async move {
+            let all = self.core.call(|core, _, _| core.events.bus.subscriptions().cloned().collect());
+            Ok(all.await?)
+        })
+    }
+
+    fn subscribe(&self, new: NewSubscription, by: String) -> BoxFuture<'_, Result<Subscription, Failure>> {
+        Box::pin(async move {
+            check_url(&new.url)?;
+            let done = self.core.call(move |core, batch, now| core.subscribe(new, &by, batch, now));
+            done.await?.map_err(refusal)
+        })
+    }
+
+    fn unsubscribe(&self, id: String, by: String) -> BoxFuture<'_, Result<bool, Failure>> {
+        Box::pin(async move {
+            tracing::info!(event = "subscription_ended", by, "Subscription {id} is ended");
+            Ok(self.core.call(move |core, batch, _| core.unsubscribe(&id, batch)).await?)
+        })
+    }
+}
+
+/// Refuses at once what every delivery would be refused for. A name may lead elsewhere by then, so each delivery
+/// is checked again.
+fn check_url(url: &str) -> Result<(), Failure> {
+    let refused = |what: String| Failure::Value { field: "url".to_owned(), what };
+    let request = reach::http::Request::get(url).map_err(|why| refused(why.to_string()))?;
+    if request.headers.contains_key(reach::http::header::AUTHORIZATION) {
+        return Err(refused("it must hold no credentials; give a secret that signs instead".to_owned()));
+    }
+    let host = request.url.host_str().unwrap_or("").trim_matches(['[', ']']);
+    let objection = host.parse::<IpAddr>().ok().and_then(|ip| Policy::OPERATOR.objection(ip));
+    objection.map_or(Ok(()), |why| Err(refused(format!("{host} is {why}; such are never called"))))
+}
