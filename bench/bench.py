@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Tocsin's own benchmark: prints figures and ratios; `bench/RESULTS.md` keeps the ones worth quoting.
 
-    bench/bench.py footprint|scrape|flip|tasks|all [--seconds N]
+    bench/bench.py footprint|scrape|flip|all [--seconds N]
 
 Runs target/release/tocsin beside Debian's prometheus and prometheus-alertmanager in the same minute on the same
 machine, everything on loopback in temporary directories. Only Python's standard library is needed.
@@ -310,55 +310,14 @@ def flip(_):
             program.stop()
 
 
-# --- tasks -------------------------------------------------------------------------------------------------
-
-
-def tasks(options):
-    total, clients = 20_000, 8
-    with tempfile.TemporaryDirectory() as name:
-        server = tocsin(pathlib.Path(name))
-        address = urllib.parse.urlparse(server.url).netloc
-        headers = {"Content-Type": "application/json"}
-
-        def post(lines):
-            connection = http.client.HTTPConnection(address)
-            for _ in range(lines):
-                connection.request("POST", "/tasks", b'{"kind":"noop"}', headers)
-                reply = connection.getresponse()
-                reply.read()
-                assert reply.status == 201, reply.status
-
-        begun, cpu = time.perf_counter(), server.cpu()
-        threads = [threading.Thread(target=post, args=(total // clients,)) for _ in range(clients)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        posted = time.perf_counter() - begun
-        while json.loads(get(server.url + "/stats"))["queue"]["completed"] < total:
-            time.sleep(0.01)
-        done = time.perf_counter() - begun
-        print(f"{'durable POST /tasks, 8 clients':<44} {total / posted:10.0f} tasks/s (the clients are Python and share the cores)")
-        print(f"{'posted and done by the built-in worker':<44} {total / done:10.0f} tasks/s")
-        print(f"{'server CPU per task':<44} {(server.cpu() - cpu) / total * 1000:10.3f} ms")
-
-        bulk = b'{"kind":"noop"}\n' * 1000
-        begun = time.perf_counter()
-        for _ in range(50):
-            urllib.request.urlopen(urllib.request.Request(
-                server.url + "/tasks/bulk", bulk, {"Content-Type": "application/x-ndjson"})).read()
-        print(f"{'durable POST /tasks/bulk, 1,000 a request':<44} {50_000 / (time.perf_counter() - begun):10.0f} tasks/s")
-        server.stop()
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["footprint", "scrape", "flip", "tasks", "all"])
+    parser.add_argument("what", choices=["footprint", "scrape", "flip", "all"])
     parser.add_argument("--seconds", type=int, default=60, help="how long the scrape run is measured")
     options = parser.parse_args()
     if not TOCSIN.exists():
         sys.exit(f"{TOCSIN} is missing: cargo build --release")
-    for bench in (footprint, scrape, flip, tasks):
+    for bench in (footprint, scrape, flip):
         if options.what in (bench.__name__, "all"):
             print(f"--- {bench.__name__}")
             bench(options)
