@@ -65,7 +65,7 @@ impl RunState {
         use RunState::*;
         Ok(match (self, event) {
             (Scheduled | Retryable, Due) => Available,
-            (Available, Ask) => AwaitingApproval,
+            (Scheduled | Available, Ask) => AwaitingApproval,
             (AwaitingApproval, Approved) => Available,
             (Available, Claimed) => Running,
             (Running, Done) => Completed,

@@ -30,6 +30,11 @@ const FAMILIES: &[(&str, &str, &str)] = &[
     ("orchestrator_scheduler_last_tick_timestamp_seconds", "gauge", "When the deciders last had a turn."),
     ("orchestrator_scheduler_jobs_created_total", "counter", "Fires of schedules."),
     ("orchestrator_sla_violations_total", "counter", "Deadlines that users' runs missed, by type."),
+    ("orchestrator_approvals_requested_total", "counter", "Approvals asked for."),
+    ("orchestrator_approvals_total", "counter", "Approvals by decision."),
+    ("orchestrator_approvals_pending", "gauge", "Approvals that wait for persons."),
+    ("orchestrator_approval_rate", "gauge", "Approved, as a part of those approved, rejected and run out."),
+    ("orchestrator_approval_wait_seconds", "histogram", "From the request of an approval to its decision."),
     ("orchestrator_db_up", "gauge", "Whether the store takes writes."),
     ("orchestrator_alerts_firing", "gauge", "Alerts the router holds."),
     ("orchestrator_notifications_total", "counter", "Pages by channel and result."),
@@ -157,6 +162,7 @@ fn figures(core: &Core, now: Timestamp) -> Vec<Figure> {
     for (type_, missed) in &core.counts.sla_violations {
         add("orchestrator_sla_violations_total", &[("type", type_.as_str())], *missed as f64);
     }
+    approvals(core, &mut add);
     add("orchestrator_db_up", &[], 1.0);
     add("orchestrator_alerts_firing", &[], core.alerts.list(now).len() as f64);
     for ((channel, result), value) in &core.counts.notifications {
@@ -182,6 +188,28 @@ fn figures(core: &Core, now: Timestamp) -> Vec<Figure> {
         all.push((name.to_owned(), labels, value));
     });
     all
+}
+
+fn approvals(core: &Core, add: &mut Add<'_>) {
+    let counts = &core.counts.approvals;
+    add("orchestrator_approvals_requested_total", &[], counts.requested as f64);
+    for decision in ["approved", "rejected", "timeout", "withdrawn"] {
+        let decided = counts.decided.get(decision).copied().unwrap_or(0);
+        add("orchestrator_approvals_total", &[("decision", decision)], decided as f64);
+    }
+    add("orchestrator_approvals_pending", &[], core.queue.approvals_pending(0).1 as f64);
+    if let Some(rate) = counts.rate() {
+        add("orchestrator_approval_rate", &[], rate);
+    }
+    let waits = &counts.waits;
+    let mut below = 0;
+    for (bound, count) in WAIT_BOUNDS.iter().zip(waits.buckets) {
+        below += count;
+        add("orchestrator_approval_wait_seconds_bucket", &[("le", &bound.to_string())], below as f64);
+    }
+    add("orchestrator_approval_wait_seconds_bucket", &[("le", "+Inf")], waits.count as f64);
+    add("orchestrator_approval_wait_seconds_sum", &[], waits.sum);
+    add("orchestrator_approval_wait_seconds_count", &[], waits.count as f64);
 }
 
 /// The label names that rules use.

@@ -68,7 +68,11 @@ impl FromRequest<Arc<State>> for Params {
 
 impl Params {
     fn of_uri(uri: &Uri) -> Params {
-        let query = uri.query().unwrap_or("");
+        Params::of_query(uri.query().unwrap_or(""))
+    }
+
+    /// Those of a query alone.
+    pub(crate) fn of_query(query: &str) -> Params {
         Params(form_urlencoded::parse(query.as_bytes()).into_owned().collect())
     }
 

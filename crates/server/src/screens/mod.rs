@@ -3,6 +3,7 @@
 //! Every text from outside goes through maud, which escapes it; every link from outside through `words::link`.
 
 mod alerts;
+mod approvals;
 mod chart;
 mod docs;
 mod graph;
@@ -13,6 +14,7 @@ mod spark;
 mod watch;
 mod words;
 
+pub(crate) use approvals::{approval, approvals, open_link, use_link};
 pub(crate) use docs::docs;
 pub(crate) use graph::graph;
 pub(crate) use overview::overview;

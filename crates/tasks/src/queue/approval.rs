@@ -253,6 +253,11 @@ impl Queue {
 
 /// What happens to runs.
 impl Queue {
+    /// Whether a task's runs wait for persons first.
+    pub fn is_gated(task: &Task) -> bool {
+        Queue::gate(task).is_some()
+    }
+
     /// Why a task's run must wait, if it must: what always needs an approval, and what was asked for.
     pub(super) fn gate(task: &Task) -> Option<(ApprovalWish, String)> {
         let wish = task.options.as_ref().and_then(|options| options.approval.clone());
@@ -374,8 +379,15 @@ impl Queue {
         if live.run.at.state != RunState::AwaitingApproval {
             return;
         }
-        if approval.asked.step.is_none() && approval.original.is_some() {
-            let args = Json::from(&*approval.asked.payload);
+        let (run_at, is_pipeline) = (live.run.at.run_at, live.task.pipeline.is_some());
+        // Also unedited: a text that can be read in two ways (a key twice) becomes the one that was shown.
+        if approval.asked.step.is_none() && (approval.original.is_some() || !is_pipeline) {
+            let payload = &*approval.asked.payload;
+            let event = live.run.args.as_ref().and_then(|args| pipeline::split_event(args.value()).1);
+            let args = match event {
+                Some(event) => pipeline::with_event(&event, Some(payload)),
+                None => Json::from(payload),
+            };
             live.run.args = Some(args.clone());
             out.push(Change::RunArgs(id, args));
         }

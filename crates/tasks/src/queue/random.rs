@@ -13,19 +13,19 @@ use std::collections::BTreeMap;
 
 /// What a store would hold: changes applied the plainest way.
 #[derive(Default, Clone)]
-struct Disk {
-    tasks: BTreeMap<TaskId, Arc<Task>>,
-    runs: BTreeMap<RunId, Run>,
+pub(super) struct Disk {
+    pub(super) tasks: BTreeMap<TaskId, Arc<Task>>,
+    pub(super) runs: BTreeMap<RunId, Run>,
     dedupe: BTreeMap<(String, String), Dedupe>,
     workers: BTreeMap<Arc<str>, crate::WorkerRow>,
     totals: Totals,
-    records: BTreeMap<(RecordKind, String), serde_json::Value>,
+    pub(super) records: BTreeMap<(RecordKind, String), serde_json::Value>,
     /// How often each run became completed.
     completions: BTreeMap<RunId, u32>,
 }
 
 impl Disk {
-    fn commit(&mut self, changes: Vec<Change>) {
+    pub(super) fn commit(&mut self, changes: Vec<Change>) {
         for change in changes {
             match change {
                 Change::TaskPut(task) => drop(self.tasks.insert(task.id, task)),
@@ -63,7 +63,7 @@ impl Disk {
         }
     }
 
-    fn loaded(&self) -> Loaded {
+    pub(super) fn loaded(&self) -> Loaded {
         let live = |run: &&Run| {
             let parent = run.parent.as_ref().and_then(|parent| self.runs.get(&parent.run_id));
             !run.at.state.is_final() || parent.is_some_and(|parent| !parent.at.state.is_final())

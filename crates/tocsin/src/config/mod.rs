@@ -18,7 +18,7 @@ mod yaml;
 mod tests;
 
 pub use alertmanager::{Files, Routing};
-pub use native::{AuthRules, Limits, Log, RuleSettings, SeriesSettings, external_url, listen_address};
+pub use native::{Approvals, AuthRules, Limits, Log, RuleSettings, SeriesSettings, external_url, listen_address};
 pub use report::Report;
 
 use collect::config::{CollectConfig, Defaults, HostConfig};
@@ -80,6 +80,8 @@ pub struct Loaded {
     pub tools: worker::Tools,
     /// Slots of the built-in worker, if the file says.
     pub slots: Option<usize>,
+    /// How persons agree to work.
+    pub approvals: Approvals,
     /// How series are kept.
     pub series: SeriesSettings,
     /// The files as people may read them: secrets masked.
@@ -161,6 +163,7 @@ impl Load<'_> {
             log: raw.log(&text.base, &mut problems),
             auth: raw.auth(&mut problems),
             slots: raw.slots(&mut problems),
+            approvals: raw.approvals(&mut problems),
             series: raw.series(everything.retention, &mut problems),
             collect: CollectConfig::default(),
             rule_groups: Vec::new(),

@@ -15,6 +15,7 @@ mod pages;
 mod parked;
 mod writer;
 
+pub use approvals::WAIT_BOUNDS;
 pub use arrivals::Arrivals;
 pub use batch::Batch;
 pub use evaluator::{Evaluated, Evaluator, Job, queue as evaluation_queue};
@@ -140,7 +141,7 @@ pub struct Seconds {
 }
 
 impl Seconds {
-    pub(super) fn add(&mut self, took: Duration) {
+    fn add(&mut self, took: Duration) {
         let took = took.as_secs_f64();
         if let Some(bucket) = RUN_BOUNDS.iter().position(|bound| took <= *bound) {
             self.buckets[bucket] += 1;

@@ -32,6 +32,7 @@ impl server::Desk for Desk {
     fn submit(&self, task: NewTask, by: String) -> BoxFuture<'_, Result<Submitted, Failure>> {
         Box::pin(async move {
             let done = self.core.call(move |core, batch, now| {
+                let options = tasks::Options { approval: task.approval().cloned(), ..tasks::Options::default() };
                 let new = new_task(task, &by, now)?;
                 let submitted =
                     core.queue.submit(new, &by, now, &mut batch.changes.tasks).map_err(refusal)?;
@@ -204,7 +205,7 @@ fn new_task(task: NewTask, by: &str, now: Timestamp) -> Result<tasks::NewTask, F
     })
 }
 
-fn refusal(why: Refusal) -> Failure {
+pub(super) fn refusal(why: Refusal) -> Failure {
     let text = why.to_string();
     match why {
         Refusal::Invalid { field, what } => Failure::Value { field, what },

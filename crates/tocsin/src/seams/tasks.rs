@@ -165,8 +165,25 @@ impl server::Tasks for Tasks {
                 ..store::RunFilter::default()
             };
             let page = ask(&self.reader, move |reader| reader.runs(&dead)).await;
-            page.map(|page| page.items.into_iter().filter_map(waiting).collect()).unwrap_or_default()
+            let dead = page.map(|page| page.items).unwrap_or_default();
+            let asked = self.core.call(move |core, _, _| core.queue.approvals_pending(limit).0).await;
+            let approvals = asked.unwrap_or_default();
+            let approvals = approvals.iter().map(|approval| to_approve(approval));
+            approvals.chain(dead.into_iter().filter_map(waiting)).take(limit).collect()
         })
+    }
+}
+
+/// What waits for an approval.
+fn to_approve(approval: &tasks::Approval) -> WaitingView {
+    let asked = &approval.asked;
+    let title = [&*asked.priority, &asked.task_type, &asked.title].join(" ");
+    WaitingView {
+        kind: WaitingKind::Approval,
+        title: title.trim_end().to_owned(),
+        detail: asked.reason.clone(),
+        since: asked.requested_at,
+        href: format!("/ui/approvals/{}", asked.id),
     }
 }
 
@@ -191,7 +208,11 @@ fn waiting(row: RunRow) -> Option<WaitingView> {
 
 fn fresh_view(task: &Task, available: bool) -> TaskView {
     let scheduled = matches!(task.form, Form::Scheduled(_));
-    let state = if available { RunState::Available } else { RunState::Scheduled };
+    let state = match available {
+        true => RunState::Available,
+        false if tasks::Queue::is_gated(task) => RunState::AwaitingApproval,
+        false => RunState::Scheduled,
+    };
     let status = match &task.form {
         Form::Scheduled(_) => task.status.as_str(),
         Form::Typed(_) => "assigned",
@@ -242,6 +263,7 @@ fn form(task: &Task) -> TaskForm {
             concurrency_key: task.concurrency_key.as_deref().map(str::to_owned),
             max_retries: Some(task.max_retries),
             timeout: Some(task.timeout),
+            approval: approval(task),
         }),
         Form::Typed(typed) => TaskForm::Typed {
             task: TypedTask {
@@ -251,6 +273,7 @@ fn form(task: &Task) -> TaskForm {
                 source: typed.source.clone(),
                 sla: typed.sla.as_ref().map(|sla| Sla { target: sla.target.clone(), deadline: sla.deadline }),
                 metadata: typed.metadata.clone(),
+                approval: approval(task),
             },
             agent: task.agent.as_deref().unwrap_or_default().to_owned(),
             trace_id: typed.trace_id.clone(),
@@ -272,10 +295,16 @@ fn form(task: &Task) -> TaskForm {
                 backoff_strategy: Some(backoff_str(task.backoff).to_owned()),
                 concurrency_key: task.concurrency_key.as_deref().map(str::to_owned),
                 created_by: Some(task.created_by.clone()),
+                approval: approval(task),
             },
             next_run: task.next_fire,
         },
     }
+}
+
+/// What was said of approvals.
+fn approval(task: &Task) -> Option<model::ApprovalWish> {
+    task.options.as_ref().and_then(|options| options.approval.clone())
 }
 
 /// `{params, pipeline}` as it was asked for, defaults filled in.

@@ -1,5 +1,6 @@
 //! Reading the configuration again: everything that a file can change, changed together, or nothing.
 
+use super::settings;
 use crate::{
     config::{self, Loaded, Sources},
     core::{Batch, Core, Handle},
@@ -60,6 +61,7 @@ impl Reloader {
 
     async fn apply(&self, loaded: Loaded) -> Result<(), String> {
         let templates = template::Set::new(&loaded.templates).map_err(|why| why.to_string())?;
+        let approvals = settings::approvals(&loaded).map_err(|why| why.to_string())?;
         self.receivers.replace(loaded.receivers.clone(), templates);
         self.actions.set_tools(&loaded.tools);
         self.rule_exprs.store(Arc::new(exprs(&loaded.rule_groups)));
@@ -75,6 +77,7 @@ impl Reloader {
             core.rules_replaced(decided, batch, now);
             core.book = runbooks::Book::new(runbooks);
             core.queue.set_kinds(Some(kinds));
+            core.queue.set_approvals(approvals);
         });
         done.await.map_err(|why| why.to_string())?;
         self.collector.apply(loaded.collect);
