@@ -1,6 +1,6 @@
 //! The figures of the core, under the names that the documents users know give them.
 
-use crate::core::{Core, Handle, RUN_BOUNDS, WriterCounts};
+use crate::core::{Core, Handle, RUN_BOUNDS, WAIT_BOUNDS, WriterCounts};
 use crate::metrics::Registry;
 use crate::seams::Process;
 use model::Timestamp;

@@ -391,7 +391,6 @@ impl Queue {
             live.run.args = Some(args.clone());
             out.push(Change::RunArgs(id, args));
         }
-        let (run_at, is_pipeline) = (live.run.at.run_at, live.task.pipeline.is_some());
         self.shift(id, RunEvent::Approved, out, |_| {});
         if run_at > now {
             // Its own time has not come.

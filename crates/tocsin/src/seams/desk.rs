@@ -34,8 +34,8 @@ impl server::Desk for Desk {
             let done = self.core.call(move |core, batch, now| {
                 let options = tasks::Options { approval: task.approval().cloned(), ..tasks::Options::default() };
                 let new = new_task(task, &by, now)?;
-                let submitted =
-                    core.queue.submit(new, &by, now, &mut batch.changes.tasks).map_err(refusal)?;
+                let out = &mut batch.changes.tasks;
+                let submitted = core.queue.submit_with(new, options, &by, now, out).map_err(refusal)?;
                 if let (false, Some(task)) = (submitted.duplicate, &submitted.task) {
                     *core.counts.tasks_created.entry(sort_of(task)).or_default() += 1;
                 }

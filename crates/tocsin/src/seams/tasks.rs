@@ -215,8 +215,8 @@ fn fresh_view(task: &Task, available: bool) -> TaskView {
     };
     let status = match &task.form {
         Form::Scheduled(_) => task.status.as_str(),
-        Form::Typed(_) => "assigned",
-        Form::Plain => "pending",
+        Form::Typed(_) if available => "assigned",
+        Form::Typed(_) | Form::Plain => "pending",
     };
     view(task, status.to_owned(), (!scheduled).then_some(state), None)
 }
