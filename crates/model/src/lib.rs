@@ -32,5 +32,5 @@ pub use series::{
     Appender, Committed, Ingest, Querier, QueryError, Refusal, STALE_NAN, Sample, Select, Series, SeriesId,
     is_stale,
 };
-pub use task::{ApprovalWish, Backoff, Class, OnExpiry, Step, TaskSpec};
+pub use task::{ApprovalWish, Backoff, Class, OnExpiry, OnFailure, Step, TaskSpec};
 pub use time::{TimeError, Timestamp};

@@ -45,6 +45,49 @@ pub struct Step {
     pub max_retries: u32,
     /// Whether persons must agree first.
     pub approval: Option<ApprovalWish>,
+    /// Do it once for each item of the list that this gives.
+    pub foreach: Option<String>,
+    /// The ids of the steps that must have ended before.
+    pub needs: Vec<String>,
+    /// What becomes of the pipeline if it fails for good.
+    pub on_failure: OnFailure,
+}
+
+/// What becomes of a pipeline when one of its steps fails for good.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum OnFailure {
+    /// It ends there.
+    #[default]
+    Stop,
+    /// It goes on as if the step had ended, without a result.
+    Continue,
+    /// These steps are done, in this order; then it ends as failed.
+    Run(Vec<String>),
+}
+
+impl OnFailure {
+    /// `"stop"`, `"continue"`, or the list of ids.
+    pub fn to_json(&self) -> Value {
+        match self {
+            OnFailure::Stop => Value::from("stop"),
+            OnFailure::Continue => Value::from("continue"),
+            OnFailure::Run(ids) => Value::from(ids.clone()),
+        }
+    }
+
+    /// From [`OnFailure::to_json`]; one id may stand without its list, and null is `stop`.
+    pub fn from_json(value: &Value) -> Option<OnFailure> {
+        Some(match value {
+            Value::Null => OnFailure::Stop,
+            Value::String(word) if word == "stop" => OnFailure::Stop,
+            Value::String(word) if word == "continue" => OnFailure::Continue,
+            Value::String(id) => OnFailure::Run(vec![id.clone()]),
+            Value::Array(ids) if !ids.is_empty() => {
+                OnFailure::Run(ids.iter().map(|id| id.as_str().map(str::to_owned)).collect::<Option<_>>()?)
+            }
+            _ => return None,
+        })
+    }
 }
 
 /// That persons must agree before work begins. What is left out is as the settings say.

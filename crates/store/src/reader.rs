@@ -166,7 +166,8 @@ impl Reader {
             let sql = format!("{} WHERE task_run.id = ?1", select_runs());
             let mut found = one(connection, &sql, [Sql::from(id.to_string())], run_row)?;
             if let Some(row) = &mut found {
-                let sql = "SELECT id, step, result, at FROM task_step WHERE run_id = ?1 ORDER BY step";
+                let sql = "SELECT id, step, result, at, item, error_type, error FROM task_step WHERE run_id = ?1 \
+                           ORDER BY step";
                 row.run.steps = many(connection, sql, [Sql::from(id.to_string())], |row| rows::step(row, 0))?;
             }
             Ok(found)

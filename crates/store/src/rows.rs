@@ -1,7 +1,7 @@
 //! Rows of tasks and runs as values: the columns in their order, and back.
 
 use crate::Error;
-use model::{Json, Step, Timestamp};
+use model::{Json, OnFailure, Step, Timestamp};
 use rusqlite::Row;
 use serde_json::{Map, Value, json};
 use std::{sync::Arc, time::Duration};
@@ -159,7 +159,7 @@ pub(crate) fn run(row: &Row<'_>, first: usize) -> Result<Run, Bad> {
     })
 }
 
-/// A row of `task_step`: `id, step, result, at` from `first` on.
+/// A row of `task_step`: `id, step, result, at, item, error_type, error` from `first` on.
 pub(crate) fn step(row: &Row<'_>, first: usize) -> Result<StepResult, Bad> {
     let id: String = row.get(first)?;
     let result: Option<String> = row.get(first + 2)?;
@@ -167,6 +167,11 @@ pub(crate) fn step(row: &Row<'_>, first: usize) -> Result<StepResult, Bad> {
         index: row.get(first + 1)?,
         result: result.map(|text| stored(&id, "task_step", &text)).transpose()?,
         at: Timestamp::from_millis(row.get(first + 3)?),
+        item: row.get(first + 4)?,
+        error: match row.get::<_, Option<String>>(first + 5)? {
+            Some(kind) => Some(RunError { kind, message: row.get(first + 6)? }),
+            None => None,
+        },
         id,
     })
 }
@@ -211,6 +216,15 @@ fn step_json(step: &Step) -> Value {
     if let Some(wish) = &step.approval {
         row.insert("approval".to_owned(), tasks::approval::wish_to_json(wish));
     }
+    if let Some(list) = &step.foreach {
+        row.insert("foreach".to_owned(), list.clone().into());
+    }
+    if !step.needs.is_empty() {
+        row.insert("needs".to_owned(), step.needs.clone().into());
+    }
+    if step.on_failure != OnFailure::Stop {
+        row.insert("on_failure".to_owned(), step.on_failure.to_json());
+    }
     Value::Object(row)
 }
 
@@ -226,6 +240,12 @@ fn read_steps(steps: &Value) -> Option<Vec<Step>> {
             timeout: Duration::try_from_secs_f64(step["timeout_seconds"].as_f64()?).ok()?,
             max_retries: u32::try_from(step["max_retries"].as_u64()?).ok()?,
             approval: tasks::approval::read_wish(&step["approval"], "approval").ok()?,
+            foreach: text(step, "foreach"),
+            needs: match &step["needs"] {
+                Value::Null => Vec::new(),
+                needs => needs.as_array()?.iter().filter_map(|id| id.as_str().map(str::to_owned)).collect(),
+            },
+            on_failure: OnFailure::from_json(&step["on_failure"])?,
         })
     };
     steps.as_array()?.iter().map(read).collect()

@@ -86,6 +86,14 @@ pub enum Refusal {
         /// What is wrong with it and what would be right.
         what: String,
     },
+    /// The arguments are not what is declared of this kind of work.
+    #[error("{field}: {what}")]
+    Misfit {
+        /// Where, as a path: `args.to[1]`.
+        field: String,
+        /// What is wrong with it and what would be right.
+        what: String,
+    },
     /// Nobody can do this kind of work.
     #[error("{field}: nobody can do work of kind {kind:?}; known: {known}")]
     UnknownKind {

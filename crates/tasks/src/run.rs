@@ -109,15 +109,19 @@ impl Progress {
     }
 }
 
-/// What one pipeline step left. Written when the step ends and never again.
+/// What one pipeline step, or one element of it, left. Written when that ends and never again.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepResult {
-    /// Its place in the pipeline, from 0.
+    /// Its place among all that the run's steps left, from 0.
     pub index: u32,
     /// The step's id.
     pub id: String,
+    /// Which item of its `foreach`, from 0; `None`: this closes the step.
+    pub item: Option<u32>,
     /// Its result; `None` if its condition said to skip it.
     pub result: Option<Json>,
+    /// Why it failed for good.
+    pub error: Option<RunError>,
     /// When it ended.
     pub at: Timestamp,
 }

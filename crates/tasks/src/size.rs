@@ -17,6 +17,15 @@ pub(crate) fn json_size(value: &Value) -> usize {
     }
 }
 
+/// How many levels a value has; a plain one has none.
+pub(crate) fn json_depth(value: &Value) -> usize {
+    match value {
+        Value::Array(items) => 1 + items.iter().map(json_depth).max().unwrap_or(0),
+        Value::Object(map) => 1 + map.values().map(json_depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
 /// A digest of an outcome and of who reports it: the same for the same words of the same worker in every release
 /// (it is kept on disk).
 pub(crate) fn outcome_digest(worker: &str, outcome: &Outcome) -> u64 {

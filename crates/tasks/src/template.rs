@@ -234,7 +234,6 @@ fn count(value: &Value, levels: usize) -> Result<usize, TemplateError> {
     }
 }
 
-#[allow(dead_code, reason = "the check of literal arguments at submit asks it")]
 /// Whether the value holds no placeholder, so that it is already what the action will be given.
 pub(crate) fn is_literal(value: &Value) -> bool {
     match value {

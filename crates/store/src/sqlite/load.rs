@@ -65,9 +65,9 @@ fn load_runs(connection: &Connection) -> Result<Vec<Run>, Bad> {
     let mut runs = collect(connection, &sql, |row| rows::run(row, 0))?;
     let steps = collect(
         connection,
-        "SELECT id, step, result, at, run_id FROM task_step WHERE run_id IN \
+        "SELECT id, step, result, at, item, error_type, error, run_id FROM task_step WHERE run_id IN \
          (SELECT id FROM task_run WHERE finished_at IS NULL) ORDER BY run_id, step",
-        |row| Ok((RunId::parse(&row.get::<_, String>(4)?), rows::step(row, 0)?)),
+        |row| Ok((RunId::parse(&row.get::<_, String>(7)?), rows::step(row, 0)?)),
     )?;
     let places: HashMap<RunId, usize> = runs.iter().enumerate().map(|(place, run)| (run.id, place)).collect();
     for (id, step) in steps {

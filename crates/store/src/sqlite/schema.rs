@@ -6,7 +6,7 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// What brings a file from the version before to this one.
-const VERSIONS: [&str; 2] = [VERSION_1, VERSION_2];
+const VERSIONS: [&str; 3] = [VERSION_1, VERSION_2, VERSION_3];
 
 /// Instants are milliseconds since 1970, spans are in the unit their name says, JSON is text. Ids rise with
 /// time, so that rows are appended; a table without a row id is one tree instead of two.
@@ -138,6 +138,13 @@ CREATE TABLE record (
 CREATE VIEW agent AS
     SELECT key AS id, row ->> 'name' AS name, row ->> 'scopes' AS scopes, row ->> 'webhook_url' AS webhook_url,
         row ->> 'created_at' AS created_at FROM record WHERE kind = 'agent';
+";
+
+/// Steps that are done for each item of a list, and steps that failed without ending their run.
+const VERSION_3: &str = "
+ALTER TABLE task_step ADD COLUMN item INTEGER;
+ALTER TABLE task_step ADD COLUMN error_type TEXT;
+ALTER TABLE task_step ADD COLUMN error TEXT;
 ";
 
 /// Brings the file up to date; each version is one transaction.

@@ -52,6 +52,8 @@ pub(super) fn alert_table(table: Table) -> &'static str {
 fn write_task(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
     match change {
         Change::TaskPut(task) => put_task(transaction, task),
+        Change::TaskReplaced(task) => replace_task(transaction, task),
+        Change::TaskGone(id) => drop_task(transaction, *id),
         Change::RunPut(run) => put_run(transaction, run),
         Change::RunMoved(id, at) => move_run(transaction, *id, at),
         Change::RunArgs(id, args) => {
@@ -125,6 +127,24 @@ fn put_task(transaction: &Transaction<'_>, task: &Task) -> rusqlite::Result<()> 
             task.options.as_ref().and_then(|options| options.to_json()).map(|row| row.to_string()),
         ])
         .map(drop)
+}
+
+/// The row is written anew; its runs refer to it by its id only.
+fn replace_task(transaction: &Transaction<'_>, task: &Task) -> rusqlite::Result<()> {
+    transaction.prepare_cached("DELETE FROM task WHERE id = ?1")?.execute(params![&*task.id.text()])?;
+    put_task(transaction, task)
+}
+
+fn drop_task(transaction: &Transaction<'_>, id: TaskId) -> rusqlite::Result<()> {
+    let runs = "(SELECT ?1 UNION ALL SELECT id FROM task_run WHERE task_id = ?1 AND task_id <> id)";
+    for sql in [
+        format!("DELETE FROM task_step WHERE run_id IN {runs}"),
+        format!("DELETE FROM task_run WHERE id IN {runs}"),
+        "DELETE FROM task WHERE id = ?1".to_owned(),
+    ] {
+        transaction.prepare_cached(&sql)?.execute(params![&*id.text()])?;
+    }
+    Ok(())
 }
 
 /// Compare and set: nobody fires a schedule twice.
@@ -217,8 +237,18 @@ fn move_run(transaction: &Transaction<'_>, id: RunId, at: &Progress) -> rusqlite
 }
 
 fn put_step(transaction: &Transaction<'_>, id: RunId, step: &StepResult) -> rusqlite::Result<()> {
-    let sql = "INSERT OR REPLACE INTO task_step (run_id, step, id, result, at) VALUES (?1, ?2, ?3, ?4, ?5)";
-    let params = params![&*id.text(), step.index, step.id, text(&step.result), step.at.as_millis()];
+    let sql = "INSERT OR REPLACE INTO task_step (run_id, step, id, result, at, item, error_type, error) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let params = params![
+        &*id.text(),
+        step.index,
+        step.id,
+        text(&step.result),
+        step.at.as_millis(),
+        step.item,
+        step.error.as_ref().map(|error| error.kind.as_str()),
+        step.error.as_ref().map(|error| error.message.as_str()),
+    ];
     transaction.prepare_cached(sql)?.execute(params).map(drop)
 }
 

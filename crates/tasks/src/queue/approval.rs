@@ -356,7 +356,7 @@ impl Queue {
             }
             Err(why) => {
                 let error = super::settle::error("template", why.to_string());
-                self.end(id, RunEvent::GiveUp, Some(error), None, now, out, events);
+                self.give_up(id, error, now, out, events);
             }
         }
     }

@@ -5,10 +5,11 @@ use super::settle::error;
 use super::{BUILTIN_WORKER, Queue};
 use crate::size::json_size;
 use crate::{
-    AttemptToken, Change, Claim, Directive, Event, Extension, RunEvent, RunId, TokenResult, WorkReply,
-    WorkRequest, WorkerCard, pipeline,
+    AttemptToken, Change, Claim, Directive, Event, Extension, RunError, RunEvent, RunId, TokenResult,
+    WorkReply, WorkRequest, WorkerCard, pipeline, template,
 };
 use model::{Class, Json, Timestamp};
+use std::collections::BTreeMap;
 
 /// The most runs handed out in one reply.
 const WANT_MAX: usize = 1_000;
@@ -142,9 +143,8 @@ impl Queue {
         }
         let args = match self.args(id) {
             Ok(args) => args,
-            Err(why) => {
-                let error = Some(error("template", why));
-                self.end(id, RunEvent::GiveUp, error, None, now, out, events);
+            Err(error) => {
+                self.give_up(id, error, now, out, events);
                 return None;
             }
         };
@@ -175,22 +175,40 @@ impl Queue {
         })
     }
 
-    fn args(&self, id: RunId) -> Result<Json, String> {
+    /// What the worker is given; made by a template, it may not be what the kind of work takes.
+    fn args(&self, id: RunId) -> Result<Json, RunError> {
         let Some(live) = self.runs.get(&id) else { return Ok(Json::null()) };
         if let Some(approved) = self.approved_args(id) {
             return Ok(Json::from(approved));
         }
-        match live.step() {
-            Some(step) => pipeline::args(&live.task, &live.run, step, self.settings.args_bytes_max)
-                .map(Json::from)
-                .map_err(|why| why.to_string()),
-            None => Ok(live.run.args.as_ref().unwrap_or(&live.task.args).clone()),
+        let Some(step) = live.step() else {
+            return Ok(live.run.args.as_ref().unwrap_or(&live.task.args).clone());
+        };
+        let args = pipeline::args(&live.task, &live.run, step, self.settings.args_bytes_max)
+            .map_err(|why| error("template", why.to_string()))?;
+        if !template::is_literal(&step.with) {
+            let misfit = self.misfit(&step.uses, &args);
+            misfit.map_or(Ok(()), |misfit| {
+                Err(error("bad_args", format!("args{}: {}", misfit.path, misfit.what)))
+            })?;
         }
+        Ok(Json::from(args))
     }
 }
 
-/// Whether a worker may take the runs of a lane. Ours alone takes pages and runbook steps.
 fn takes(card: &WorkerCard, lane: &Lane) -> bool {
+    can(&Card { id: &card.id, labels: &card.labels, kinds: &card.kinds }, lane)
+}
+
+/// What a worker is and can do.
+pub(super) struct Card<'a> {
+    pub(super) id: &'a str,
+    pub(super) labels: &'a BTreeMap<String, String>,
+    pub(super) kinds: &'a [String],
+}
+
+/// Whether a worker may take the runs of a lane. Ours alone takes pages and runbook steps.
+pub(super) fn can(card: &Card<'_>, lane: &Lane) -> bool {
     let builtin = card.id.starts_with(BUILTIN_WORKER);
     match lane.by {
         By::Agent => !builtin && card.labels.get("agent").is_some_and(|agent| **agent == *lane.name),

@@ -11,33 +11,48 @@
 
 mod approval;
 mod acts;
+mod calendars;
 mod claim;
 mod counts;
 mod deliver;
+mod gates;
 mod index;
+mod lines;
+mod listen;
 mod once;
 mod page;
+mod rate;
+mod replay;
+mod plan;
 mod restore;
 mod schedule;
 mod settle;
 mod stop;
 mod submit;
 mod timer;
+mod update;
+mod why;
 mod workers;
 
 pub use acts::Acted;
 pub use counts::{Counts, WorkerView};
+pub use listen::Published;
+pub use gates::LineView;
+pub use lines::Line;
 pub use once::{Answer, Recall};
+pub use update::TaskUpdate;
+pub use why::{Hold, Why};
 
 use crate::id::IdMaker;
+use crate::retry::Waits;
 use crate::{
-    AttemptToken, Change, Dedupe, Event, Loaded, Progress, Run, RunEvent, RunId, Task, TaskId, Totals,
+    AttemptToken, Change, Dedupe, Event, Fits, Loaded, Progress, Run, RunEvent, RunId, Task, TaskId, Totals,
 };
 use crate::{agents, events};
 use index::Index;
 use model::Timestamp;
 use rand::{SeedableRng, rngs::StdRng};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::{sync::Arc, time::Duration};
 
 #[allow(unused_imports, reason = "named in the documentation above")]
@@ -79,6 +94,10 @@ pub struct Settings {
     /// A recurring fire that comes later than this makes no run; `None`: missed fires make one run, however
     /// late.
     pub misfire_grace: Option<Duration>,
+    /// Between which bounds the waits before another try are.
+    pub waits: Waits,
+    /// How long an attempt at a typed task may take.
+    pub attempt_timeout: Duration,
 }
 
 impl Default for Settings {
@@ -98,6 +117,8 @@ impl Default for Settings {
             kinds: None,
             timezone: "UTC".to_owned(),
             misfire_grace: None,
+            waits: Waits::default(),
+            attempt_timeout: Duration::from_secs(3600),
         }
     }
 }
@@ -106,11 +127,15 @@ impl Default for Settings {
 #[derive(Debug)]
 pub struct Queue {
     settings: Settings,
+    /// What kinds of work take; nothing is declared until [`Queue::set_fits`].
+    fits: Option<Arc<dyn Fits>>,
     rng: StdRng,
     ids: IdMaker,
     runs: HashMap<RunId, Live>,
     index: Index,
     schedules: HashMap<TaskId, schedule::Scheduled>,
+    listeners: listen::Listeners,
+    calendars: BTreeMap<String, Arc<crate::schedule::Calendar>>,
     fires: BTreeSet<(Timestamp, TaskId)>,
     pages: HashMap<RunId, page::Waiting>,
     pages_ready: Vec<RunId>,
@@ -121,6 +146,7 @@ pub struct Queue {
     ended: HashMap<AttemptToken, Option<u64>>,
     ended_order: VecDeque<AttemptToken>,
     once: once::Once,
+    gates: gates::Gates,
     approvals: approval::Approvals,
     trail: events::Trail,
     routing: agents::Routing,
@@ -174,10 +200,13 @@ impl Queue {
     pub fn new(settings: Settings, mut loaded: Loaded, now: Timestamp) -> Queue {
         let mut queue = Queue {
             rng: StdRng::from_seed(settings.seed),
+            fits: None,
             ids: IdMaker::new(),
             runs: HashMap::new(),
             index: Index::default(),
             schedules: HashMap::new(),
+            listeners: listen::Listeners::default(),
+            calendars: BTreeMap::new(),
             fires: BTreeSet::new(),
             pages: HashMap::new(),
             pages_ready: Vec::new(),
@@ -187,6 +216,7 @@ impl Queue {
             ended: HashMap::new(),
             ended_order: VecDeque::new(),
             once: once::Once::default(),
+            gates: gates::Gates::restored(&loaded.take_records(crate::RecordKind::Queue)),
             approvals: approval::Approvals::default(),
             trail: events::Trail::default(),
             routing: agents::Routing::new(&mut loaded),
@@ -233,6 +263,11 @@ impl Queue {
         self.settings.kinds = kinds;
     }
 
+    /// What kinds of work take, from now on.
+    pub fn set_fits(&mut self, fits: Arc<dyn Fits>) {
+        self.fits = Some(fits);
+    }
+
     /// Hands out nothing more and tells workers so; completions and heartbeats are still taken.
     pub fn drain(&mut self) {
         self.draining = true;
@@ -250,6 +285,7 @@ impl Queue {
             self.fires.first().map(|(at, _)| *at),
             self.dedupe_ends.first().map(|(at, _, _)| *at),
             self.once.next(),
+            self.listeners.next_look(),
             self.approvals.next_wake(),
         ];
         first.into_iter().flatten().min()
@@ -320,6 +356,8 @@ impl Queue {
     }
 }
 
+#[cfg(test)]
+mod pipelines;
 #[cfg(test)]
 mod random;
 #[cfg(test)]

@@ -1,11 +1,10 @@
 //! What becomes of a run when an attempt ends: the next step, another try, or the end.
 
 use super::{Live, Queue};
-use crate::pipeline::{self, Next};
-use crate::size::{json_size, outcome_digest};
+use crate::pipeline::{self, Broken, Next, Part, Verdict};
+use crate::size::{json_depth, json_size, outcome_digest};
 use crate::{
-    AttemptToken, Change, Completion, Event, Finished, Outcome, RunError, RunEvent, RunId, StepResult,
-    TokenResult, retry,
+    AttemptToken, Change, Completion, Event, Finished, Outcome, RunError, RunEvent, RunId, TokenResult, retry,
 };
 use model::{Class, Json, Timestamp};
 use serde_json::Value;
@@ -13,6 +12,8 @@ use std::{sync::Arc, time::Duration};
 
 /// The longest text of an error that is kept.
 const ERROR_BYTES_MAX: usize = 8 << 10;
+/// The most levels of a step's result.
+const DEPTH_MAX: usize = 100;
 /// The longest a worker may put a run off.
 const SNOOZE_MAX: Duration = Duration::from_secs(366 * 86_400);
 
@@ -74,9 +75,7 @@ impl Queue {
                 let run_at = now.plus(wait.min(SNOOZE_MAX));
                 self.shift(id, RunEvent::Snooze, out, |at| at.run_at = run_at);
             }
-            Outcome::Failed(error) => {
-                self.end(id, RunEvent::GiveUp, Some(bounded(error)), None, now, out, events)
-            }
+            Outcome::Failed(error) => self.give_up(id, bounded(error), now, out, events),
         }
     }
 
@@ -89,14 +88,53 @@ impl Queue {
         events: &mut Vec<Event>,
     ) {
         let Some(live) = self.runs.get_mut(&id) else { return };
-        let result = Json::from(result);
-        let Some(step) = live.step() else {
-            return self.end(id, RunEvent::Done, None, Some(result), now, out, events);
-        };
-        let done = StepResult { index: live.run.at.step, id: step.id.clone(), result: Some(result), at: now };
-        live.run.steps.push(done.clone());
-        out.push(Change::StepDone(id, done));
+        if live.step().is_none() {
+            return self.end(id, RunEvent::Done, None, Some(Json::from(result)), now, out, events);
+        }
+        // It becomes part of the output, some levels down, which must still be read after a restart.
+        if json_depth(&result) > DEPTH_MAX {
+            let error = error("result_too_deep", format!("the result has more than {DEPTH_MAX} levels"));
+            return self.give_up(id, error, now, out, events);
+        }
+        let known = live.run.steps.len();
+        pipeline::done(&live.task, &mut live.run, Json::from(result), now);
+        out.extend(live.run.steps[known..].iter().map(|step| Change::StepDone(id, step.clone())));
         self.open_step(id, now, out, events);
+    }
+
+    /// The last try failed: a run ends, unless it is a pipeline whose present step says otherwise.
+    pub(super) fn give_up(
+        &mut self,
+        id: RunId,
+        error: RunError,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+        events: &mut Vec<Event>,
+    ) {
+        self.part_failed(id, Part::Attempt, error, now, out, events);
+    }
+
+    fn part_failed(
+        &mut self,
+        id: RunId,
+        part: Part,
+        error: RunError,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+        events: &mut Vec<Event>,
+    ) {
+        let Some(live) = self.runs.get_mut(&id) else { return };
+        if live.step().is_none() {
+            return self.end(id, RunEvent::GiveUp, Some(error), None, now, out, events);
+        }
+        let known = live.run.steps.len();
+        match pipeline::failed(&live.task, &mut live.run, part, error, now) {
+            Verdict::End(error) => self.end(id, RunEvent::GiveUp, Some(error), None, now, out, events),
+            Verdict::GoOn => {
+                out.extend(live.run.steps[known..].iter().map(|step| Change::StepDone(id, step.clone())));
+                self.open_step(id, now, out, events);
+            }
+        }
     }
 
     /// Goes on to the next step of a pipeline whose present one is done or that has just become due.
@@ -134,9 +172,12 @@ impl Queue {
                 let output = Json::from(pipeline::output(&live.task, &live.run, now, None));
                 self.end(id, RunEvent::Done, None, Some(output), now, out, events);
             }
-            Err(why) => {
-                let error = error("template", why.to_string());
+            Ok(Next::Failed(error)) => {
                 self.end(id, RunEvent::GiveUp, Some(error), None, now, out, events);
+            }
+            Err(Broken { step, why }) => {
+                let error = error("template", why.to_string());
+                self.part_failed(id, Part::Whole(step), error, now, out, events);
             }
         }
     }
@@ -165,9 +206,9 @@ impl Queue {
         let failures = live.run.at.failures + 1;
         if failures > live.max_retries() {
             live.run.at.failures = failures;
-            return self.end(id, RunEvent::GiveUp, Some(error), None, now, out, events);
+            return self.give_up(id, error, now, out, events);
         }
-        let run_at = now.plus(retry::wait(live.task.backoff, failures, after, &mut self.rng));
+        let run_at = now.plus(retry::wait(self.settings.waits, live.task.backoff, failures, after, &mut self.rng));
         let (kind, attempt) = (live.kind.clone(), live.run.at.attempt);
         events.push(Event::Retrying { run_id: id, kind, attempt, error: error.clone(), run_at });
         self.shift(id, RunEvent::Retry, out, |at| {
@@ -196,7 +237,7 @@ impl Queue {
         self.forget_token(lost);
         events.push(Event::Rescued { run_id: id, kind, worker_id });
         if rescues > self.settings.rescues_max {
-            return self.end(id, RunEvent::GiveUp, Some(error), None, now, out, events);
+            return self.give_up(id, error, now, out, events);
         }
         self.shift(id, RunEvent::Retry, out, |at| (at.error, at.run_at) = (Some(error), now));
         self.shift(id, RunEvent::Due, out, |_| {});

@@ -1,12 +1,11 @@
 //! Taking a task: check everything, then put it and its first run.
 
-use super::schedule::Scheduled;
 use super::{BUILTIN_WORKER, Live, Queue};
 use crate::size::json_size;
 use crate::task::{Form, Schedule, ScheduleKind, Status, Task, Typed, parse_backoff};
 use crate::{
-    Audit, Change, Dedupe, NewScheduled, NewTask, NewTyped, Options, Progress, Refusal, Run, RunId, RunState,
-    Submitted, TaskId, pipeline, typed,
+    Audit, Change, Dedupe, Misfit, NewScheduled, NewTask, NewTyped, Options, Progress, Refusal, Run, RunId,
+    RunState, Submitted, TaskId, pipeline, template, typed,
 };
 use model::{Backoff, Class, Json, Step, TaskSpec, Timestamp};
 use serde_json::{Value, json};
@@ -67,6 +66,7 @@ impl Queue {
             self.check_kind("kind", &spec.kind)?;
         }
         self.check_size("args", spec.args.size())?;
+        self.check_fits("args", &spec.kind, || spec.args.value())?;
         check_name("dedupe_key", spec.dedupe_key.as_deref())?;
         check_name("concurrency_key", spec.concurrency_key.as_deref())?;
         check_numbers(spec.priority, spec.max_retries, spec.timeout, window)?;
@@ -119,6 +119,7 @@ impl Queue {
         }
         let payload = new.payload;
         self.check_size("payload", payload.size())?;
+        self.check_fits("payload", &canonical, || payload.value())?;
         self.check_args("metadata", &new.metadata)?;
         let id = self.ids.task(now, &mut self.rng);
         let task = Task {
@@ -135,7 +136,7 @@ impl Queue {
             concurrency_key: None,
             max_retries: 3,
             backoff: Backoff::ExponentialJitter,
-            timeout: Duration::from_secs(3600),
+            timeout: self.settings.attempt_timeout,
             agent: Some(agent),
             options,
             status: Status::Active,
@@ -178,15 +179,16 @@ impl Queue {
             })?,
         };
         let schedule = self.read_schedule(&new)?;
-        let plan = self.plan(&schedule)?;
-        let next_fire = plan.first(now)?;
+        let (id, firing) = (self.ids.task(now, &mut self.rng), options.as_ref().and_then(|o| o.firing.as_deref()));
+        let plan = self.plan(&schedule, firing, id, now)?;
+        let (next_fire, serial) = (plan.first(now)?, super::plan::serial_key(firing, id));
         let (params, steps) = pipeline::parse(&new.payload, max_retries, timeout)?;
         self.check_steps(&steps)?;
         if let Some(held) = self.holder(new.dedupe_key.as_deref(), by) {
             return Ok(held);
         }
         let task = Arc::new(Task {
-            id: self.ids.task(now, &mut self.rng),
+            id,
             kind: Arc::from(""),
             title: new.title,
             description: new.description,
@@ -196,14 +198,14 @@ impl Queue {
             priority,
             dedupe_key: new.dedupe_key,
             dedupe_window: window,
-            concurrency_key: new.concurrency_key.map(Arc::from),
+            concurrency_key: new.concurrency_key.map(Arc::from).or(serial),
             max_retries,
             backoff,
             timeout,
             agent: None,
             options,
             status: Status::Active,
-            next_fire: Some(next_fire),
+            next_fire,
             created_by: by.to_owned(),
             created_at: now,
             form: Form::Scheduled(Box::new(schedule)),
@@ -214,16 +216,16 @@ impl Queue {
             actor: by.to_owned(),
             action: "task.created",
             subject: task.id,
-            details: json!({"title": task.title, "next_fire": next_fire.rfc3339()}),
+            details: json!({"title": task.title, "next_fire": next_fire.map(Timestamp::rfc3339)}),
         }));
-        self.fires.insert((next_fire, task.id));
-        self.schedules.insert(task.id, Scheduled { task: task.clone(), plan, live: None });
+        self.add_schedule(task.clone(), plan, now);
         Ok(Submitted { task_id: task.id, task: Some(task), duplicate: false, available: false })
     }
 
-    fn read_schedule(&self, new: &NewScheduled) -> Result<Schedule, Refusal> {
+    pub(super) fn read_schedule(&self, new: &NewScheduled) -> Result<Schedule, Refusal> {
         let Some(kind) = ScheduleKind::parse(&new.schedule_kind) else {
-            let what = format!("{:?} is not taken; known: once, cron", new.schedule_kind);
+            let known = ScheduleKind::ALL.map(ScheduleKind::as_str).join(", ");
+            let what = format!("{:?} is not taken; known: {known}", new.schedule_kind);
             return Err(Refusal::invalid("schedule_kind", what));
         };
         let expr = new.schedule_expr.clone().unwrap_or_default();
@@ -237,11 +239,33 @@ impl Queue {
         Ok(Schedule { kind, expr, timezone })
     }
 
-    fn check_steps(&self, steps: &[Step]) -> Result<(), Refusal> {
-        steps
-            .iter()
-            .enumerate()
-            .try_for_each(|(i, step)| self.check_kind(&format!("payload.pipeline[{i}].uses"), &step.uses))
+    pub(super) fn check_steps(&self, steps: &[Step]) -> Result<(), Refusal> {
+        steps.iter().enumerate().try_for_each(|(i, step)| {
+            self.check_kind(&format!("payload.pipeline[{i}].uses"), &step.uses)?;
+            match template::is_literal(&step.with) {
+                true => {
+                    self.check_fits(&format!("payload.pipeline[{i}].with"), &step.uses, || step.with.clone())
+                }
+                // What it will be is known only when it is filled in.
+                false => Ok(()),
+            }
+        })
+    }
+
+    /// Whether arguments are what is declared of their kind; `args` is asked only if something is.
+    pub(super) fn check_fits(
+        &self,
+        field: &str,
+        kind: &str,
+        args: impl FnOnce() -> Value,
+    ) -> Result<(), Refusal> {
+        let Some(fits) = self.fits.as_ref().filter(|fits| fits.has_schema(kind)) else { return Ok(()) };
+        fits.check(kind, &args())
+            .map_err(|Misfit { path, what }| Refusal::Misfit { field: format!("{field}{path}"), what })
+    }
+
+    pub(super) fn misfit(&self, kind: &str, args: &Value) -> Option<Misfit> {
+        self.fits.as_ref().filter(|fits| fits.has_schema(kind))?.check(kind, args).err()
     }
 
     /// A kind is known if the built-in worker can do it, or a worker elsewhere has named it or does all kinds.
@@ -262,7 +286,7 @@ impl Queue {
         elsewhere.flat_map(|worker| &worker.row.kinds).any(|one| one == kind || one == "*")
     }
 
-    fn check_args(&self, field: &str, args: &Value) -> Result<(), Refusal> {
+    pub(super) fn check_args(&self, field: &str, args: &Value) -> Result<(), Refusal> {
         let max = self.settings.args_bytes_max;
         match json_size(args) {
             bytes if bytes > max => Err(Refusal::TooLarge { field: field.to_owned(), bytes, max }),
@@ -289,7 +313,7 @@ impl Queue {
     }
 
     /// Puts a task that runs once, and its run.
-    fn put_single(
+    pub(super) fn put_single(
         &mut self,
         task: Task,
         run_at: Timestamp,
@@ -324,7 +348,7 @@ impl Queue {
         Submitted { task_id: task.id, task: Some(task), duplicate: false, available }
     }
 
-    fn put_task(&mut self, task: &Arc<Task>, now: Timestamp, out: &mut Vec<Change>) {
+    pub(super) fn put_task(&mut self, task: &Arc<Task>, now: Timestamp, out: &mut Vec<Change>) {
         self.trail.accepted(task);
         self.totals.accepted += u64::from(task.class == Class::User);
         out.push(Change::TaskPut(task.clone()));

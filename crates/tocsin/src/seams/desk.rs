@@ -209,6 +209,7 @@ pub(super) fn refusal(why: Refusal) -> Failure {
     let text = why.to_string();
     match why {
         Refusal::Invalid { field, what } => Failure::Value { field, what },
+        Refusal::Misfit { field, what } => Failure::Shape { field, what },
         Refusal::UnknownKind { field, kind, known } => {
             Failure::Value { field, what: format!("nobody can do work of kind {kind:?}; known: {known}") }
         }

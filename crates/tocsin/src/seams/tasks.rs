@@ -313,7 +313,8 @@ fn payload(task: &Task) -> Value {
         json!({
             "id": step.id, "uses": step.uses, "with": step.with, "save_as": step.save_as, "if": step.condition,
             "timeout_seconds": step.timeout.as_secs_f64(), "max_retries": step.max_retries,
-            "approval": step.approval.as_ref().map(tasks::approval::wish_to_json),
+            "approval": step.approval.as_ref().map(tasks::approval::wish_to_json), "foreach": step.foreach,
+            "needs": step.needs, "on_failure": step.on_failure.to_json(),
         })
     };
     let pipeline: Vec<Value> = task.pipeline.iter().flat_map(|steps| steps.iter().map(step)).collect();
