@@ -2,7 +2,6 @@
 
 use super::once::Once;
 use super::page::Waiting;
-use super::schedule::Scheduled;
 use super::workers::Worker;
 use super::{Live, Queue};
 use crate::{Form, Loaded, RecordKind, Run, RunState, Status, TaskId};
@@ -13,6 +12,8 @@ impl Queue {
     pub(super) fn restore(&mut self, mut loaded: Loaded, now: Timestamp) {
         self.once = Once::restored(loaded.take_records(RecordKind::Idempotency));
         let approvals = loaded.take_records(RecordKind::Approval);
+        self.calendars = super::calendars::restored(loaded.take_records(RecordKind::Calendar));
+        self.listeners = super::listen::Listeners::restored(loaded.take_records(RecordKind::Condition));
         for (token, digest) in loaded.ended {
             self.remember(token, digest);
         }
@@ -22,11 +23,9 @@ impl Queue {
         let tasks: HashMap<TaskId, _> = loaded.tasks.into_iter().map(|task| (task.id, task)).collect();
         for task in tasks.values() {
             if let (Form::Scheduled(schedule), Status::Active | Status::Paused) = (&task.form, task.status)
-                && let Ok(plan) = self.plan(schedule)
+                && let Ok(plan) = self.plan(schedule, task.firing(), task.id, task.created_at)
             {
-                let fires = task.next_fire.filter(|_| task.status == Status::Active);
-                self.fires.extend(fires.map(|at| (at, task.id)));
-                self.schedules.insert(task.id, Scheduled { task: task.clone(), plan, live: None });
+                self.add_schedule(task.clone(), plan, now);
             }
         }
         let (live, ended): (Vec<Run>, Vec<Run>) =
@@ -34,19 +33,21 @@ impl Queue {
         for mut run in live {
             let Some(task) = tasks.get(&run.task_id).cloned() else { continue };
             if run.at.state == RunState::Running {
-                run.at.lease_until = Some(now.plus(self.settings.lease));
+                // Whoever took it by hand sends no heartbeats: the long lease given then goes on.
+                let by_hand = run.at.lease_until.filter(|_| run.at.token.is_none());
+                run.at.lease_until = by_hand.max(Some(now.plus(self.settings.lease)));
             } else if let Some(token) = run.at.token {
                 // Whoever ended that attempt may not have heard the answer, and says it again.
                 self.remember(token, run.at.outcome);
             }
             if let Some(scheduled) = self.schedules.get_mut(&run.task_id) {
-                scheduled.live = Some(run.id);
+                scheduled.live.push(run.id);
             }
             self.insert_live(Live::new(run, task));
         }
         self.restore_pages(&ended);
         self.restore_approvals(approvals);
-        self.schedules.retain(|_, scheduled| scheduled.task.next_fire.is_some() || scheduled.live.is_some());
+        self.schedules.retain(|_, scheduled| !scheduled.is_over());
         for dedupe in loaded.dedupe {
             if dedupe.until <= now && !self.is_live(dedupe.task_id) {
                 // The window ended while we were away: the first tick frees the key.
