@@ -192,9 +192,9 @@ mod tests {
         let other = Links::new("another secret", "https://tocsin.example");
         let theirs = other.read("approval_1", |name| good.get(name).map(String::as_str), now);
         assert_eq!(theirs, Err(BadLink::Forged));
-        let url = links.url("/ui/approvals/approval_1/link", &link());
+        let url = links.url("/ui/links/approvals/approval_1", &link());
         assert!(url.starts_with(
-            "https://tocsin.example/ui/approvals/approval_1/link?act=approve&rev=abc&to=ann%40"
+            "https://tocsin.example/ui/links/approvals/approval_1?act=approve&rev=abc&to=ann%40"
         ));
     }
 }

@@ -326,7 +326,7 @@ fn a_signed_link_shows_first_and_acts_once() {
         assert_eq!((shown.status, done.status), (403, 403), "{path}");
         assert!(done.body.contains("Nothing was done"));
     }
-    let bare = format!("/ui/approvals/{approval}/link");
+    let bare = format!("/ui/links/approvals/{approval}");
     assert_eq!(get(&bare).status, 403);
     let status = || ask(&tocsin, "user", "GET", &format!("/approvals/{approval}"), &Value::Null).json()["approval"].clone();
     assert_eq!((&status()["status"], &status()["approvals"]), (&json!("pending"), &json!(0)), "looking does nothing");

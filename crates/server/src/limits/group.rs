@@ -60,7 +60,7 @@ pub(crate) struct Limited {
 }
 
 /// What is never limited: health and figures, workers, other products' APIs, and signed links (each has but one use).
-const FREE: [&str; 6] = ["/health", "/-/", "/v1/work", "/api/v1/", "/api/v2/", "/links/"];
+const FREE: [&str; 6] = ["/health", "/-/", "/v1/work", "/api/v1/", "/api/v2/", "/ui/links/"];
 
 impl Limited {
     /// The limit of a route by its method and its path in axum's form; `None`: it has none.
@@ -105,6 +105,7 @@ mod tests {
             ("POST /v1/work", None),
             ("GET /api/v1/query", None),
             ("POST /api/v2/alerts", None),
+            ("POST /ui/links/approvals/{id}", None),
         ];
         for (route, want) in cases {
             let (method, path) = route.split_once(' ').unwrap();

@@ -91,7 +91,7 @@ pub(crate) async fn open_link(
         section {
             h2 { (word) " as " (link.recipient) }
             div.panel {
-                form method="post" action={ "/ui/approvals/" (id) "/link" } {
+                form method="post" action={ "/ui/links/approvals/" (id) } {
                     @for (name, value) in &fields { input type="hidden" name=(name) value=(value); }
                     p { input type="text" name="reason" maxlength="500" aria-label="reason" placeholder="why (optional)"; }
                     p { button { (word) } }

@@ -23,6 +23,7 @@ use collect::Collector;
 use model::{Clock, SystemClock};
 use reach::Policy;
 use server::{
+    Links,
     Gate, Grammar, HttpMetrics, Limits, Listeners, Reads, State,
     auth::{Auth, Credentials},
     limits::Rates,
@@ -112,7 +113,9 @@ impl House {
         let limits = settings::limits(&loaded, variables);
         let subquery_step = loaded.rules.evaluation_interval;
         let query_samples_max = loaded.limits.query_samples_max;
+        let links = Links::new(listen::secret(variables, &credentials), &reloader.external_url);
         let front = Front {
+            links,
             subquery_step,
             query_samples_max,
             reloader: &reloader,
@@ -192,6 +195,7 @@ fn reached(stage: Stage, stopped: &watch::Receiver<Stage>) -> impl Future<Output
 
 /// What the HTTP side is built from.
 struct Front<'a> {
+    links: Links,
     subquery_step: Duration,
     reloader: &'a Arc<Reloader>,
     registry: &'a Arc<Registry>,
@@ -239,7 +243,7 @@ impl Front<'_> {
         let again = self.reloader.clone();
         let desk = seams::Desk { core, reader: self.reader, reload: Arc::new(move || again.reload()) };
         let state = State::new(reads, Arc::new(desk), clock, auth, limits, settings::build(), self.http);
-        server::app(Arc::new(state.behind(gate)))
+        server::app(Arc::new(state.with_links(self.links).behind(gate)))
     }
 }
 

@@ -35,6 +35,11 @@ pub fn addresses(args: &cli::Serve, loaded: &Loaded) -> Result<Vec<SocketAddr>> 
     Ok(if loaded.listen.is_empty() { vec![DEFAULT] } else { loaded.listen.clone() })
 }
 
+/// What signs tokens, and what the key of signed links is made from.
+pub fn secret<'a>(variables: &'a Variables, credentials: &'a Credentials) -> &'a str {
+    variables.jwt_secret().map_or(credentials.jwt_secret.as_str(), |(_, secret)| secret)
+}
+
 /// Who may ask. Off loopback no secret is made up: the variable must be set.
 pub fn auth(
     args: &cli::Serve,
@@ -68,7 +73,7 @@ pub fn auth(
     };
     let local = if required { LocalRule::Nobody } else { LocalRule::Operator };
     let reading = if loaded.auth.open_reads { Reading::Open } else { Reading::Credential };
-    let secret = secret.map_or(credentials.jwt_secret.as_str(), |(_, secret)| secret);
+    let secret = self::secret(variables, credentials);
     Ok(Auth::new(keys, Some(secret), local, reading).with_lives(variables.lives()))
 }
 

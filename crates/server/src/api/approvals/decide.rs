@@ -92,7 +92,7 @@ pub(crate) async fn links(
     let approval = state.reads.approvals.mint(id, voter(principal), recipient.clone()).await?;
     let asked = &approval.asked;
     let expires_at = state.clock.now().plus(life).min(asked.expires_at);
-    let path = format!("/ui/approvals/{}/link", asked.id);
+    let path = format!("/ui/links/approvals/{}", asked.id);
     let url = |act: Act| {
         let link = Link {
             act,
