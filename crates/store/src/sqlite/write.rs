@@ -156,7 +156,7 @@ fn fire(
     rows: usize,
 ) -> Result<(), Error> {
     let fail = |source| Error::Commit { rows, source };
-    let sql = "UPDATE task SET next_fire = ?3 WHERE id = ?1 AND (next_fire = ?2 OR next_fire IS ?3)";
+    let sql = "UPDATE task SET next_fire = ?3 WHERE id = ?1 AND next_fire = ?2";
     let params = params![&*task.text(), from.as_millis(), ms(to)];
     let changed = transaction.prepare_cached(sql).map_err(fail)?.execute(params).map_err(fail)?;
     if changed == 1 { Ok(()) } else { Err(Error::FiredElsewhere { task: task.to_string() }) }
