@@ -1,6 +1,6 @@
 //! What a decision changed, for the journal to write; and what the journal gives back at a start.
 //!
-//! Applying a change twice leaves what applying it once leaves. Changes of one decision belong into one
+//! Applying a change twice leaves what applying it once leaves, but for [`Change::Fired`], which can be applied once. Changes of one decision belong into one
 //! transaction, in their order.
 
 use crate::{AttemptToken, Progress, Run, RunId, StepResult, Task, TaskId};
@@ -13,8 +13,12 @@ use std::{collections::BTreeMap, sync::Arc};
 pub enum Change {
     /// A task is new, or its status is another.
     TaskPut(Arc<Task>),
+    /// Any field of a task is another.
+    TaskReplaced(Arc<Task>),
+    /// A task, its runs and their steps are no more.
+    TaskGone(TaskId),
     /// A schedule fired: its next fire moves from one instant to another. The store refuses the whole transaction
-    /// if the next fire it knows is neither `from` nor `to`: somebody else fired it.
+    /// unless the next fire it knows is `from`: somebody else fired it, and made the run that belongs to it.
     Fired {
         /// Whose.
         task_id: TaskId,
@@ -83,6 +87,8 @@ pub enum RecordKind {
     Revoked,
     /// A calendar of days without work, by its name.
     Calendar,
+    /// A condition over series that holds, by the task that waits for it to begin to.
+    Condition,
     /// What was told about a run's deadline, by the run's id; gone when it ends.
     Sla,
     /// What became of a run that was given up: done again, or put away; by the run's id.
@@ -91,7 +97,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [RecordKind; 12] = [
+    pub const ALL: [RecordKind; 13] = [
         RecordKind::Approval,
         RecordKind::Agent,
         RecordKind::Routing,
@@ -102,6 +108,7 @@ impl RecordKind {
         RecordKind::Idempotency,
         RecordKind::Revoked,
         RecordKind::Calendar,
+        RecordKind::Condition,
         RecordKind::Sla,
         RecordKind::DeadLetter,
     ];
@@ -119,6 +126,7 @@ impl RecordKind {
             RecordKind::Idempotency => "idempotency",
             RecordKind::Revoked => "revoked",
             RecordKind::Calendar => "calendar",
+            RecordKind::Condition => "condition",
             RecordKind::Sla => "sla",
             RecordKind::DeadLetter => "dead_letter",
         }

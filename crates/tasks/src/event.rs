@@ -66,6 +66,8 @@ pub enum Event {
         at: Timestamp,
         /// How much later it happened; earlier fires that were missed are part of this one.
         late: Duration,
+        /// How many earlier or later fires that were missed are part of this one.
+        missed: u64,
         /// Why it made no run.
         skipped: Option<Skip>,
     },
@@ -91,6 +93,8 @@ pub enum Skip {
     Overlap,
     /// It came later than the grace allows.
     Misfire,
+    /// The queue holds as many runs as it may.
+    Full,
 }
 
 /// A run that ended.

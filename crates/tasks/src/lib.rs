@@ -39,7 +39,11 @@ pub use protocol::{
     Claim, Completion, Directive, Extension, Outcome, RunError, TokenResult, WorkReply, WorkRequest,
     WorkerCard,
 };
-pub use queue::{Acted, Answer, BUILTIN_WORKER, Counts, Queue, Recall, Settings, WorkerView};
+pub use queue::{
+    Acted, Answer, BUILTIN_WORKER, Counts, Hold, Line, LineView, Queue, Recall, Settings, TaskUpdate, Why,
+    WorkerView,
+};
+pub use retry::Waits;
 pub use run::{Parent, Progress, Run, StepResult, status_word};
 pub use state::{NotApplicable, RunEvent, RunState};
 pub use task::{

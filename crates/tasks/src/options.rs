@@ -2,6 +2,7 @@
 //! column of JSON, without the keys that are at their default.
 
 use crate::approval;
+use crate::schedule::Firing;
 use model::{ApprovalWish, Timestamp};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -35,6 +36,8 @@ pub struct Options {
     pub replay_of: Option<String>,
     /// Persons must agree before a run of it begins.
     pub approval: Option<ApprovalWish>,
+    /// How its schedule fires where that is not as usual.
+    pub firing: Option<Box<Firing>>,
 }
 
 impl Options {
@@ -64,6 +67,7 @@ impl Options {
             ("non_retryable", (!self.non_retryable.is_empty()).then(|| json!(self.non_retryable))),
             ("replay_of", self.replay_of.as_deref().map(Value::from)),
             ("approval", self.approval.as_ref().map(approval::wish_to_json)),
+            ("firing", self.firing.as_ref().map(|firing| Value::Object(firing.to_json()))),
         ];
         row.extend(pairs.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
     }
@@ -82,6 +86,7 @@ impl Options {
         self.expires_at = at("expires_at");
         self.sla_deadline = at("sla_deadline");
         self.sla_alert_threshold = row["sla_alert_threshold"].as_f64();
+        self.firing = row["firing"].as_object().and_then(|map| Firing::read(map).ok()).map(Box::new);
         self.approval = approval::read_wish(&row["approval"], "approval").ok().flatten();
         self.non_retryable = row["non_retryable"].as_array().into_iter().flatten().filter_map(text).collect();
         self.replay_of = text(&row["replay_of"]);
@@ -97,6 +102,7 @@ impl Options {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::Misfire;
 
     #[test]
     fn every_wish_survives_the_store() {
@@ -115,6 +121,7 @@ mod tests {
             non_retryable: vec!["bad_request".to_owned()],
             replay_of: Some("r".to_owned()),
             approval: Some(ApprovalWish { quorum: Some(2), ..ApprovalWish::default() }),
+            firing: Some(Box::new(Firing { misfire: Some(Misfire::All), ..Firing::default() })),
         };
         assert_eq!(Options::from_json(&all.to_json().expect("something is asked for")), all);
     }

@@ -1,5 +1,6 @@
 //! A task: what someone asked for. Its runs are in `run`.
 
+use crate::schedule::Firing;
 use crate::{Options, TaskId};
 use model::{Backoff, Class, Json, Step, Timestamp};
 use serde_json::Value;
@@ -50,6 +51,13 @@ pub struct Task {
     pub created_by: String,
     /// When it was accepted.
     pub created_at: Timestamp,
+}
+
+impl Task {
+    /// How it fires where that is not as usual.
+    pub fn firing(&self) -> Option<&Firing> {
+        self.options.as_deref()?.firing.as_deref()
+    }
 }
 
 /// In which way a task was asked for.
@@ -156,22 +164,40 @@ pub struct Schedule {
 pub enum ScheduleKind {
     /// An instant.
     Once,
-    /// Five fields.
+    /// Fields: five, six or seven.
     Cron,
+    /// Recurrence rules of RFC 5545.
+    Rrule,
+    /// Each event of a topic.
+    Event,
+    /// An expression that begins to hold.
+    Condition,
 }
 
 impl ScheduleKind {
-    /// `once` or `cron`.
+    /// Every kind.
+    pub const ALL: [ScheduleKind; 5] = [
+        ScheduleKind::Once,
+        ScheduleKind::Cron,
+        ScheduleKind::Rrule,
+        ScheduleKind::Event,
+        ScheduleKind::Condition,
+    ];
+
+    /// `once`, `cron`, `rrule`, `event` or `condition`.
     pub fn as_str(self) -> &'static str {
         match self {
             ScheduleKind::Once => "once",
             ScheduleKind::Cron => "cron",
+            ScheduleKind::Rrule => "rrule",
+            ScheduleKind::Event => "event",
+            ScheduleKind::Condition => "condition",
         }
     }
 
     /// From [`ScheduleKind::as_str`].
     pub fn parse(text: &str) -> Option<ScheduleKind> {
-        [ScheduleKind::Once, ScheduleKind::Cron].into_iter().find(|kind| kind.as_str() == text)
+        ScheduleKind::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 

@@ -2,14 +2,16 @@
 
 use crate::{check, cli, config};
 use anyhow::{Context, Result};
-use model::{Clock, Labels, SystemClock, Timestamp};
+use model::{Clock, Labels, SystemClock};
 use promql::testscript;
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::ExitCode,
 };
-use tasks::schedule::{CronSchedule, Dialect, Fold, Gap, Policy, ScheduleError, instant, zone};
+use tasks::schedule::{
+    Anchor, Dialect, Firing, Fold, Gap, Recurrence, ScheduleError, instant, text_in, zone,
+};
 
 /// `tocsin check`
 pub fn check(args: &cli::Check) -> ExitCode {
@@ -66,36 +68,32 @@ fn fires(args: &cli::ScheduleNext) -> Result<Vec<String>, ScheduleError> {
         Some(text) => instant(text, &in_zone)?,
         None => SystemClock.now(),
     };
-    if let Ok(once) = instant(&args.expr, &in_zone) {
-        let fires = (once > after).then(|| in_zone_text(once, &in_zone));
-        return Ok(fires.into_iter().take(args.count).collect());
+    let firing = Firing {
+        dialect: Some(match args.dialect {
+            cli::Dialect::Standard => Dialect::Standard,
+            cli::Dialect::Seconds => Dialect::Seconds,
+            cli::Dialect::Year => Dialect::Year,
+        }),
+        gap: Some(match args.gap {
+            cli::Gap::Skip => Gap::Skip,
+            cli::Gap::Shift => Gap::Shift,
+        }),
+        fold: args.fold.map(|fold| match fold {
+            cli::Fold::First => Fold::First,
+            cli::Fold::Second => Fold::Second,
+            cli::Fold::Both => Fold::Both,
+        }),
+        ..Firing::default()
+    };
+    let recurrence = Recurrence::of_any_kind(&args.expr, &args.tz, &firing, Anchor(after))?;
+    let (mut lines, mut after) = (Vec::new(), after);
+    while lines.len() < args.count
+        && let Some(at) = recurrence.next(after)?
+    {
+        lines.push(text_in(at, recurrence.zone()));
+        after = at;
     }
-    let dialect = match args.dialect {
-        cli::Dialect::Standard => Dialect::Standard,
-        cli::Dialect::Seconds => Dialect::Seconds,
-        cli::Dialect::Year => Dialect::Year,
-    };
-    let gap = match args.gap {
-        cli::Gap::Skip => Gap::Skip,
-        cli::Gap::Shift => Gap::Shift,
-    };
-    let fold = match args.fold {
-        cli::Fold::First => Fold::First,
-        cli::Fold::Second => Fold::Second,
-        cli::Fold::Both => Fold::Both,
-    };
-    let schedule = CronSchedule::new(&args.expr, dialect, &args.tz, Policy { gap, fold })?;
-    let text = |at: Timestamp| in_zone_text(at, schedule.zone());
-    Ok(schedule.fires_after(after).take(args.count).map(text).collect())
-}
-
-/// RFC 3339 with the zone's offset at that instant.
-fn in_zone_text(at: Timestamp, zone: &jiff::tz::TimeZone) -> String {
-    let instant = jiff::Timestamp::from_millisecond(at.as_millis()).unwrap_or(jiff::Timestamp::MAX);
-    let zoned = instant.to_zoned(zone.clone());
-    let offset = zoned.offset().seconds();
-    let (sign, offset) = if offset < 0 { ('-', -offset) } else { ('+', offset) };
-    format!("{}{sign}{:02}:{:02}", zoned.strftime("%Y-%m-%dT%H:%M:%S"), offset / 3600, offset / 60 % 60)
+    Ok(lines)
 }
 
 /// `tocsin promqltest`

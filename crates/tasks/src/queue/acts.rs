@@ -30,7 +30,7 @@ impl Queue {
         out: &mut Vec<Change>,
     ) -> Result<(RunId, Vec<Event>), Refusal> {
         if let Some(scheduled) = self.schedules.get(&task_id) {
-            let (task, live) = (scheduled.task.clone(), scheduled.live);
+            let (task, live) = (scheduled.task.clone(), scheduled.run());
             if task.status != Status::Active {
                 return Err(not_active(task_id, task.status.as_str()));
             }
@@ -73,9 +73,9 @@ impl Queue {
         if task.status != Status::Active {
             return Err(not_active(task.id, task.status.as_str()));
         }
-        let plan = self.plan(schedule)?;
+        let plan = self.plan(schedule, task.firing(), task.id, task.created_at)?;
         let task = Arc::new(Task { next_fire: None, ..task });
-        self.schedules.insert(task.id, Scheduled { task: task.clone(), plan, live: None });
+        self.schedules.insert(task.id, Scheduled::new(task.clone(), plan));
         Ok(self.run_scheduled(task, by, now, out))
     }
 
@@ -185,7 +185,7 @@ impl Queue {
     /// The live run of a task that is live, if it has one; `None`: the task is not live.
     pub(super) fn run_of(&self, task_id: TaskId) -> Option<Option<RunId>> {
         if let Some(scheduled) = self.schedules.get(&task_id) {
-            return Some(scheduled.live);
+            return Some(scheduled.run());
         }
         let id = RunId::of_single(task_id);
         self.runs.contains_key(&id).then_some(Some(id))

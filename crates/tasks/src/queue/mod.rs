@@ -9,8 +9,8 @@
 //!
 //! A finished run leaves memory; the store keeps it.
 
-mod approval;
 mod acts;
+mod approval;
 mod calendars;
 mod claim;
 mod counts;
@@ -21,9 +21,9 @@ mod lines;
 mod listen;
 mod once;
 mod page;
+mod plan;
 mod rate;
 mod replay;
-mod plan;
 mod restore;
 mod schedule;
 mod settle;
@@ -36,9 +36,9 @@ mod workers;
 
 pub use acts::Acted;
 pub use counts::{Counts, WorkerView};
-pub use listen::Published;
 pub use gates::LineView;
 pub use lines::Line;
+pub use listen::Published;
 pub use once::{Answer, Recall};
 pub use update::TaskUpdate;
 pub use why::{Hold, Why};
@@ -147,6 +147,7 @@ pub struct Queue {
     ended_order: VecDeque<AttemptToken>,
     once: once::Once,
     gates: gates::Gates,
+    dead: replay::DoneWith,
     approvals: approval::Approvals,
     trail: events::Trail,
     routing: agents::Routing,
@@ -216,6 +217,7 @@ impl Queue {
             ended: HashMap::new(),
             ended_order: VecDeque::new(),
             once: once::Once::default(),
+            dead: replay::DoneWith::restored(loaded.take_records(crate::RecordKind::DeadLetter)),
             gates: gates::Gates::restored(&loaded.take_records(crate::RecordKind::Queue)),
             approvals: approval::Approvals::default(),
             trail: events::Trail::default(),

@@ -22,17 +22,18 @@ impl Queue {
     ) -> Result<(Cancelled, Vec<Event>), Refusal> {
         let scheduled = self.schedules.get(&task_id);
         let next_fire = scheduled.and_then(|scheduled| scheduled.task.next_fire);
-        let run = match scheduled {
-            Some(scheduled) => scheduled.live,
-            None => Some(RunId::of_single(task_id)),
+        let runs = match scheduled {
+            Some(scheduled) => scheduled.live.clone(),
+            None => vec![RunId::of_single(task_id)],
         };
-        let state = run.and_then(|run| self.runs.get(&run)).map(|live| live.run.at.state);
-        if scheduled.is_none() && state.is_none() {
+        let states = runs.iter().filter_map(|run| Some(self.runs.get(run)?.run.at.state));
+        let states: Vec<RunState> = states.collect();
+        if scheduled.is_none() && states.is_empty() {
             return Err(Refusal::NotLive(task_id));
         }
         let mut events = Vec::new();
         self.cancel_schedule(task_id, out);
-        if let (Some(run), Some(_)) = (run, state) {
+        for run in runs {
             self.cancel_run(run, by, now, out, &mut events);
         }
         self.forget_schedule(task_id, now, out);
@@ -45,8 +46,8 @@ impl Queue {
         }));
         self.release_ready(now, out, &mut events);
         self.announce(&mut events);
-        let running = usize::from(state == Some(RunState::Running));
-        Ok((Cancelled { waiting: usize::from(state.is_some()) - running, running, next_fire }, events))
+        let running = states.iter().filter(|state| **state == RunState::Running).count();
+        Ok((Cancelled { waiting: states.len() - running, running, next_fire }, events))
     }
 
     fn cancel_schedule(&mut self, task_id: TaskId, out: &mut Vec<Change>) {

@@ -179,7 +179,8 @@ impl Queue {
             })?,
         };
         let schedule = self.read_schedule(&new)?;
-        let (id, firing) = (self.ids.task(now, &mut self.rng), options.as_ref().and_then(|o| o.firing.as_deref()));
+        let (id, firing) =
+            (self.ids.task(now, &mut self.rng), options.as_ref().and_then(|o| o.firing.as_deref()));
         let plan = self.plan(&schedule, firing, id, now)?;
         let (next_fire, serial) = (plan.first(now)?, super::plan::serial_key(firing, id));
         let (params, steps) = pipeline::parse(&new.payload, max_retries, timeout)?;

@@ -574,7 +574,8 @@ fn schedules_are_refused_with_the_field() {
         ("cron", "0 0 30 2 *", "schedule_expr", "never fires"),
         ("once", "2020-01-01T00:00:00Z", "schedule_expr", "lies in the past"),
         ("once", "soon", "schedule_expr", "is no instant"),
-        ("rrule", "FREQ=DAILY", "schedule_kind", "known: once, cron"),
+        ("moon", "full", "schedule_kind", "known: once, cron, rrule, event, condition"),
+        ("rrule", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30", "schedule_expr", "never fires"),
     ] {
         match bench.submit(pipeline(kind, expr, step.clone())) {
             Err(Refusal::Invalid { field: got, what }) => {

@@ -3,12 +3,18 @@
 //! Pure: the same expression, zone, policy and instant give the same fires for ever (as long as the zone's
 //! rules stay). All `after`s are exclusive.
 
+mod calendar;
 mod cron;
 mod fires;
+mod firing;
+mod recurrence;
 mod rrule;
 
+pub use calendar::{Calendar, DAYS_MAX};
 pub use cron::{Cron, Dialect};
 pub use fires::{Fold, Gap, Policy};
+pub use firing::{Firing, KEYS, Language, Misfire, Overlap};
+pub use recurrence::{Recurrence, text_in};
 pub use rrule::{Anchor, RruleSchedule};
 
 use fires::Search;
