@@ -87,6 +87,8 @@ pub enum RecordKind {
     Revoked,
     /// A calendar of days without work, by its name.
     Calendar,
+    /// What an operator told a worker to do, by its id.
+    Directive,
     /// A condition over series that holds, by the task that waits for it to begin to.
     Condition,
     /// What was told about a run's deadline, by the run's id; gone when it ends.
@@ -97,7 +99,7 @@ pub enum RecordKind {
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [RecordKind; 13] = [
+    pub const ALL: [RecordKind; 14] = [
         RecordKind::Approval,
         RecordKind::Agent,
         RecordKind::Routing,
@@ -108,6 +110,7 @@ impl RecordKind {
         RecordKind::Idempotency,
         RecordKind::Revoked,
         RecordKind::Calendar,
+        RecordKind::Directive,
         RecordKind::Condition,
         RecordKind::Sla,
         RecordKind::DeadLetter,
@@ -126,6 +129,7 @@ impl RecordKind {
             RecordKind::Idempotency => "idempotency",
             RecordKind::Revoked => "revoked",
             RecordKind::Calendar => "calendar",
+            RecordKind::Directive => "directive",
             RecordKind::Condition => "condition",
             RecordKind::Sla => "sla",
             RecordKind::DeadLetter => "dead_letter",

@@ -41,9 +41,10 @@ impl Queue {
             reply.results.push((extension.token, result));
         }
         reply.cancel = self.take_cancels(&card.id);
+        reply.directive = self.take_directive(&card.id);
         if self.draining {
             reply.directive = Directive::Quiet;
-        } else if !card.draining {
+        } else if !card.draining && reply.directive == Directive::None {
             self.unblock();
             reply.runs = self.claim(card, request.want, now, out, &mut events);
         }
@@ -56,6 +57,7 @@ impl Queue {
     pub fn has_work_for(&self, card: &WorkerCard) -> bool {
         !self.draining
             && !card.draining
+            && self.directive_of(&card.id) == Directive::None
             && card.slots_free > 0
             && self.index.has_ready(|lane| takes(card, lane) && self.room(card, lane.class) > 0)
     }

@@ -2,7 +2,7 @@
 
 use super::index::STATES;
 use super::{BUILTIN_WORKER, Queue};
-use crate::{RunState, Totals};
+use crate::{Directive, RunState, Totals};
 use model::{Class, Timestamp};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -52,6 +52,10 @@ pub struct WorkerView {
     pub for_users: bool,
     /// Attempts that it ended.
     pub processed: u64,
+    /// What an operator told it to do.
+    pub directive: Directive,
+    /// When it was first heard of.
+    pub created_at: Timestamp,
 }
 
 impl Queue {
@@ -97,6 +101,8 @@ impl Queue {
                     slots_free: worker.slots_free,
                     for_users: !ours || slots > self.settings.page_slots as usize,
                     processed: worker.row.processed,
+                    directive: worker.directive(),
+                    created_at: worker.row.created_at,
                 }
             })
             .collect();

@@ -359,6 +359,8 @@ impl Queue {
 }
 
 #[cfg(test)]
+mod directives;
+#[cfg(test)]
 mod pipelines;
 #[cfg(test)]
 mod random;

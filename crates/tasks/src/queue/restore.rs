@@ -14,12 +14,14 @@ impl Queue {
         let approvals = loaded.take_records(RecordKind::Approval);
         self.calendars = super::calendars::restored(loaded.take_records(RecordKind::Calendar));
         self.listeners = super::listen::Listeners::restored(loaded.take_records(RecordKind::Condition));
+        let directives = loaded.take_records(RecordKind::Directive);
         for (token, digest) in loaded.ended {
             self.remember(token, digest);
         }
         for row in loaded.workers {
             self.workers.insert(row.id.clone(), Worker::restored(row));
         }
+        self.restore_directives(directives);
         let tasks: HashMap<TaskId, _> = loaded.tasks.into_iter().map(|task| (task.id, task)).collect();
         for task in tasks.values() {
             if let (Form::Scheduled(schedule), Status::Active | Status::Paused) = (&task.form, task.status)

@@ -1,8 +1,9 @@
 //! Who asks for work.
 
 use super::Queue;
-use crate::{AttemptToken, Change, Event, WorkerCard, WorkerRow};
+use crate::{AttemptToken, Change, Directive, Event, Record, RecordKind, RunId, WorkerCard, WorkerRow};
 use model::Timestamp;
+use serde_json::json;
 use std::{sync::Arc, time::Duration};
 
 /// How often a worker that goes on is written down.
@@ -19,11 +20,20 @@ pub(super) struct Worker {
     written: Timestamp,
     /// Attempts it should stop; told once.
     cancel: Vec<AttemptToken>,
+    /// What an operator told it; ends with its present start.
+    directive: Directive,
+    /// Whether that was in a reply already.
+    told: bool,
 }
 
 impl Worker {
     pub(super) fn restored(row: WorkerRow) -> Worker {
-        Worker { slots_free: 0, written: row.last_seen, cancel: Vec::new(), row }
+        let written = row.last_seen;
+        Worker { slots_free: 0, written, cancel: Vec::new(), directive: Directive::None, told: true, row }
+    }
+
+    pub(super) fn directive(&self) -> Directive {
+        self.directive
     }
 }
 
@@ -54,7 +64,7 @@ impl Queue {
                     created_at: now,
                 };
                 out.push(Change::WorkerSeen(row.clone()));
-                let worker = Worker { row, slots_free: card.slots_free, written: now, cancel: Vec::new() };
+                let worker = Worker { slots_free: card.slots_free, ..Worker::restored(row) };
                 self.workers.insert(worker.row.id.clone(), worker);
             }
             Some(worker) => {
@@ -72,11 +82,78 @@ impl Queue {
                 }
                 if anew {
                     worker.cancel.clear();
+                    if std::mem::take(&mut worker.directive) != Directive::None {
+                        out.push(directive_row(&card.id, Directive::None));
+                    }
                     self.free_all(&card.id, now, out, events);
                 }
             }
         }
         true
+    }
+
+    /// Tells a worker what to do from its next reply on, until it starts anew; `None`: to go on as usual. False
+    /// if there is no such worker.
+    pub fn direct(&mut self, worker: &str, directive: Directive, out: &mut Vec<Change>) -> bool {
+        let Some(known) = self.workers.get_mut(worker) else { return false };
+        if known.directive != directive {
+            (known.directive, known.told) = (directive, false);
+            out.push(directive_row(worker, directive));
+        }
+        true
+    }
+
+    pub(super) fn restore_directives(&mut self, records: Vec<Record>) {
+        for record in records {
+            if let Some(worker) = self.workers.get_mut(record.key.as_str()) {
+                worker.directive = match record.row["directive"].as_str() {
+                    Some("quiet") => Directive::Quiet,
+                    Some("terminate") => Directive::Terminate,
+                    _ => Directive::None,
+                };
+                worker.told = false;
+            }
+        }
+    }
+
+    /// What the worker is to do; said with this reply.
+    pub(super) fn take_directive(&mut self, worker: &str) -> Directive {
+        let Some(worker) = self.workers.get_mut(worker) else { return Directive::None };
+        worker.told = true;
+        worker.directive
+    }
+
+    /// Whether a reply to this worker would tell it something new: for waking parked requests.
+    pub fn has_directive_for(&self, worker: &str) -> bool {
+        self.workers.get(worker).is_some_and(|worker| !worker.told && worker.directive != Directive::None)
+    }
+
+    /// What a worker was told.
+    pub(super) fn directive_of(&self, worker: &str) -> Directive {
+        self.workers.get(worker).map_or(Directive::None, |worker| worker.directive)
+    }
+
+    /// A worker is gone, and its forerunner's runs with it, if it is still the one of that start.
+    pub fn worker_gone(
+        &mut self,
+        worker: &str,
+        boot_nonce: &str,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) -> Vec<Event> {
+        let mut events = Vec::new();
+        if self.workers.get(worker).is_some_and(|known| known.row.boot_nonce == boot_nonce) {
+            self.free_all(worker, now, out, &mut events);
+            self.announce(&mut events);
+        }
+        events
+    }
+
+    /// The run and the number of a live attempt, if this worker has it.
+    pub fn attempt_of(&self, worker: &str, token: &AttemptToken) -> Option<(RunId, u32)> {
+        let id = self.index.by_token(token)?;
+        let at = &self.runs.get(&id)?.run.at;
+        (at.worker_id.as_deref() == Some(worker)).then_some((id, at.attempt))
     }
 
     /// Takes everything from a worker.
@@ -117,6 +194,15 @@ impl Queue {
             !gone
         });
     }
+}
+
+fn directive_row(worker: &str, directive: Directive) -> Change {
+    let row = match directive {
+        Directive::None => None,
+        Directive::Quiet => Some(json!({"directive": "quiet"})),
+        Directive::Terminate => Some(json!({"directive": "terminate"})),
+    };
+    Change::Record { kind: RecordKind::Directive, key: worker.to_owned(), row }
 }
 
 fn in_bounds(card: &WorkerCard) -> bool {

@@ -28,6 +28,10 @@ impl Core {
         batch: &mut Batch,
         now: Timestamp,
     ) {
+        if reply.is_closed() {
+            // What it brings counts; what it would be handed nobody would take.
+            request.want = 0;
+        }
         let (so_far, happened) = self.queue.work(&request, now, &mut batch.changes.tasks);
         self.happened(happened, batch, now);
         let idle = so_far.runs.is_empty() && so_far.cancel.is_empty() && so_far.directive == Directive::None;
@@ -50,7 +54,8 @@ impl Core {
             }
             let due = self.queue.is_draining()
                 || self.queue.has_work_for(&parked.request.worker)
-                || self.queue.has_cancels_for(&parked.request.worker.id);
+                || self.queue.has_cancels_for(&parked.request.worker.id)
+                || self.queue.has_directive_for(&parked.request.worker.id);
             if !due && parked.until > now {
                 still.push(parked);
                 continue;
