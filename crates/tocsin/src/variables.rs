@@ -99,6 +99,9 @@ pub const VARIABLES: &[Variable] = &[
     holds("TZ", "UTC", Form::Text),
     holds("SCHEDULER_MISFIRE_GRACE_TIME", "30", Form::Seconds(0.0, 30.0 * DAY)),
     idle("SCHEDULER_MAX_WORKERS", "10", Form::Whole(1, 10_000), "one thread decides all schedules"),
+    holds("TOCSIN_EVENTS_RETENTION", "86400", Form::Whole(1, YEARS)),
+    holds("TOCSIN_EVENTS_MAX", "10000", Form::Whole(1, 1_000_000)),
+    holds("TOCSIN_EVENTS_RECENT", "32768", Form::Whole(1, 1_000_000)),
     // Workers.
     holds("WORKER_LEASE_SECONDS", "60", Form::Seconds(0.1, DAY)),
     holds("WORKER_SHUTDOWN_TIMEOUT", "30", Form::Seconds(0.0, DAY)),

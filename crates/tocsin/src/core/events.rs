@@ -1,7 +1,6 @@
 //! From what happened to whoever listens: the feed after the commit, webhooks as runs of the same transaction.
 
-use super::{Core, batch::Batch};
-use super::feed::Feed;
+use super::{Core, batch::Batch, feed::Feed};
 use model::{Alert, Backoff, TaskSpec, Timestamp};
 use notify::{EVENT_KIND, Subscribers};
 use serde_json::json;
@@ -41,7 +40,7 @@ impl Events {
         let mut under_way = HashMap::new();
         for run in loaded.runs.iter().filter(|run| !run.at.state.is_final()) {
             let Some(task) = tasks.get(&run.task_id).filter(|task| &*task.kind == EVENT_KIND) else { continue };
-            if let Some(id) = task.args["subscription"].as_str() {
+            if let Some(id) = task.args.value()["subscription"].as_str() {
                 bus.still_waiting(id);
                 under_way.insert(run.id, id.to_owned());
             }
@@ -66,7 +65,10 @@ impl Core {
     /// Tells of something that we found ourselves.
     pub fn tell(&mut self, new: New, batch: &mut Batch, now: Timestamp) {
         let event = self.events.bus.tell(new, now);
-        self.trigger(&event, batch, now);
+        // What runs themselves bring about must not start further ones: that would have no end.
+        if event.type_().starts_with("alert.") || event.type_().starts_with("health.") {
+            self.trigger(&event, batch, now);
+        }
     }
 
     /// Takes an event from outside.
@@ -98,8 +100,12 @@ impl Core {
     }
 
     /// Makes a run of each task that waits for events of this type.
-    fn trigger(&mut self, _event: &Event, _batch: &mut Batch, _now: Timestamp) -> Vec<TaskId> {
-        Vec::new()
+    fn trigger(&mut self, event: &Event, batch: &mut Batch, now: Timestamp) -> Vec<TaskId> {
+        let mut told = event_json(event);
+        told["topic"] = event.type_().into();
+        let published = self.queue.publish(told, now, &mut batch.changes.tasks);
+        self.happened(published.events, batch, now);
+        published.triggered
     }
 
     /// Makes a subscription.
@@ -179,12 +185,13 @@ impl Core {
 
 fn news(event: &tasks::Event) -> Option<New> {
     Some(match event {
-        tasks::Event::ScheduleFired { task_id, run_id, at, late, skipped } => {
+        tasks::Event::ScheduleFired { task_id, run_id, at, late, skipped, missed } => {
             let payload = json!({
                 "task_id": task_id.to_string(),
                 "run_id": run_id.map(|run| run.to_string()),
                 "due_at": at.rfc3339(),
                 "late_seconds": late.as_secs_f64(),
+                "missed": missed,
                 "skipped": skipped.map(|why| format!("{why:?}").to_lowercase()),
             });
             New::told(if skipped.is_some() { "schedule.skipped" } else { "schedule.fired" }, payload).about(task_id)

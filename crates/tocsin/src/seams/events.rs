@@ -6,13 +6,10 @@ use futures_util::future::BoxFuture;
 use model::Timestamp;
 use reach::Policy;
 use server::{Failure, Listeners, Published, Topic};
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 use tasks::EventId;
 use tasks::events::{Event, New, NewSubscription, Page, Subscription};
 use tokio::sync::watch;
-
-/// Tasks that wait for events and are listed by their topics at most.
-const TOPIC_TASKS_MAX: u64 = 10_000;
 
 /// Events as the server sees them.
 pub struct Events {
@@ -20,8 +17,6 @@ pub struct Events {
     pub core: Handle,
     /// The last ones.
     pub feed: Arc<Feed>,
-    /// The tasks that wait for them.
-    pub reader: Arc<store::Reader>,
     /// Who listens.
     pub listeners: Arc<Listeners>,
 }
@@ -38,20 +33,15 @@ impl server::Events for Events {
 
     fn topics(&self) -> BoxFuture<'_, Result<Vec<Topic>, Failure>> {
         Box::pin(async move {
-            let filter = store::TaskFilter {
-                status: Some("active".to_owned()),
-                schedule_kind: Some("event".to_owned()),
-                limit: TOPIC_TASKS_MAX,
-                ..store::TaskFilter::default()
-            };
-            let page = super::tasks::ask(&self.reader, move |reader| reader.tasks(&filter)).await?;
-            let mut topics: BTreeMap<String, Vec<String>> = BTreeMap::new();
-            for row in page.items {
-                if let tasks::Form::Scheduled(schedule) = &row.task.form {
-                    topics.entry(schedule.expr.clone()).or_default().push(row.task.id.to_string());
-                }
-            }
-            Ok(topics.into_iter().map(|(topic, task_ids)| Topic { topic, task_ids }).collect())
+            let topics = self.core.call(|core, _, _| {
+                let topics = core.queue.topics();
+                let named = topics.map(|(topic, tasks)| Topic {
+                    topic: topic.to_owned(),
+                    task_ids: tasks.map(|task| task.to_string()).collect(),
+                });
+                named.collect()
+            });
+            Ok(topics.await?)
         })
     }
 

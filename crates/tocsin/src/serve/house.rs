@@ -227,8 +227,12 @@ impl Front<'_> {
             events: Arc::new(seams::Events {
                 core: core.clone(),
                 feed: self.feed,
-                reader: self.reader.clone(),
                 listeners: Arc::new(Listeners::new(EVENT_CLIENTS_MAX, EVENT_CLIENT_PATIENCE)),
+            }),
+            queues: Arc::new(seams::Queues {
+                core: core.clone(),
+                reader: self.reader.clone(),
+                clock: clock.clone(),
             }),
             agents: Arc::new(seams::Agents { core: core.clone() }),
             keep: Arc::new(seams::Keep { core: core.clone() }),

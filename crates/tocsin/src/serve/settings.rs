@@ -148,15 +148,10 @@ pub struct RingBounds {
 /// `TOCSIN_EVENTS_RETENTION`, `TOCSIN_EVENTS_MAX` and `TOCSIN_EVENTS_RECENT`.
 pub fn events() -> Result<(tasks::events::Settings, RingBounds)> {
     let defaults = tasks::events::Settings::default();
-    let retention = match std::env::var("TOCSIN_EVENTS_RETENTION").ok().filter(|text| !text.trim().is_empty()) {
-        None => defaults.retention,
-        Some(text) => model::parse_duration(text.trim()).with_context(|| {
-            format!("TOCSIN_EVENTS_RETENTION={text} is not a duration such as 24h")
-        })?,
-    };
+    let kept_for = count("TOCSIN_EVENTS_RETENTION", 31_622_400, 86_400)?;
     let bus = tasks::events::Settings {
         seed: rand::random(),
-        retention,
+        retention: Duration::from_secs(kept_for as u64),
         kept_max: count("TOCSIN_EVENTS_MAX", 1_000_000, defaults.kept_max)?,
         ..defaults
     };

@@ -176,3 +176,70 @@ fn write_event(chunk: &mut String, event: &Event) {
     // A String takes everything. A type holds no line end.
     let _ = write!(chunk, "id: {}\nevent: {}\ndata: {}\n\n", event.id, event.type_(), event_json(event));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app;
+    use crate::fixture::{World, local};
+    use crate::stand_in::StandIn;
+    use http_body_util::BodyExt;
+    use tower::ServiceExt;
+
+    /// Opens a stream; its status and body.
+    async fn open(state: &Arc<State>, uri: &str) -> (u16, Body) {
+        let request = local("GET", uri).body(Body::empty()).expect("a request");
+        let response = app(Arc::clone(state)).oneshot(request).await.expect("an answer");
+        (response.status().as_u16(), response.into_body())
+    }
+
+    /// The next chunk; `None` at the end.
+    async fn chunk(body: &mut Body) -> Option<String> {
+        let frame = body.frame().await?.expect("no error").into_data().expect("data");
+        Some(String::from_utf8(frame.to_vec()).expect("text"))
+    }
+
+    fn world() -> (Arc<StandIn>, Arc<State>) {
+        let (world, state) = World::calm().state();
+        (Arc::clone(&world.told), state)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_reads_too_slowly_is_told_and_let_go() {
+        let (told, state) = world();
+        let (_, mut body) = open(&state, "/events/stream").await;
+        assert!(chunk(&mut body).await.is_some_and(|text| text.starts_with("retry: ")));
+        told.tell("pr.opened");
+        assert!(chunk(&mut body).await.is_some_and(|text| text.contains("event: pr.opened\n")));
+        // The stand-in remembers eight.
+        (0..20).for_each(|_| drop(told.tell("pr.closed")));
+        let last = chunk(&mut body).await.expect("last words");
+        assert!(last.starts_with("event: dropped\n") && last.contains("too slowly"), "{last}");
+        assert_eq!(chunk(&mut body).await, None);
+    }
+
+    #[tokio::test]
+    async fn places_are_bounded_and_given_back() {
+        let (_, state) = world();
+        let (one, two) = (open(&state, "/events/stream").await, open(&state, "/events/stream").await);
+        assert_eq!((one.0, two.0, open(&state, "/events/stream").await.0), (200, 200, 503));
+        drop(one);
+        assert_eq!(open(&state, "/events/stream").await.0, 200);
+        assert_eq!(open(&state, "/events/stream?after=1").await.0, 400);
+    }
+
+    #[tokio::test]
+    async fn replay_says_what_is_gone_and_the_end_is_clean() {
+        let (told, state) = world();
+        let first = told.tell("a.first");
+        let kept = crate::Events::publish(&*told, tasks::events::New::told("b.kept", json!({})), String::new());
+        kept.await.expect("taken");
+        (0..20).for_each(|_| drop(told.tell("c.later")));
+        let (_, mut body) = open(&state, &format!("/events/stream?after={first}&type=a.,b.")).await;
+        let begin = chunk(&mut body).await.expect("a first chunk");
+        assert!(begin.contains("event: gap\n") && begin.contains("event: b.kept\n"), "{begin}");
+        told.newest.send_replace(EventId::MAX);
+        assert_eq!(chunk(&mut body).await.as_deref(), Some(": the server stops\n\n"));
+        assert_eq!(chunk(&mut body).await, None);
+    }
+}
