@@ -8,7 +8,7 @@ use crate::limits::{Group, Limited};
 use crate::state::State;
 use axum::Router;
 use axum::handler::Handler;
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
@@ -32,6 +32,11 @@ pub fn app(state: Arc<State>) -> Router {
         .layer(from_fn_with_state(Arc::clone(&state), cors))
         .layer(from_fn_with_state(Arc::clone(&state), edge))
         .with_state(state)
+}
+
+/// Every route: its method, its path in axum's form, and what it needs of who is asking.
+pub fn table() -> Vec<(Method, &'static str, Need)> {
+    routes().into_iter().map(|route| (route.method, route.path, route.need)).collect()
 }
 
 /// A plain text, never a screen: clients tell by it which product they speak to.

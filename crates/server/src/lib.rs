@@ -27,7 +27,7 @@ mod tests;
 pub mod views;
 
 pub use api::{answer_acted, answer_submitted};
-pub use app::app;
+pub use app::{app, table};
 pub use cors::{Cors, USUAL_ORIGINS};
 pub use links::Links;
 pub use metrics::{FAMILIES, HttpMetrics, Sink};

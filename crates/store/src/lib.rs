@@ -5,12 +5,14 @@
 //! everything; the process must stop and start from disk.
 
 mod changes;
+mod figures;
 mod reader;
 mod rows;
 mod settle;
 pub mod sqlite;
 
 pub use changes::{Changes, Loaded, Receipt};
+pub use figures::{DeadRun, Span};
 pub use reader::{DeliveredPage, Page, Reader, RunFilter, RunRow, RunStats, TaskFilter, TaskRow};
 pub use settle::commit_then;
 pub use sqlite::Sqlite;

@@ -62,6 +62,8 @@ pub struct TaskFilter {
     pub created_by: Option<String>,
     /// On this kind of schedule.
     pub schedule_kind: Option<String>,
+    /// In this form: `plain`, `typed` or `scheduled`.
+    pub form: Option<String>,
     /// At most this many.
     pub limit: u64,
     /// After this many.
@@ -146,6 +148,9 @@ impl Reader {
         if let Some(kind) = &filter.schedule_kind {
             clauses.add("task.schedule_kind = ?", kind.clone());
         }
+        if let Some(form) = &filter.form {
+            clauses.add("task.form = ?", form.clone());
+        }
         if let Some(status) = &filter.status {
             clauses.add_status(status);
         }
@@ -228,7 +233,8 @@ impl Reader {
         let mut clauses = Clauses::new("task_run.class = 'user'");
         clauses.add("task_run.created_at >= ?", since.as_millis());
         if let Some(task) = task {
-            clauses.add("task_run.task_id = ?", task.to_string());
+            let own = "SELECT ? UNION ALL SELECT id FROM task_run WHERE task_id = ? AND task_id <> id";
+            clauses.add(&format!("task_run.id IN ({own})"), task.to_string());
         }
         let sql = format!(
             "SELECT count(success), coalesce(sum(success), 0), avg(finished_at - started_at), max(created_at), \
@@ -297,7 +303,7 @@ impl Reader {
         }
     }
 
-    fn read<T>(
+    pub(crate) fn read<T>(
         &self,
         what: &'static str,
         read: impl FnOnce(&Connection) -> Result<T, Bad>,
@@ -310,11 +316,11 @@ impl Reader {
     }
 }
 
-fn select_runs() -> String {
+pub(crate) fn select_runs() -> String {
     format!("SELECT {RUN}, task.kind, task.title FROM task_run LEFT JOIN task ON task.id = task_run.task_id")
 }
 
-fn run_row(row: &Row<'_>) -> Result<RunRow, Bad> {
+pub(crate) fn run_row(row: &Row<'_>) -> Result<RunRow, Bad> {
     Ok(RunRow {
         run: rows::run(row, 0)?,
         kind: row.get::<_, Option<String>>(RUN_COLUMNS)?.unwrap_or_default(),
@@ -336,7 +342,7 @@ fn with_latest(connection: &Connection, task: Task) -> Result<TaskRow, Bad> {
     Ok(TaskRow { task, latest })
 }
 
-fn one<T>(
+pub(crate) fn one<T>(
     connection: &Connection,
     sql: &str,
     values: impl IntoIterator<Item = Sql>,
@@ -347,7 +353,7 @@ fn one<T>(
     found.transpose()
 }
 
-fn many<T>(
+pub(crate) fn many<T>(
     connection: &Connection,
     sql: &str,
     values: impl IntoIterator<Item = Sql>,

@@ -1,7 +1,7 @@
 //! What a decision changed, for the journal to write; and what the journal gives back at a start.
 //!
-//! Applying a change twice leaves what applying it once leaves, but for [`Change::Fired`], which can be applied once. Changes of one decision belong into one
-//! transaction, in their order.
+//! Applying a change twice leaves what applying it once leaves, but for [`Change::Fired`], which can be applied
+//! once. Changes of one decision belong into one transaction, in their order.
 
 use crate::{AttemptToken, Progress, Run, RunId, StepResult, Task, TaskId};
 use model::{Json, Timestamp};

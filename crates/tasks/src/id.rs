@@ -42,6 +42,11 @@ id!(TaskId, "A task's id.");
 id!(RunId, "A run's id. The first run of a task that has only one carries its task's bits.");
 id!(EventId, "An event's id: rises from event to event, over restarts too.");
 
+impl TaskId {
+    /// Names no task: what was done was done to something else.
+    pub(crate) const NONE: TaskId = TaskId(0);
+}
+
 impl RunId {
     /// Sorts before all others; nobody has it.
     pub(crate) const MIN: RunId = RunId(0);

@@ -211,6 +211,13 @@ pub(crate) async fn revoke(
     Ok(axum::Json(body).into_response())
 }
 
+/// Revokes whatever tokens `name` has: its secret is another, or it is gone.
+pub(crate) async fn revoke_all_of(state: &State, name: &str, reason: &'static str) -> Result<(), Refused> {
+    let rows = state.auth.revoke_all(name, state.clock.now()).map_err(refused)?;
+    state.metrics.revoked(reason);
+    keep(state, rows).await
+}
+
 /// Keeps rows, and forgets now and then what is over.
 async fn keep(state: &State, mut rows: Rows) -> Result<(), Refused> {
     if rows.is_empty() {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 /// What a route needs of who is asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Need {
+pub enum Need {
     /// Nothing.
     Nothing,
     /// At least this role. `User` is what reads need, and only they.

@@ -12,7 +12,8 @@ mod revoked;
 mod tokens;
 
 pub use credentials::{ApiKey, Credentials, keys_from_variables};
-pub(crate) use guard::{Need, Way, guard};
+pub use guard::Need;
+pub(crate) use guard::{Way, guard};
 pub use local::Peer;
 pub(crate) use revoked::Rows;
 pub(crate) use tokens::{Grant, NoToken, Pair};

@@ -8,6 +8,8 @@
 
 mod address;
 mod group;
+#[cfg(test)]
+mod tests;
 mod window;
 
 pub use address::{Network, Networks};
@@ -185,102 +187,4 @@ fn make_room(shard: &mut Shard, now_ms: u64) -> bool {
     }
     let silent = shard.iter().min_by_key(|(_, client)| client.last_ms).map(|(key, _)| *key);
     silent.is_some_and(|key| shard.remove(&key).is_some())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn asking<'a>(principal: &'a str, address: &str, on_loopback: bool) -> Asking<'a> {
-        Asking { principal, address: address.parse().unwrap(), on_loopback }
-    }
-
-    #[test]
-    fn the_defaults_hold_where_others_can_reach_us() {
-        let limiter = Limiter::new(Rates::ON);
-        for (group, limit) in [
-            (Group::Tasks, 10),
-            (Group::Events, 20),
-            (Group::Approvals, 5),
-            (Group::Stats, 30),
-            (Group::Others, 60),
-        ] {
-            let outside = asking("ann", "192.0.2.1", false);
-            for n in 0..limit {
-                let quota = limiter.count_at(group, outside, 1000 + u64::from(n)).unwrap();
-                assert_eq!(
-                    (quota.allowed, quota.limit, quota.remaining),
-                    (true, limit, limit - n - 1),
-                    "{group:?}"
-                );
-            }
-            let over = limiter.count_at(group, outside, 2000).unwrap();
-            assert_eq!((over.allowed, over.remaining, over.left_secs()), (false, 0, 59), "{group:?}");
-            assert!(
-                limiter.count_at(group, outside, 61_000).unwrap().allowed,
-                "the first has left the window"
-            );
-            let inside = limiter.count_at(group, asking("ann", "127.0.0.1", true), 2000).unwrap();
-            assert_eq!((inside.limit, inside.remaining), (ON_LOOPBACK, ON_LOOPBACK - 1));
-        }
-    }
-
-    #[test]
-    fn one_client_is_a_principal_at_an_address() {
-        let mut rates = Rates::ON;
-        rates.per_minute[Group::Tasks.index()] = Some(1);
-        let limiter = Limiter::new(rates);
-        let allowed = |principal, address| {
-            limiter.count_at(Group::Tasks, asking(principal, address, true), 5).unwrap().allowed
-        };
-        assert!(allowed("ann", "10.0.0.1"), "a limit that is set holds on loopback listeners too");
-        assert!(!allowed("ann", "10.0.0.1"));
-        assert!(allowed("bob", "10.0.0.1"));
-        assert!(allowed("ann", "10.0.0.2"));
-        assert!(allowed("ann", "2001:db8::1"));
-        assert!(!allowed("ann", "2001:db8::2"), "one network of IPv6 is one client");
-        assert!(!allowed("ann", "::ffff:10.0.0.1"));
-    }
-
-    #[test]
-    fn an_hour_over_all_groups() {
-        let limiter = Limiter::new(Rates { per_hour: Some(3), ..Rates::ON });
-        let ann = asking("ann", "10.0.0.1", true);
-        for (n, group) in [Group::Tasks, Group::Stats, Group::Others].into_iter().enumerate() {
-            let quota = limiter.count_at(group, ann, n as u64).unwrap();
-            assert_eq!((quota.allowed, quota.limit, quota.remaining), (true, 3, 2 - n as u32));
-        }
-        let over = limiter.count_at(Group::Events, ann, 10).unwrap();
-        assert_eq!((over.allowed, over.left_secs()), (false, 3600));
-    }
-
-    #[test]
-    fn clients_are_bounded_and_off_is_off() {
-        let limiter = Limiter::new(Rates::ON);
-        let mut forgot = 0;
-        for n in 0..2 * CLIENTS_MAX as u32 {
-            let address = std::net::Ipv4Addr::from_bits(n).to_string();
-            forgot +=
-                u32::from(limiter.count_at(Group::Others, asking("", &address, false), 7).unwrap().forgot);
-        }
-        let kept: usize = limiter.shards.iter().map(|shard| shard.lock().unwrap().len()).sum();
-        assert_eq!((kept, forgot as usize), (CLIENTS_MAX, CLIENTS_MAX));
-        assert_eq!(Limiter::new(Rates::OFF).count_at(Group::Tasks, asking("", "10.0.0.1", false), 0), None);
-    }
-
-    #[test]
-    fn what_an_answer_says() {
-        let quota = Quota {
-            limit: 10,
-            remaining: 9,
-            left: Duration::from_millis(59_001),
-            allowed: true,
-            forgot: false,
-        };
-        let mut headers = HeaderMap::new();
-        quota.tell(&mut headers, Timestamp::from_millis(1_000_500));
-        let got: Vec<_> =
-            [LIMIT, REMAINING, RESET].map(|name| headers[name].to_str().unwrap().to_owned()).into();
-        assert_eq!((got.join(","), quota.left_secs()), ("10,9,1060".to_owned(), 60));
-    }
 }

@@ -1,6 +1,7 @@
 //! What the server shows and takes, as plain values: no wire form, no behaviour. `tocsin` builds them from the
 //! deciders' and the stores' own types; `api` and `screens` give them their JSON and HTML.
 
+mod acts;
 mod alert;
 mod queue;
 mod series;
@@ -8,6 +9,10 @@ mod status;
 mod task;
 mod watch;
 
+pub use acts::{
+    Acted, Cause, DeadAct, DeadLetter, Ended, Kept, Once, QueueAct, QueueDetail, QueueView, RunStats,
+    TaskAct, TaskUpdate, Why,
+};
 pub use alert::{AlertGroup, AlertState, AlertView, Diagnosis, SilenceView};
 pub use queue::{PageOf, QueueStats, WaitingKind, WaitingView, WorkerView};
 pub use series::{
@@ -17,7 +22,7 @@ pub use series::{
 pub use status::{Build, Check, Health, HealthStatus, RuntimeView};
 pub use task::{
     NewTask, PlainTask, RunFilter, RunView, ScheduledTask, Sla, Submitted, TaskFilter, TaskForm, TaskView,
-    TypedTask,
+    TypedTask, Wishes,
 };
 pub use watch::{
     ActiveAlertView, ActiveState, MetricMetadata, ProbeView, RuleGroupView, RuleHealth, RuleKind, RuleView,

@@ -1,8 +1,8 @@
 //! Tasks and runs, as they are asked for and as they are shown.
 
-use model::Timestamp;
+use model::{ApprovalWish, Timestamp};
 use serde_json::Value;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use tasks::RunState;
 
 /// A task in one of its three forms. The server has checked shapes and bounds; whether a kind, a type, a
@@ -15,6 +15,17 @@ pub enum NewTask {
     Typed(TypedTask),
     /// By `schedule_kind`.
     Scheduled(ScheduledTask),
+}
+
+impl NewTask {
+    /// What it says of approvals.
+    pub fn approval(&self) -> Option<&ApprovalWish> {
+        match self {
+            NewTask::Plain(task) => task.approval.as_ref(),
+            NewTask::Typed(task) => task.approval.as_ref(),
+            NewTask::Scheduled(task) => task.approval.as_ref(),
+        }
+    }
 }
 
 /// A piece of work, once. `None` is the queue's default.
@@ -36,6 +47,41 @@ pub struct PlainTask {
     pub max_retries: Option<u32>,
     /// The longest one attempt may take.
     pub timeout: Option<Duration>,
+    /// How the waits between tries grow: `exponential_jitter`, `linear` or `fixed`.
+    pub backoff: Option<String>,
+    /// What few tasks ask for.
+    pub wishes: Wishes,
+    /// Persons must agree first.
+    pub approval: Option<ApprovalWish>,
+}
+
+/// What few tasks ask for; the default is none of it.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Wishes {
+    /// The queue it waits in.
+    pub queue: Option<String>,
+    /// Only a worker that has all of these labels may take it.
+    pub labels: BTreeMap<String, String>,
+    /// Runs of one key begin no more often than `rate_per_minute`.
+    pub rate_key: Option<String>,
+    /// How often.
+    pub rate_per_minute: Option<u32>,
+    /// Given up if it has not begun so long after it was due first.
+    pub queued_timeout: Option<Duration>,
+    /// Given up if it has not ended so long after it was accepted.
+    pub total_timeout: Option<Duration>,
+    /// An attempt lives so long without a heartbeat.
+    pub heartbeat_timeout: Option<Duration>,
+    /// Cancelled if it has not begun by then.
+    pub expires_at: Option<Timestamp>,
+    /// The same, from when it is accepted.
+    pub expires_in: Option<Duration>,
+    /// When it should be done by.
+    pub sla_deadline: Option<Timestamp>,
+    /// After which part of the time to that to warn.
+    pub sla_alert_threshold: Option<f64>,
+    /// Kinds of error after which no further try is made.
+    pub non_retryable: Vec<String>,
 }
 
 /// A task for an agent.
@@ -53,6 +99,8 @@ pub struct TypedTask {
     pub sla: Option<Sla>,
     /// Further words: an object.
     pub metadata: Value,
+    /// Persons must agree first, also where nothing else asks for it.
+    pub approval: Option<ApprovalWish>,
 }
 
 /// A promise about a typed task.
@@ -62,6 +110,8 @@ pub struct Sla {
     pub target: Value,
     /// By when.
     pub deadline: Timestamp,
+    /// After which part of the time to the deadline to warn.
+    pub alert_threshold: Option<f64>,
 }
 
 /// A pipeline on a schedule. `None` is the queue's default.
@@ -93,6 +143,10 @@ pub struct ScheduledTask {
     pub concurrency_key: Option<String>,
     /// Who it belongs to, if not to the caller.
     pub created_by: Option<String>,
+    /// Persons must agree before each run.
+    pub approval: Option<ApprovalWish>,
+    /// How it fires where that is not as usual: [`tasks::schedule::Firing`] by its keys.
+    pub firing: serde_json::Map<String, Value>,
 }
 
 /// What became of a task that was taken.
@@ -196,6 +250,8 @@ pub struct TaskFilter {
     pub created_by: Option<String>,
     /// On this kind of schedule.
     pub schedule_kind: Option<String>,
+    /// In this form: `plain`, `typed` or `scheduled`.
+    pub form: Option<String>,
     /// At most this many.
     pub limit: u64,
     /// After this many.

@@ -97,74 +97,136 @@ fn stories() {
     let own = "requester cannot approve";
     let stranger = "eve is not among those who may decide this: bob, cem";
     check("one is enough", asked(1, &[]), &[(1, Yes("bob"), "done")], Approved);
-    check("nobody decides twice", asked(1, &[]), &[
-        (1, Yes("bob"), "done"),
-        (2, Yes("cem"), "approval_1 is approved already"),
-        (2, No("cem"), "approval_1 is approved already"),
-        (2, Delegate("cem", "dan", 9), "approval_1 is approved already"),
-        (2, Withdraw, "ok"),
-        (200, Expire, "ok"),
-    ], Approved);
-    check("a principal counts once", asked(2, &[]), &[
-        (1, Yes("bob"), "ok"),
-        (2, Yes("bob"), already),
-        (2, Yes("bob!"), already),
-        (3, Yes("cem"), "done"),
-    ], Approved);
-    check("who asked", asked(1, &[]), &[(1, Yes("ann"), own), (2, Yes("ann!"), own), (3, No("ann"), "done")], Rejected);
+    check(
+        "nobody decides twice",
+        asked(1, &[]),
+        &[
+            (1, Yes("bob"), "done"),
+            (2, Yes("cem"), "approval_1 is approved already"),
+            (2, No("cem"), "approval_1 is approved already"),
+            (2, Delegate("cem", "dan", 9), "approval_1 is approved already"),
+            (2, Withdraw, "ok"),
+            (200, Expire, "ok"),
+        ],
+        Approved,
+    );
+    check(
+        "a principal counts once",
+        asked(2, &[]),
+        &[
+            (1, Yes("bob"), "ok"),
+            (2, Yes("bob"), already),
+            (2, Yes("bob!"), already),
+            (3, Yes("cem"), "done"),
+        ],
+        Approved,
+    );
+    check(
+        "who asked",
+        asked(1, &[]),
+        &[(1, Yes("ann"), own), (2, Yes("ann!"), own), (3, No("ann"), "done")],
+        Rejected,
+    );
     check("one no is enough", asked(2, &[]), &[(1, Yes("bob"), "ok"), (2, No("cem"), "done")], Rejected);
-    check("too late", asked(1, &[]), &[
-        (99, Expire, "ok"),
-        (100, Yes("bob"), "approval_1 has run out"),
-        (100, No("bob"), "approval_1 has run out"),
-        (100, Expire, "done"),
-        (101, Yes("bob"), "approval_1 has run out"),
-    ], Timeout);
-    check("only those named", asked(1, &["bob", "cem"]), &[
-        (1, Yes("eve!"), stranger),
-        (1, No("eve!"), stranger),
-        (1, Delegate("eve!", "bob", 9), stranger),
-        (2, Yes("bob"), "done"),
-    ], Approved);
-    check("a delegate votes for one", asked(2, &["bob", "cem"]), &[
-        (1, Delegate("bob", "eve", 50), "ok"),
-        (2, Yes("eve"), "ok"),
-        (3, Yes("bob"), already),
-        (4, Yes("eve"), "eve has approved approval_1 already"),
-        (5, Yes("cem"), "done"),
-    ], Approved);
-    check("one delegate of two is one", asked(2, &["bob", "cem"]), &[
-        (1, Delegate("bob", "eve", 50), "ok"),
-        (1, Delegate("cem", "eve", 50), "ok"),
-        (2, Yes("eve"), "ok"),
-        (3, Yes("eve"), "eve has approved approval_1 already"),
-    ], Pending);
-    check("a delegation ends", asked(1, &["bob", "cem"]), &[
-        (1, Delegate("bob", "eve", 50), "ok"),
-        (50, Yes("eve"), stranger),
-        (51, Delegate("bob", "bob", 60), "to: must name somebody else"),
-        (51, Delegate("bob", "eve", 51), "until: must lie ahead"),
-    ], Pending);
-    check("not in the place of who asked", asked(1, &["ann"]), &[
-        (1, Delegate("ann", "eve", 50), "ok"),
-        (2, Yes("eve"), own),
-    ], Pending);
-    check("an edit leaves votes behind", asked(2, &[]), &[
-        (1, Yes("bob"), "ok"),
-        (2, Edit("cem", 2), "cem may not edit"),
-        (3, Edit("cem!", 2), "ok"),
-        (4, YesTo("dan", "h0"), "approval_1 was changed meanwhile"),
-        (5, YesTo("bob", "h1"), "done"),
-    ], Approved);
-    check("back to the first words is another subject", asked(2, &[]), &[
-        (1, Yes("bob"), "ok"),
-        (2, Edit("bob!", 2), "ok"),
-        (3, Edit("bob!", 1), "ok"),
-        (4, Yes("bob"), already),
-        (5, Yes("cem"), "done"),
-    ], Approved);
-    check("the same payload is no edit", asked(2, &[]), &[(1, Edit("bob", 1), "ok"), (2, Edit("bob", 1), already)], Pending);
-    check("its task ended", asked(1, &[]), &[(1, Withdraw, "done"), (2, Yes("bob"), "approval_1 is rejected already")], Rejected);
+    check(
+        "too late",
+        asked(1, &[]),
+        &[
+            (99, Expire, "ok"),
+            (100, Yes("bob"), "approval_1 has run out"),
+            (100, No("bob"), "approval_1 has run out"),
+            (100, Expire, "done"),
+            (101, Yes("bob"), "approval_1 has run out"),
+        ],
+        Timeout,
+    );
+    check(
+        "only those named",
+        asked(1, &["bob", "cem"]),
+        &[
+            (1, Yes("eve!"), stranger),
+            (1, No("eve!"), stranger),
+            (1, Delegate("eve!", "bob", 9), stranger),
+            (2, Yes("bob"), "done"),
+        ],
+        Approved,
+    );
+    check(
+        "a delegate votes for one",
+        asked(2, &["bob", "cem"]),
+        &[
+            (1, Delegate("bob", "eve", 50), "ok"),
+            (2, Yes("eve"), "ok"),
+            (3, Yes("bob"), already),
+            (4, Yes("eve"), "eve has approved approval_1 already"),
+            (5, Yes("cem"), "done"),
+        ],
+        Approved,
+    );
+    check(
+        "one delegate of two is one",
+        asked(2, &["bob", "cem"]),
+        &[
+            (1, Delegate("bob", "eve", 50), "ok"),
+            (1, Delegate("cem", "eve", 50), "ok"),
+            (2, Yes("eve"), "ok"),
+            (3, Yes("eve"), "eve has approved approval_1 already"),
+        ],
+        Pending,
+    );
+    check(
+        "a delegation ends",
+        asked(1, &["bob", "cem"]),
+        &[
+            (1, Delegate("bob", "eve", 50), "ok"),
+            (50, Yes("eve"), stranger),
+            (51, Delegate("bob", "bob", 60), "to: must name somebody else"),
+            (51, Delegate("bob", "eve", 51), "until: must lie ahead"),
+        ],
+        Pending,
+    );
+    check(
+        "not in the place of who asked",
+        asked(1, &["ann"]),
+        &[(1, Delegate("ann", "eve", 50), "ok"), (2, Yes("eve"), own)],
+        Pending,
+    );
+    check(
+        "an edit leaves votes behind",
+        asked(2, &[]),
+        &[
+            (1, Yes("bob"), "ok"),
+            (2, Edit("cem", 2), "cem may not edit"),
+            (3, Edit("cem!", 2), "ok"),
+            (4, YesTo("dan", "h0"), "approval_1 was changed meanwhile"),
+            (5, YesTo("bob", "h1"), "done"),
+        ],
+        Approved,
+    );
+    check(
+        "back to the first words is another subject",
+        asked(2, &[]),
+        &[
+            (1, Yes("bob"), "ok"),
+            (2, Edit("bob!", 2), "ok"),
+            (3, Edit("bob!", 1), "ok"),
+            (4, Yes("bob"), already),
+            (5, Yes("cem"), "done"),
+        ],
+        Approved,
+    );
+    check(
+        "the same payload is no edit",
+        asked(2, &[]),
+        &[(1, Edit("bob", 1), "ok"), (2, Edit("bob", 1), already)],
+        Pending,
+    );
+    check(
+        "its task ended",
+        asked(1, &[]),
+        &[(1, Withdraw, "done"), (2, Yes("bob"), "approval_1 is rejected already")],
+        Rejected,
+    );
 }
 
 #[test]
@@ -174,7 +236,10 @@ fn an_edit_keeps_what_was_and_what_differs() {
     assert_eq!(*approval.asked.payload, json!({"version": 7}));
     assert_eq!(approval.original.as_deref(), Some(&json!({"version": 1})));
     let place = &approval.edits[0].diff[0];
-    assert_eq!((place.path.as_str(), &place.before, &place.after), ("/version", &Some(json!(1)), &Some(json!(7))));
+    assert_eq!(
+        (place.path.as_str(), &place.before, &place.after),
+        ("/version", &Some(json!(1)), &Some(json!(7)))
+    );
     assert_eq!(approval.decided_by(), ["bob"]);
 }
 

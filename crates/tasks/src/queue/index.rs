@@ -142,6 +142,11 @@ impl Index {
         self.enter_ready(live);
     }
 
+    /// The run that has taken a concurrency key.
+    pub(super) fn holder(&self, key: &str) -> Option<RunId> {
+        self.busy.get(key).copied()
+    }
+
     pub(super) fn is_busy(&self, live: &Live) -> bool {
         live.task.concurrency_key.as_ref().is_some_and(|key| self.busy.contains_key(key))
     }
@@ -254,7 +259,7 @@ impl Index {
     }
 }
 
-fn lane(live: &Live) -> Lane {
+pub(super) fn lane(live: &Live) -> Lane {
     match &live.task.agent {
         Some(agent) => Lane { class: live.run.class, by: By::Agent, name: agent.clone() },
         None => Lane { class: live.run.class, by: By::Kind, name: live.kind.clone() },

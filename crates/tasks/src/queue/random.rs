@@ -28,7 +28,11 @@ impl Disk {
     pub(super) fn commit(&mut self, changes: Vec<Change>) {
         for change in changes {
             match change {
-                Change::TaskPut(task) => drop(self.tasks.insert(task.id, task)),
+                Change::TaskPut(task) | Change::TaskReplaced(task) => drop(self.tasks.insert(task.id, task)),
+                Change::TaskGone(id) => {
+                    self.tasks.remove(&id);
+                    self.runs.retain(|_, run| run.task_id != id);
+                }
                 Change::Fired { task_id, from, to } => {
                     let task = self.tasks.get_mut(&task_id).expect("a schedule that is known");
                     assert_eq!(task.next_fire, Some(from), "fired twice");

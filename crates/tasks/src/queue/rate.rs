@@ -13,13 +13,13 @@ use std::sync::Arc;
 
 /// The span a limit is for, in seconds.
 const SPAN: i64 = 60;
-/// The prefix of the keys under which the store keeps them.
-const PREFIX: &str = "rate/";
 
 /// What began lately, by rate key.
 #[derive(Debug, Default)]
 pub(super) struct Rates {
     keys: HashMap<Arc<str>, Began>,
+    /// Of the keys under which the store keeps them.
+    prefix: &'static str,
 }
 
 /// How many runs began in which second, oldest first.
@@ -56,13 +56,16 @@ impl Began {
 
 impl Rates {
     /// From what the store kept under [`RecordKind::Queue`]; takes only its own.
-    pub(super) fn restored(records: &[Record]) -> Rates {
-        let mut rates = Rates::default();
+    pub(super) fn restored(records: &[Record], prefix: &'static str) -> Rates {
+        let mut rates = Rates { prefix, ..Rates::default() };
         for record in records {
-            if let Some(key) = record.key.strip_prefix(PREFIX) {
-                let began = record.row.as_array().into_iter().flatten().filter_map(|pair| {
-                    Some((pair[0].as_i64()?, u32::try_from(pair[1].as_u64()?).ok()?))
-                });
+            if let Some(key) = record.key.strip_prefix(prefix) {
+                let began = record
+                    .row
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|pair| Some((pair[0].as_i64()?, u32::try_from(pair[1].as_u64()?).ok()?)));
                 rates.keys.insert(Arc::from(key), Began(began.collect()));
             }
         }
@@ -86,15 +89,16 @@ impl Rates {
             _ => began.0.push_back((second(now), 1)),
         }
         let row: Vec<Value> = began.0.iter().map(|(at, runs)| json!([at, runs])).collect();
-        out.push(record(key, Some(Value::Array(row))));
+        out.push(record(self.prefix, key, Some(Value::Array(row))));
     }
 
     /// Forgets keys of which nothing counts any more.
     pub(super) fn sweep(&mut self, now: Timestamp, out: &mut Vec<Change>) {
+        let prefix = self.prefix;
         self.keys.retain(|key, began| {
             began.forget(now);
             if began.0.is_empty() {
-                out.push(record(key, None));
+                out.push(record(prefix, key, None));
             }
             !began.0.is_empty()
         });
@@ -106,8 +110,8 @@ impl Rates {
     }
 }
 
-fn record(key: &str, row: Option<Value>) -> Change {
-    Change::Record { kind: RecordKind::Queue, key: format!("{PREFIX}{key}"), row }
+fn record(prefix: &str, key: &str, row: Option<Value>) -> Change {
+    Change::Record { kind: RecordKind::Queue, key: format!("{prefix}{key}"), row }
 }
 
 fn second(at: Timestamp) -> i64 {
@@ -123,7 +127,8 @@ mod tests {
     #[test]
     fn no_sixty_seconds_hold_more_than_the_limit() {
         for seed in 0..50 {
-            let (mut rates, mut out, mut rng) = (Rates::default(), Vec::new(), StdRng::seed_from_u64(seed));
+            let (mut rates, mut out, mut rng) =
+                (Rates::restored(&[], "rate/"), Vec::new(), StdRng::seed_from_u64(seed));
             let (key, limit): (Arc<str>, u32) = (Arc::from("k"), 1 + rng.next_u32() % 20);
             let (mut now, mut begun) = (Timestamp::from_millis(1_700_000_000_123), Vec::new());
             for _ in 0..2_000 {
@@ -139,7 +144,7 @@ mod tests {
                     }
                 }
                 if rng.next_u32() % 50 == 0 {
-                    rates = Rates::restored(&last(&out));
+                    rates = Rates::restored(&last(&out), "rate/");
                 }
             }
             for (i, first) in begun.iter().enumerate() {

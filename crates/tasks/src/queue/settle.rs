@@ -208,7 +208,8 @@ impl Queue {
             live.run.at.failures = failures;
             return self.give_up(id, error, now, out, events);
         }
-        let run_at = now.plus(retry::wait(self.settings.waits, live.task.backoff, failures, after, &mut self.rng));
+        let run_at =
+            now.plus(retry::wait(self.settings.waits, live.task.backoff, failures, after, &mut self.rng));
         let (kind, attempt) = (live.kind.clone(), live.run.at.attempt);
         events.push(Event::Retrying { run_id: id, kind, attempt, error: error.clone(), run_at });
         self.shift(id, RunEvent::Retry, out, |at| {

@@ -31,6 +31,8 @@ impl Queue {
         if now.since(self.swept) >= SWEEP_EVERY {
             self.swept = now;
             self.forget_workers(now, out);
+            self.gates.sweep(now, out);
+            self.dead.sweep(now, out);
         }
         self.announce(&mut events);
         events

@@ -11,16 +11,19 @@ mod evaluator;
 mod events;
 mod feed;
 mod handle;
+mod hours;
 mod pages;
 mod parked;
+mod waiters;
 mod writer;
 
 pub use approvals::WAIT_BOUNDS;
 pub use arrivals::Arrivals;
 pub use batch::Batch;
-pub use evaluator::{Evaluated, Evaluator, Job, queue as evaluation_queue};
 pub use events::{Events, Published};
 pub use feed::Feed;
+pub use evaluator::{Evaluated, Evaluator, Job, queue as evaluation_queue};
+pub use hours::{Ended, Hours};
 pub use handle::{Event, Handle, QUEUE_MAX, Stopped};
 pub use pages::{Pages, SENT_MAX, Told};
 pub use writer::{Counts as WriterCounts, start as start_writer};
@@ -64,11 +67,11 @@ pub struct Deciders {
     pub queue: Queue,
     /// Pages under way.
     pub pages: Pages,
-}
     /// Who is told of events.
     pub events: Events,
     /// Who works for us, by name.
     pub agents: Agents,
+}
 
 /// The deciders and what they need to reach.
 pub struct Core {
@@ -82,11 +85,13 @@ pub struct Core {
     pub queue: Queue,
     /// Pages under way and delivered.
     pub pages: Pages,
-    /// What is counted.
     /// Who is told of events.
     pub events: Events,
     /// Who works for us, by name.
     pub agents: Agents,
+    /// Who waits for the end of a task.
+    pub waiters: waiters::Waiters,
+    /// What is counted.
     pub counts: Counts,
     /// Answers `query` in templates.
     pub template_query: TemplateQuery,
@@ -116,6 +121,8 @@ pub struct Counts {
     pub sla_violations: BTreeMap<String, u64>,
     /// What approvals came to.
     pub approvals: approvals::Counts,
+    /// What ended in the last hours.
+    pub hours: Hours,
     /// Fires of schedules.
     pub schedule_fires: u64,
     /// Rule groups still busy at their next tick.
@@ -166,9 +173,10 @@ impl Core {
             book,
             queue,
             pages,
-            counts: Counts::default(),
             events,
             agents,
+            waiters: waiters::Waiters::default(),
+            counts: Counts::default(),
             template_query,
             arrivals,
             evaluations,
@@ -222,6 +230,7 @@ impl Core {
     fn turn(&mut self, batch: &mut Batch, now: Timestamp) {
         self.counts.turns += 1;
         self.counts.last_turn = now;
+        self.counts.hours.begin(now);
         self.arrived(now);
         self.due_rules(now);
         self.due_pages(batch, now);
@@ -230,8 +239,8 @@ impl Core {
         self.tell_and_serve(batch, now);
         if now.since(self.pruned_at) >= PRUNE_EVERY {
             self.pruned_at = now;
-            batch.prune_before = Some(now.minus(HISTORY));
             self.events.bus.bound(now, &mut batch.changes.tasks);
+            batch.prune_before = Some(now.minus(HISTORY));
         }
     }
 

@@ -256,6 +256,9 @@ impl Core {
                 let type_ = if finished.form == "typed" { &*finished.kind } else { finished.form };
                 let ended = self.counts.runs.entry((type_.to_owned(), finished.state.as_str())).or_default();
                 ended.add(finished.took);
+                let (done, dead) = (finished.state == RunState::Completed, finished.state == RunState::Dead);
+                self.counts.hours.ended(done, dead, finished.took, now);
+                self.waiters.ended(finished.task_id, batch);
             }
             Class::Runbook => self.delivered(finished),
             Class::Page => self.page_finished(finished, batch, now),

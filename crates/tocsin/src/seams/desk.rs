@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use model::{Alert, TaskSpec, Timestamp};
 use server::{
     Failure,
-    views::{NewTask, SilenceView, Submitted},
+    views::{NewTask, SilenceView, Submitted, Wishes},
 };
 use std::{sync::Arc, time::Duration};
 use tasks::{BUILTIN_WORKER, NewScheduled, NewTyped, Refusal, TaskId, Urgency, WorkReply, WorkRequest};
@@ -32,12 +32,12 @@ impl server::Desk for Desk {
     fn submit(&self, task: NewTask, by: String) -> BoxFuture<'_, Result<Submitted, Failure>> {
         Box::pin(async move {
             let done = self.core.call(move |core, batch, now| {
-                let options = tasks::Options { approval: task.approval().cloned(), ..tasks::Options::default() };
-                let new = new_task(task, &by, now)?;
+                let (new, options) = asked(task, &by, now)?;
                 let out = &mut batch.changes.tasks;
                 let submitted = core.queue.submit_with(new, options, &by, now, out).map_err(refusal)?;
                 if let (false, Some(task)) = (submitted.duplicate, &submitted.task) {
                     *core.counts.tasks_created.entry(sort_of(task)).or_default() += 1;
+                    core.counts.hours.created(1, now);
                 }
                 Ok::<_, Failure>(submitted)
             });
@@ -152,13 +152,45 @@ pub(super) fn uuid() -> String {
 }
 
 /// Under which type, kind of schedule and priority a task is counted.
-fn sort_of(task: &tasks::Task) -> (String, String, u8) {
+pub(super) fn sort_of(task: &tasks::Task) -> (String, String, u8) {
     let (type_, schedule_kind) = match &task.form {
         tasks::Form::Plain => ("plain", "none"),
         tasks::Form::Typed(_) => (&*task.kind, "none"),
         tasks::Form::Scheduled(schedule) => ("scheduled", schedule.kind.as_str()),
     };
     (type_.to_owned(), schedule_kind.to_owned(), task.priority)
+}
+
+/// A task as the queue takes it, and its rarer wishes.
+pub(super) fn asked(
+    task: NewTask,
+    by: &str,
+    now: Timestamp,
+) -> Result<(tasks::NewTask, tasks::Options), Failure> {
+    let mut options = tasks::Options { approval: task.approval().cloned(), ..tasks::Options::default() };
+    match &task {
+        NewTask::Plain(plain) => wishes(&plain.wishes, now, &mut options),
+        NewTask::Typed(typed) => {
+            options.sla_alert_threshold = typed.sla.as_ref().and_then(|sla| sla.alert_threshold);
+        }
+        NewTask::Scheduled(_) => {}
+    }
+    Ok((new_task(task, by, now)?, options))
+}
+
+fn wishes(wishes: &Wishes, now: Timestamp, options: &mut tasks::Options) {
+    let expires_in = wishes.expires_in.map(|span| now.plus(span));
+    options.queue = wishes.queue.as_deref().map(Arc::from);
+    options.labels.clone_from(&wishes.labels);
+    options.rate_key = wishes.rate_key.as_deref().map(Arc::from);
+    options.rate_per_minute = wishes.rate_per_minute;
+    options.queued_timeout = wishes.queued_timeout;
+    options.total_timeout = wishes.total_timeout;
+    options.heartbeat_timeout = wishes.heartbeat_timeout;
+    options.expires_at = wishes.expires_at.into_iter().chain(expires_in).min();
+    options.sla_deadline = wishes.sla_deadline;
+    options.sla_alert_threshold = wishes.sla_alert_threshold;
+    options.non_retryable.clone_from(&wishes.non_retryable);
 }
 
 fn new_task(task: NewTask, by: &str, now: Timestamp) -> Result<tasks::NewTask, Failure> {
@@ -172,6 +204,7 @@ fn new_task(task: NewTask, by: &str, now: Timestamp) -> Result<tasks::NewTask, F
                 concurrency_key: task.concurrency_key,
                 max_retries: task.max_retries.unwrap_or(spec.max_retries),
                 timeout: task.timeout.unwrap_or(spec.timeout),
+                backoff: task.backoff.as_deref().and_then(tasks::parse_backoff).unwrap_or(spec.backoff),
                 created_by: by.to_owned(),
                 ..spec
             };

@@ -8,7 +8,7 @@ use server::{
     Failure,
     views::{
         PageOf, PlainTask, QueueStats, RunFilter, RunView, ScheduledTask, Sla, TaskFilter, TaskForm,
-        TaskView, TypedTask, WaitingKind, WaitingView, WorkerView,
+        TaskView, TypedTask, WaitingKind, Wishes, WaitingView, WorkerView,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -68,6 +68,7 @@ impl server::Tasks for Tasks {
                 status: filter.status,
                 created_by: filter.created_by,
                 schedule_kind: filter.schedule_kind,
+                form: filter.form,
                 limit: filter.limit,
                 offset: filter.offset,
             };
@@ -206,7 +207,7 @@ fn waiting(row: RunRow) -> Option<WaitingView> {
     })
 }
 
-fn fresh_view(task: &Task, available: bool) -> TaskView {
+pub(super) fn fresh_view(task: &Task, available: bool) -> TaskView {
     let scheduled = matches!(task.form, Form::Scheduled(_));
     let state = match available {
         true => RunState::Available,
@@ -223,8 +224,12 @@ fn fresh_view(task: &Task, available: bool) -> TaskView {
 
 fn task_view(row: TaskRow) -> TaskView {
     let TaskRow { task, latest } = row;
+    let held = task.status == tasks::Status::Paused
+        && latest.as_ref().is_none_or(|run| !run.at.state.is_final() && run.at.state != RunState::Running);
     let status = match (&task.form, &latest) {
         (Form::Scheduled(_), _) => task.status.as_str(),
+        (Form::Typed(_), _) if held => "blocked",
+        (Form::Plain, _) if held => "paused",
         (Form::Typed(_), Some(run)) => tasks::status_word(&run.at),
         (Form::Plain, Some(run)) => match tasks::status_word(&run.at) {
             "assigned" => "pending",
@@ -263,6 +268,8 @@ fn form(task: &Task) -> TaskForm {
             concurrency_key: task.concurrency_key.as_deref().map(str::to_owned),
             max_retries: Some(task.max_retries),
             timeout: Some(task.timeout),
+            backoff: Some(backoff_str(task.backoff).to_owned()),
+            wishes: wishes(task),
             approval: approval(task),
         }),
         Form::Typed(typed) => TaskForm::Typed {
@@ -271,7 +278,11 @@ fn form(task: &Task) -> TaskForm {
                 payload: task.args.value(),
                 priority: typed.urgency.as_str().to_owned(),
                 source: typed.source.clone(),
-                sla: typed.sla.as_ref().map(|sla| Sla { target: sla.target.clone(), deadline: sla.deadline }),
+                sla: typed.sla.as_ref().map(|sla| Sla {
+                    target: sla.target.clone(),
+                    deadline: sla.deadline,
+                    alert_threshold: task.options.as_ref().and_then(|options| options.sla_alert_threshold),
+                }),
                 metadata: typed.metadata.clone(),
                 approval: approval(task),
             },
@@ -296,6 +307,7 @@ fn form(task: &Task) -> TaskForm {
                 concurrency_key: task.concurrency_key.as_deref().map(str::to_owned),
                 created_by: Some(task.created_by.clone()),
                 approval: approval(task),
+                firing: task.firing().map(tasks::schedule::Firing::to_json).unwrap_or_default(),
             },
             next_run: task.next_fire,
         },
@@ -305,6 +317,25 @@ fn form(task: &Task) -> TaskForm {
 /// What was said of approvals.
 fn approval(task: &Task) -> Option<model::ApprovalWish> {
     task.options.as_ref().and_then(|options| options.approval.clone())
+}
+
+/// What few tasks ask for, as it was asked for.
+fn wishes(task: &Task) -> Wishes {
+    let Some(options) = &task.options else { return Wishes::default() };
+    Wishes {
+        queue: options.queue.as_deref().map(str::to_owned),
+        labels: options.labels.clone(),
+        rate_key: options.rate_key.as_deref().map(str::to_owned),
+        rate_per_minute: options.rate_per_minute,
+        queued_timeout: options.queued_timeout,
+        total_timeout: options.total_timeout,
+        heartbeat_timeout: options.heartbeat_timeout,
+        expires_at: options.expires_at,
+        expires_in: None,
+        sla_deadline: options.sla_deadline,
+        sla_alert_threshold: options.sla_alert_threshold,
+        non_retryable: options.non_retryable.clone(),
+    }
 }
 
 /// `{params, pipeline}` as it was asked for, defaults filled in.

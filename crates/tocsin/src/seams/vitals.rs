@@ -15,7 +15,7 @@ use std::{
 };
 
 /// Deciders that do not answer within this are stuck; less than the patience of who asks for health.
-const TURN_LATE: Duration = Duration::from_secs(5);
+pub const TURN_LATE: Duration = Duration::from_secs(5);
 /// Work due for longer than this without a worker is worth a look.
 const NO_WORKER: Duration = Duration::from_secs(120);
 /// A schedule may be this late.
@@ -41,6 +41,8 @@ pub struct Process {
     pub corruptions: u64,
     /// Settings of the command line.
     pub flags: Vec<(String, String)>,
+    /// How long one check of health may take.
+    pub check_timeout: Duration,
     /// `REDIS_URL`.
     pub redis: Option<(reach::Guard, Dsn)>,
     /// Since when `REDIS_URL` does not answer.
@@ -156,7 +158,7 @@ impl Vitals {
             let alive = workers.iter().filter(|worker| worker.alive && worker.for_users).count();
             (core.queue.counts(now), alive)
         });
-        let Ok(Ok((counts, alive))) = tokio::time::timeout(TURN_LATE, asked).await else {
+        let Ok(Ok((counts, alive))) = tokio::time::timeout(self.process.check_timeout, asked).await else {
             return check("workers", HealthStatus::Unhealthy, "the deciders do not answer".to_owned(), begun);
         };
         let waiting = counts.oldest_due.unwrap_or_default();

@@ -201,6 +201,9 @@ fn deciders(
         page_slots: PAGE_SLOTS,
         kinds: Some(outgoing.actions.api_kinds().into_iter().collect()),
         timezone: settings::timezone(),
+        misfire_grace: settings::misfire_grace()?,
+        waits: settings::waits()?,
+        attempt_timeout: settings::attempt_timeout()?,
         ..defaults
     };
     let events = events(&mut state.tasks, outgoing, now)?;

@@ -5,7 +5,7 @@ use crate::{
     cli,
     config::{self, Loaded},
     data_dir::DataDir,
-    seams::Process,
+    seams::{self, Process},
     variables::Variables,
 };
 use anyhow::{Context, Result, anyhow};
@@ -64,6 +64,7 @@ pub fn process(
             ("listen".to_owned(), args.listen.join(",")),
             ("external-url".to_owned(), args.external_url.clone().unwrap_or_default()),
         ],
+        check_timeout: seconds("HEALTH_CHECK_TIMEOUT", 0.1, seams::TURN_LATE)?,
         redis,
         redis_silent_since: RwLock::new(None),
         ready: AtomicBool::new(false),
@@ -130,6 +131,26 @@ pub fn lease() -> Result<Duration> {
 /// `WORKER_SHUTDOWN_TIMEOUT`.
 pub fn drain_limit() -> Result<Duration> {
     seconds("WORKER_SHUTDOWN_TIMEOUT", 0.0, DRAIN)
+}
+
+/// `SCHEDULER_MISFIRE_GRACE_TIME`: a recurring fire that comes later makes no run.
+pub fn misfire_grace() -> Result<Option<Duration>> {
+    let grace = seconds("SCHEDULER_MISFIRE_GRACE_TIME", 0.0, Duration::MAX)?;
+    Ok((grace != Duration::MAX).then_some(grace))
+}
+
+/// `WORKER_MAX_PROCESSING_TIME`: how long an attempt at a typed task may take.
+pub fn attempt_timeout() -> Result<Duration> {
+    seconds("WORKER_MAX_PROCESSING_TIME", 1.0, tasks::Settings::default().attempt_timeout)
+}
+
+/// `WORKER_BACKOFF_BASE` and `WORKER_BACKOFF_MAX`.
+pub fn waits() -> Result<tasks::Waits> {
+    let usual = tasks::Waits::default();
+    Ok(tasks::Waits {
+        base: seconds("WORKER_BACKOFF_BASE", 0.001, usual.base)?,
+        cap: seconds("WORKER_BACKOFF_MAX", 0.001, usual.cap)?,
+    })
 }
 
 /// `TZ`: the zone of schedules that name none.

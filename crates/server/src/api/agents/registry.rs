@@ -1,6 +1,7 @@
 //! The agents.
 
 use crate::api::Refused;
+use crate::api::auth::revoke_all_of;
 use crate::api::body::{Params, Raw};
 use crate::api::tasks::{Fields, OFFSET_MAX, Unknown, object};
 use crate::auth::Principal;
@@ -85,7 +86,12 @@ pub(in crate::api) async fn update(
     };
     fields.finish(Unknown::Ignored)?;
     known_role(role.as_deref(), update.role)?;
+    let narrows = update.role.is_some() || update.scopes.is_some();
     let agent = state.reads.agents.update(id.clone(), update, by.name).await?;
+    if narrows && agent.is_some() {
+        // What its tokens say is no longer so; with its secret it gets others.
+        revoke_all_of(&state, &id, "agent_changed").await?;
+    }
     Ok(axum::Json(shown(&agent.ok_or_else(|| not_found(&id))?)).into_response())
 }
 
@@ -96,6 +102,7 @@ pub(in crate::api) async fn delete_agent(
     Path(id): Path<String>,
 ) -> Answer {
     let gone = state.reads.agents.delete(id.clone(), by.name).await?.ok_or_else(|| not_found(&id))?;
+    revoke_all_of(&state, &gone.id, "agent_deleted").await?;
     let details = json!({"agent_id": gone.id, "agent_name": gone.name});
     let body = json!({"success": true, "message": "Agent deleted successfully", "details": details});
     Ok(axum::Json(body).into_response())
@@ -109,6 +116,7 @@ pub(in crate::api) async fn credentials(
 ) -> Answer {
     let secret = state.reads.agents.renew_secret(id.clone(), by.name).await?;
     let secret = secret.ok_or_else(|| not_found(&id))?;
+    revoke_all_of(&state, &id, "secret_renewed").await?;
     Ok(axum::Json(json!({
         "agent_id": id,
         "agent_secret": secret,

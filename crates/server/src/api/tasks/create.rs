@@ -2,16 +2,15 @@
 
 use super::fields::{Fields, Unknown};
 use super::show;
-use crate::api::Refused;
 use crate::api::body::Raw;
+use crate::api::{Refused, once};
 use crate::auth::Principal;
 use crate::state::State;
-use crate::views::{NewTask, PlainTask, ScheduledTask, Sla, Submitted, TaskForm, TypedTask};
+use crate::views::{NewTask, PlainTask, ScheduledTask, Sla, Submitted, TaskForm, TypedTask, Wishes};
 use axum::Extension;
 use axum::extract::State as Given;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use model::Timestamp;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -23,6 +22,14 @@ const SECONDS_MAX: u64 = 30 * 86_400;
 const TIMEOUT_MAX: u64 = 86_400;
 /// The most tries after the first.
 const RETRIES_MAX: u64 = 10;
+/// The most labels that a worker must have.
+const LABELS_MAX: usize = 16;
+/// The most runs of a rate key that begin in a minute; beyond that a limit means little.
+const RATE_MAX: u64 = 60_000;
+/// The most kinds of error after which no further try is made.
+const NON_RETRYABLE_MAX: usize = 32;
+/// The longest expression of a schedule: rules may list many dates.
+const EXPR_MAX: usize = 8_192;
 const PRIORITIES: [&str; 4] = ["P0", "P1", "P2", "P3"];
 const SOURCES: [&str; 9] = ["faq", "ops", "dev", "user", "system", "webhook", "github", "ci_cd", "support"];
 const SCHEDULE_KINDS: [&str; 5] = ["cron", "rrule", "once", "event", "condition"];
@@ -31,24 +38,38 @@ const BACKOFFS: [&str; 3] = ["exponential_jitter", "linear", "fixed"];
 pub(crate) async fn create(
     Given(state): Given<Arc<State>>,
     Extension(principal): Extension<Principal>,
+    uri: Uri,
+    headers: HeaderMap,
     body: Result<Raw, Refused>,
 ) -> Result<Response, Refused> {
-    let task = parse(&body?.0)?;
+    let body = body?.0;
+    let task = parse(&body)?;
+    let path = uri.path().trim_end_matches('/');
+    if let Some(once) = once::once(&headers, &principal, &Method::POST, path, &body)? {
+        return Ok(once::answer(state.reads.queues.submit_once(task, once).await?));
+    }
     let submitted = state.desk.submit(task, principal.name).await?;
     log_created(&submitted);
+    let (status, body) = answer_submitted(&submitted);
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+    Ok((status, axum::Json(body)).into_response())
+}
+
+/// The answer to a task that was taken: its status and its body.
+pub fn answer_submitted(submitted: &Submitted) -> (u16, Value) {
     let task = &submitted.task;
     let (status, mut body) = match task.form {
         TaskForm::Typed { .. } => {
             let message = "Task created successfully";
             let body = json!({"success": true, "id": task.id, "task_id": task.id, "message": message, "task": show::task(task)});
-            (StatusCode::OK, body)
+            (200, body)
         }
-        TaskForm::Plain(_) | TaskForm::Scheduled { .. } => (StatusCode::CREATED, show::task(task)),
+        TaskForm::Plain(_) | TaskForm::Scheduled { .. } => (201, show::task(task)),
     };
     if submitted.duplicate {
         body["duplicate"] = true.into();
     }
-    Ok((status, axum::Json(body)).into_response())
+    (status, body)
 }
 
 pub(super) fn log_created(submitted: &Submitted) {
@@ -96,8 +117,86 @@ fn plain(map: Map<String, Value>) -> Result<PlainTask, Refused> {
         concurrency_key: fields.text("concurrency_key", 1..=100),
         max_retries: fields.number("max_retries", 0..=RETRIES_MAX).map(small),
         timeout: timeout(&mut fields),
+        backoff: backoff(&mut fields, "backoff"),
+        wishes: wishes(&mut fields),
+        approval: approval(&mut fields),
     };
     fields.finish(Unknown::Refused).map(|()| task)
+}
+
+/// What few tasks ask for.
+fn wishes(fields: &mut Fields) -> Wishes {
+    let mut wishes = Wishes {
+        queue: queue_name(fields),
+        labels: fields.words("labels", LABELS_MAX),
+        rate_key: fields.text("rate_key", 1..=100),
+        rate_per_minute: fields.number("rate_per_minute", 1..=RATE_MAX).map(small),
+        queued_timeout: above_zero(fields, "queued_timeout_seconds", SECONDS_MAX),
+        total_timeout: above_zero(fields, "total_timeout_seconds", SECONDS_MAX),
+        heartbeat_timeout: above_zero(fields, "heartbeat_timeout_seconds", TIMEOUT_MAX),
+        expires_at: fields.instant("expires_at"),
+        expires_in: above_zero(fields, "expires_seconds", SECONDS_MAX),
+        sla_deadline: None,
+        sla_alert_threshold: None,
+        non_retryable: fields.texts("non_retryable", NON_RETRYABLE_MAX),
+    };
+    wishes.sla_deadline = fields.instant("sla_deadline");
+    wishes.sla_alert_threshold = threshold(fields);
+    match (&wishes.rate_key, wishes.rate_per_minute) {
+        (Some(_), None) => fields.problem::<()>("rate_per_minute", "it is missing; rate_key needs it"),
+        (None, Some(_)) => fields.problem::<()>("rate_key", "it is missing; rate_per_minute needs it"),
+        _ => None,
+    };
+    wishes
+}
+
+/// `{approvers?, quorum?, expires_seconds?, on_expiry?, reason?}`.
+fn approval(fields: &mut Fields) -> Option<model::ApprovalWish> {
+    let value = fields.any("approval")?;
+    match tasks::approval::read_wish(&value, "approval") {
+        Ok(wish) => wish,
+        Err(tasks::Refusal::Invalid { field, what }) => fields.problem(&field, what),
+        Err(other) => fields.problem("approval", other.to_string()),
+    }
+}
+
+/// A queue's name, fit for a path.
+fn queue_name(fields: &mut Fields) -> Option<String> {
+    let name = fields.text("queue", 1..=100)?;
+    if is_queue_name(&name) {
+        return Some(name);
+    }
+    fields.problem("queue", "it may hold letters, digits, '.', '_', ':' and '-' only")
+}
+
+/// Whether a queue may be called so.
+pub(in crate::api) fn is_queue_name(name: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".:_-".contains(c);
+    (1..=100).contains(&name.len()) && name.chars().all(plain)
+}
+
+fn above_zero(fields: &mut Fields, name: &str, most: u64) -> Option<std::time::Duration> {
+    match fields.seconds(name, most) {
+        Some(zero) if zero.is_zero() => fields.problem(name, "it must be above 0"),
+        span => span,
+    }
+}
+
+/// After which part of the time to its deadline to warn.
+fn threshold(fields: &mut Fields) -> Option<f64> {
+    let value = fields.any("sla_alert_threshold")?;
+    match value.as_f64().filter(|part| *part > 0.0 && *part < 1.0) {
+        Some(part) => Some(part),
+        None => fields.problem("sla_alert_threshold", "it must be a number above 0 and below 1"),
+    }
+}
+
+fn backoff(fields: &mut Fields, name: &str) -> Option<String> {
+    let word = fields.text(name, 1..=30)?;
+    if BACKOFFS.contains(&word.as_str()) {
+        return Some(word);
+    }
+    fields.problem(name, format!("{word:?} is not one of {}", BACKOFFS.join(", ")))
 }
 
 fn typed(map: Map<String, Value>) -> Result<TypedTask, Refused> {
@@ -111,23 +210,24 @@ fn typed(map: Map<String, Value>) -> Result<TypedTask, Refused> {
         Some(_) => fields.problem("sla_target", "it must be a text or a number of seconds"),
         None => None,
     };
-    let deadline = match fields.text("sla_deadline", 1..=64) {
-        Some(text) => match lenient_instant(&text) {
-            Some(at) => Some(at),
-            None => fields.problem("sla_deadline", format!("{text:?} is not an ISO 8601 instant")),
-        },
-        None => None,
-    };
+    let deadline = fields.instant("sla_deadline");
+    let alert_threshold = threshold(&mut fields);
     let metadata = fields.object("metadata");
+    let approval = approval(&mut fields);
     fields.finish(Unknown::Ignored)?;
     one_of("priority", &priority, &PRIORITIES)?;
     one_of("source", &source, &SOURCES)?;
-    let sla = target.zip(deadline).map(|(target, deadline)| Sla { target, deadline });
-    Ok(TypedTask { type_, payload, priority, source, sla, metadata })
+    let sla = target.zip(deadline).map(|(target, deadline)| Sla { target, deadline, alert_threshold });
+    Ok(TypedTask { type_, payload, priority, source, sla, metadata, approval })
 }
 
 fn scheduled(map: Map<String, Value>) -> Result<ScheduledTask, Refused> {
+    let given = tasks::schedule::KEYS.iter().filter_map(|key| Some(((*key).to_owned(), map.get(*key)?.clone())));
+    let firing: Map<String, Value> = given.collect();
     let mut fields = Fields::new(map);
+    if let Err((field, what)) = tasks::schedule::Firing::read(&firing) {
+        fields.problem::<()>(field, what);
+    }
     let schedule_kind = fields.needed_text("schedule_kind", 1..=20);
     if !schedule_kind.is_empty() && !SCHEDULE_KINDS.contains(&schedule_kind.as_str()) {
         fields.problem::<()>(
@@ -135,18 +235,15 @@ fn scheduled(map: Map<String, Value>) -> Result<ScheduledTask, Refused> {
             format!("{schedule_kind:?} is not one of {}", SCHEDULE_KINDS.join(", ")),
         );
     }
-    let schedule_expr = fields.text("schedule_expr", 1..=1000);
-    if schedule_expr.is_none() && ["cron", "rrule", "once"].contains(&schedule_kind.as_str()) {
+    let schedule_expr = fields.text("schedule_expr", 1..=EXPR_MAX);
+    if schedule_expr.is_none() && SCHEDULE_KINDS.contains(&schedule_kind.as_str()) {
         fields.problem::<()>("schedule_expr", format!("schedule_kind {schedule_kind} needs it"));
     }
     let payload = fields.needed_object("payload");
     if payload.get("pipeline").is_some_and(|pipeline| !pipeline.is_array()) {
         fields.problem::<()>("payload.pipeline", "it must be a list of steps");
     }
-    let backoff_strategy = fields.text("backoff_strategy", 1..=30);
-    if let Some(other) = backoff_strategy.as_deref().filter(|given| !BACKOFFS.contains(given)) {
-        fields.problem::<()>("backoff_strategy", format!("{other:?} is not one of {}", BACKOFFS.join(", ")));
-    }
+    let backoff_strategy = backoff(&mut fields, "backoff_strategy");
     let task = ScheduledTask {
         title: fields.needed_text("title", 1..=200),
         description: fields.needed_text("description", 1..=2000),
@@ -161,6 +258,8 @@ fn scheduled(map: Map<String, Value>) -> Result<ScheduledTask, Refused> {
         backoff_strategy,
         concurrency_key: fields.text("concurrency_key", 1..=100),
         created_by: fields.text("created_by", 1..=100),
+        approval: approval(&mut fields),
+        firing,
     };
     fields.finish(Unknown::Ignored).map(|()| task)
 }
@@ -171,10 +270,7 @@ fn priority(fields: &mut Fields) -> Option<u8> {
 
 /// Above zero: an attempt that may take no time never ends well.
 fn timeout(fields: &mut Fields) -> Option<std::time::Duration> {
-    match fields.seconds("timeout_seconds", TIMEOUT_MAX) {
-        Some(zero) if zero.is_zero() => fields.problem("timeout_seconds", "it must be above 0"),
-        timeout => timeout,
-    }
+    above_zero(fields, "timeout_seconds", TIMEOUT_MAX)
 }
 
 fn small(n: u64) -> u32 {
@@ -186,11 +282,6 @@ fn one_of(field: &str, given: &str, known: &[&str]) -> Result<(), Refused> {
         return Ok(());
     }
     Err(Refused::value(field, format!("{given:?} is not one of {}", known.join(", "))))
-}
-
-/// ISO 8601 as Python writes it: without an offset it is UTC.
-fn lenient_instant(text: &str) -> Option<Timestamp> {
-    Timestamp::parse_rfc3339(text).or_else(|_| Timestamp::parse_rfc3339(&format!("{text}Z"))).ok()
 }
 
 #[cfg(test)]
@@ -218,6 +309,10 @@ mod tests {
             r#"{"kind": "wait", "args": {"ms": 5}, "priority": 1, "delay_seconds": 0.5, "dedupe_key": "k", "max_retries": 0, "timeout_seconds": 1}"#,
             "",
         );
+        check(
+            r#"{"kind": "noop", "queue": "mail", "labels": {"gpu": "yes"}, "rate_key": "api", "rate_per_minute": 30, "queued_timeout_seconds": 60, "total_timeout_seconds": 600, "heartbeat_timeout_seconds": 5, "expires_seconds": 60, "sla_deadline": "2026-01-01T00:00:00Z", "backoff": "fixed", "non_retryable": ["bad_request"]}"#,
+            "",
+        );
         check(r#"{"type": "bugfix", "payload": {}, "priority": "P2"}"#, "");
         check(
             r#"{"type": "bugfix", "payload": {}, "sla_target": 3600, "sla_deadline": "2026-01-01T00:00:00", "extra": 1}"#,
@@ -243,6 +338,12 @@ mod tests {
         check(r#"{"kind": "noop", "args": []}"#, "args: it must be an object, not a list");
         check(r#"{"kind": "noop", "delay_seconds": -1}"#, "delay_seconds");
         check(r#"{"kind": "noop", "timeout_seconds": 0}"#, "above 0");
+        check(r#"{"kind": "noop", "rate_key": "api"}"#, "rate_per_minute: it is missing");
+        check(r#"{"kind": "noop", "queue": "a/b"}"#, "queue: it may hold");
+        check(r#"{"kind": "noop", "labels": {"gpu": 1}}"#, "labels: it must hold at most 16 texts");
+        check(r#"{"kind": "noop", "backoff": "often"}"#, "is not one of exponential_jitter");
+        check(r#"{"kind": "noop", "sla_alert_threshold": 1}"#, "above 0 and below 1");
+        check(r#"{"kind": "noop", "non_retryable": "x"}"#, "non_retryable: it must be a list");
         check(r#"{"type": "bugfix"}"#, "payload: it is missing");
         check(
             r#"{"type": "bugfix", "payload": {}, "priority": "P9"}"#,

@@ -1,15 +1,19 @@
 //! `/runs/` and `/runs/{id}`.
 
+use super::fields::lenient_instant;
 use super::read::{OFFSET_MAX, PAGE, PAGE_MAX, page_of};
 use super::show;
 use crate::api::{Params, Refused};
 use crate::seam::Failure;
 use crate::state::State;
-use crate::views::RunFilter;
+use crate::views::{RunFilter, RunView};
 use axum::extract::{Path, State as Given};
 use axum::response::{IntoResponse, Response};
 use model::Timestamp;
 use std::sync::Arc;
+
+/// What stands for an error's text where it is not asked for.
+const MASKED: &str = "hidden; ask with include_errors=true";
 
 pub(crate) async fn runs(
     Given(state): Given<Arc<State>>,
@@ -29,8 +33,16 @@ pub(crate) async fn runs(
         offset: params.number("offset", 0, OFFSET_MAX, 0)?,
     };
     let (limit, offset) = (filter.limit, filter.offset);
+    let errors = params.switch("include_errors", true)?;
     let page = state.reads.tasks.runs(filter).await?;
-    Ok(page_of(&page, show::run, limit, offset))
+    let shown = |run: &RunView| {
+        let mut shown = show::run(run);
+        if !errors && run.error.is_some() {
+            shown["error"] = MASKED.into();
+        }
+        shown
+    };
+    Ok(page_of(&page, shown, limit, offset))
 }
 
 pub(crate) async fn run(
@@ -44,7 +56,7 @@ pub(crate) async fn run(
 
 fn instant(params: &Params, name: &str) -> Result<Option<Timestamp>, Refused> {
     let Some(text) = params.get(name) else { return Ok(None) };
-    Timestamp::parse_rfc3339(text)
-        .map(Some)
-        .map_err(|err| Refused::Shape(vec![(name.to_owned(), err.to_string())]))
+    let bad = || Refused::Shape(vec![(name.to_owned(), format!("{text:?} is not an ISO 8601 instant"))]);
+    // A plus sign that was not escaped arrives as a space.
+    lenient_instant(&text.replace(' ', "+")).map(Some).ok_or_else(bad)
 }

@@ -105,7 +105,8 @@ impl World {
 
     fn wish(&mut self) -> ApprovalWish {
         let named = self.below(2) == 0;
-        let approvers = if named { vec!["bob".to_owned(), "cem".to_owned(), "dan".to_owned()] } else { Vec::new() };
+        let approvers =
+            if named { vec!["bob".to_owned(), "cem".to_owned(), "dan".to_owned()] } else { Vec::new() };
         let expire = [OnExpiry::Approve, OnExpiry::Reject][self.below(2) as usize];
         ApprovalWish {
             approvers,
@@ -208,7 +209,10 @@ impl World {
 
     fn work(&mut self) {
         let labels = BTreeMap::from([("agent".to_owned(), "ops_agent".to_owned())]);
-        let complete = self.held.drain(..).map(|claim| Completion { token: claim.token, outcome: Outcome::Done(json!({})) });
+        let complete = self
+            .held
+            .drain(..)
+            .map(|claim| Completion { token: claim.token, outcome: Outcome::Done(json!({})) });
         let request = WorkRequest {
             worker: WorkerCard {
                 id: "w".to_owned(),
@@ -247,16 +251,20 @@ impl World {
         let task = &self.disk.tasks[&run.task_id];
         let of = |step: Option<u32>| {
             let mut all = self.approvals();
-            all.find(|one| one.asked.run_id == run.id && one.asked.step.as_ref().map(|step| step.index) == step)
+            all.find(|one| {
+                one.asked.run_id == run.id && one.asked.step.as_ref().map(|step| step.index) == step
+            })
         };
         if Queue::is_gated(task) {
-            let whole = of(None).unwrap_or_else(|| panic!("seed {seed}: {} ran and nobody was asked", run.id));
+            let whole =
+                of(None).unwrap_or_else(|| panic!("seed {seed}: {} ran and nobody was asked", run.id));
             self.check_given(&whole);
             if task.pipeline.is_none() {
                 assert_eq!(claim.args, *whole.asked.payload, "seed {seed}: it runs what was approved");
             }
         }
-        let gated = task.pipeline.as_ref().is_some_and(|steps| steps[run.at.step as usize].approval.is_some());
+        let gated =
+            task.pipeline.as_ref().is_some_and(|steps| steps[run.at.step as usize].approval.is_some());
         if gated {
             let step = of(Some(run.at.step)).unwrap_or_else(|| panic!("seed {seed}: a step ran unasked"));
             self.check_given(&step);
@@ -267,25 +275,38 @@ impl World {
     fn check_given(&self, one: &Approval) {
         let (seed, asked) = (self.seed, &one.asked);
         if one.status() == ApprovalStatus::Timeout {
-            assert!(asked.on_expiry == OnExpiry::Approve && one.decided_at() >= Some(asked.expires_at), "seed {seed}");
+            assert!(
+                asked.on_expiry == OnExpiry::Approve && one.decided_at() >= Some(asked.expires_at),
+                "seed {seed}"
+            );
             return;
         }
         assert_eq!(one.status(), ApprovalStatus::Approved, "seed {seed}: {}", asked.id);
         let counted: Vec<_> = one.votes.iter().filter(|vote| vote.hash == asked.hash).collect();
         let persons: BTreeSet<_> = counted.iter().map(|vote| &vote.by).collect();
         let seats: BTreeSet<_> = counted.iter().map(|vote| &vote.seat).collect();
-        assert!(persons.len() >= asked.quorum as usize && seats.len() == persons.len(), "seed {seed}: {one:?}");
+        assert!(
+            persons.len() >= asked.quorum as usize && seats.len() == persons.len(),
+            "seed {seed}: {one:?}"
+        );
         assert!(counted.iter().all(|vote| vote.at < asked.expires_at), "seed {seed}: a vote too late");
         assert!(!asked.critical || !persons.contains(&asked.requested_by), "seed {seed}: their own");
-        let named = |vote: &&crate::approval::Vote| asked.approvers.is_empty() || asked.approvers.contains(&vote.seat);
+        let named = |vote: &&crate::approval::Vote| {
+            asked.approvers.is_empty() || asked.approvers.contains(&vote.seat)
+        };
         assert!(counted.iter().all(named), "seed {seed}: not an approver");
     }
 
     /// Memory and disk agree: a run waits exactly if its approval does.
     fn check(&self) {
         let seed = self.seed;
-        let waits: BTreeSet<RunId> = self.disk.runs.values()
-            .filter(|run| run.at.state == RunState::AwaitingApproval).map(|run| run.id).collect();
+        let waits: BTreeSet<RunId> = self
+            .disk
+            .runs
+            .values()
+            .filter(|run| run.at.state == RunState::AwaitingApproval)
+            .map(|run| run.id)
+            .collect();
         let pending: BTreeSet<RunId> =
             self.approvals().filter(|one| !one.is_decided()).map(|one| one.asked.run_id).collect();
         assert_eq!(waits, pending, "seed {seed}: who waits and what is pending differ");

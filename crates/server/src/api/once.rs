@@ -1,0 +1,47 @@
+//! `Idempotency-Key`: a request that changes something is done once, however often it is sent.
+
+use super::Refused;
+use crate::auth::Principal;
+use crate::views::{Kept, Once};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+
+/// The longest key.
+const KEY_MAX: usize = 255;
+
+/// The key of a request, if it has one, and a digest of what it asks.
+pub(crate) fn once(
+    headers: &HeaderMap,
+    principal: &Principal,
+    method: &Method,
+    path: &str,
+    body: &[u8],
+) -> Result<Option<Once>, Refused> {
+    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = key.to_str().ok().filter(|key| (1..=KEY_MAX).contains(&key.len())).ok_or_else(|| {
+        let what = format!("it must have 1 to {KEY_MAX} characters of ASCII");
+        Refused::Shape(vec![("Idempotency-Key".to_owned(), what)])
+    })?;
+    let mut hash = Sha256::new();
+    for part in [method.as_str().as_bytes(), path.as_bytes(), body] {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let digest = hash.finalize().iter().take(16).fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    });
+    Ok(Some(Once { by: principal.name.clone(), key: key.to_owned(), digest }))
+}
+
+/// An answer that may be one given before.
+pub(crate) fn answer(kept: Kept) -> Response {
+    let status = StatusCode::from_u16(kept.status).unwrap_or(StatusCode::OK);
+    let mut response = (status, [(header::CONTENT_TYPE, "application/json")], kept.body).into_response();
+    if kept.replayed {
+        response.headers_mut().insert("idempotent-replayed", HeaderValue::from_static("true"));
+    }
+    response
+}

@@ -1,0 +1,125 @@
+//! Those who ask for tasks and those who operate: each asks one thing at a time and asks again if no answer comes.
+
+use crate::dice::Dice;
+use crate::guard;
+use crate::network::{Act, Ask};
+use model::{ApprovalWish, Backoff, OnExpiry, TaskSpec, Timestamp};
+use serde_json::json;
+use std::time::Duration;
+use tasks::approval::{Rank, Say, Voter};
+use tasks::{NewScheduled, NewTask, NewTyped, Options, TaskId, Urgency};
+
+/// One of them.
+pub struct Client {
+    name: String,
+    /// What it still wants to ask.
+    pub todo: u32,
+    /// What it asks now, under which number, and how often it may ask again.
+    pub asking: Option<(u64, Ask, u32)>,
+}
+
+impl Client {
+    pub fn new(nth: usize, todo: u32) -> Client {
+        Client { name: format!("client{nth}"), todo, asking: None }
+    }
+
+    /// What it asks next; `known` are the tasks that somebody was told of, `pending` the approvals that are open.
+    pub fn next(&mut self, known: &[TaskId], pending: &[String], now: Timestamp, dice: &mut Dice) -> Ask {
+        self.todo -= 1;
+        let by = self.name.clone();
+        if !pending.is_empty() && dice.below(3) == 0 {
+            return vote(pending[dice.below(pending.len() as u64) as usize].clone(), by, dice);
+        }
+        if !known.is_empty() && dice.below(6) == 0 {
+            return Ask::Act { task: dice.pick(known), act: act(dice), by };
+        }
+        let new = match dice.below(10) {
+            0 | 1 => scheduled(now, dice),
+            2 => typed(dice),
+            3 => return Ask::Page { steps: dice.below(3) as usize },
+            _ => plain(now, dice),
+        };
+        let mut options = Options::default();
+        if dice.below(8) == 0 {
+            let on_expiry = dice.pick(&[OnExpiry::Approve, OnExpiry::Reject]);
+            options.approval = Some(ApprovalWish {
+                quorum: Some(1 + dice.below(2) as u32),
+                expires: Some(dice.ms(1_000, 200_000)),
+                on_expiry: Some(on_expiry),
+                ..ApprovalWish::default()
+            });
+        }
+        Ask::Submit { new: Box::new(new), options, by }
+    }
+}
+
+/// A yes or a no to an approval, at times with an edit.
+fn vote(approval: String, name: String, dice: &mut Dice) -> Ask {
+    let yes = dice.below(4) > 0;
+    let payload = (yes && dice.below(5) == 0).then(|| json!({"go": true, "n": dice.below(6)}));
+    let voter = Voter { name, rank: Rank::Operator, link: None };
+    Ask::Vote { approval, yes, voter, say: Say { payload, ..Say::default() } }
+}
+
+fn act(dice: &mut Dice) -> Act {
+    let words = ["pending", "assigned", "in_progress", "completed", "failed", "cancelled", "blocked"];
+    match dice.below(9) {
+        0 | 1 => Act::Cancel,
+        2..5 => Act::Patch(dice.pick(&words)),
+        5 => Act::Pause,
+        6 => Act::Resume,
+        7 => Act::RunNow,
+        _ => Act::Snooze(dice.ms(0, 30_000)),
+    }
+}
+
+fn plain(now: Timestamp, dice: &mut Dice) -> NewTask {
+    let mut spec = TaskSpec::new("noop", json!({"n": dice.below(100)}));
+    spec.priority = 1 + dice.below(9) as u8;
+    spec.backoff = dice.pick(&[Backoff::Fixed, Backoff::Linear, Backoff::ExponentialJitter]);
+    spec.max_retries = dice.below(5) as u32;
+    spec.timeout = dice.ms(1_000, 120_000);
+    if dice.below(3) == 0 {
+        spec.concurrency_key = Some(format!("key{}", dice.below(2)));
+    }
+    if dice.below(4) == 0 {
+        spec.run_at = Some(now.plus(dice.ms(0, 60_000)));
+    }
+    if dice.below(4) == 0 {
+        spec.dedupe_key = Some(format!("once{}", dice.below(3)));
+    }
+    let window = if dice.below(2) == 0 { Duration::ZERO } else { dice.ms(0, 60_000) };
+    NewTask::Plain(spec, window)
+}
+
+fn typed(dice: &mut Dice) -> NewTask {
+    NewTask::Typed(NewTyped {
+        type_: dice.pick(&["bugfix", "deploy"]).to_owned(),
+        payload: json!({"n": dice.below(100)}).into(),
+        urgency: dice.pick(&[Urgency::P0, Urgency::P1, Urgency::P2, Urgency::P3]),
+        source: "user".to_owned(),
+        sla: None,
+        metadata: json!({}),
+    })
+}
+
+fn scheduled(now: Timestamp, dice: &mut Dice) -> NewTask {
+    let cron = dice.below(3) > 0;
+    let expr = match cron {
+        true => format!("*/{} * * * *", dice.pick(&[1, 2, 5])),
+        false => now.plus(dice.ms(0, 90_000)).rfc3339(),
+    };
+    let pipeline = guard::pipelines()[dice.below(4) as usize].clone();
+    NewTask::Scheduled(NewScheduled {
+        title: "simulated".to_owned(),
+        description: "by the simulator".to_owned(),
+        schedule_kind: if cron { "cron" } else { "once" }.to_owned(),
+        schedule_expr: Some(expr),
+        timezone: Some("UTC".to_owned()),
+        payload: json!({"params": {"go": dice.below(2) == 0, "n": dice.below(6)}, "pipeline": pipeline}),
+        max_retries: Some(dice.below(4) as u32),
+        concurrency_key: (dice.below(3) == 0).then(|| "key0".to_owned()),
+        dedupe_key: (dice.below(3) == 0).then(|| "once0".to_owned()),
+        ..NewScheduled::default()
+    })
+}
