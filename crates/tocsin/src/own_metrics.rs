@@ -29,6 +29,7 @@ const FAMILIES: &[(&str, &str, &str)] = &[
     ("orchestrator_scheduler_lag_seconds", "gauge", "How late the next timer is."),
     ("orchestrator_scheduler_last_tick_timestamp_seconds", "gauge", "When the deciders last had a turn."),
     ("orchestrator_scheduler_jobs_created_total", "counter", "Fires of schedules."),
+    ("orchestrator_scheduler_skipped_total", "counter", "Fires of schedules that made no run of their own."),
     ("orchestrator_sla_violations_total", "counter", "Deadlines that users' runs missed, by type."),
     ("orchestrator_approvals_requested_total", "counter", "Approvals asked for."),
     ("orchestrator_approvals_total", "counter", "Approvals by decision."),
@@ -159,6 +160,9 @@ fn figures(core: &Core, now: Timestamp) -> Vec<Figure> {
     add("orchestrator_scheduler_lag_seconds", &[], counts.lag.as_secs_f64());
     add("orchestrator_scheduler_last_tick_timestamp_seconds", &[], core.counts.last_turn.as_secs_f64());
     add("orchestrator_scheduler_jobs_created_total", &[], core.counts.schedule_fires as f64);
+    for (reason, count) in &core.counts.schedule_skips {
+        add("orchestrator_scheduler_skipped_total", &[("reason", reason)], *count as f64);
+    }
     for (type_, missed) in &core.counts.sla_violations {
         add("orchestrator_sla_violations_total", &[("type", type_.as_str())], *missed as f64);
     }

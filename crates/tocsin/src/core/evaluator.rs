@@ -7,6 +7,7 @@ use super::handle::{Handle, Stopped};
 use model::{Clock, Ingest, Labels, Querier, Timestamp};
 use promql::{Expr, Options};
 use rules::{GroupId, RuleId, Trigger};
+use tasks::TaskId;
 use std::{
     sync::{
         Arc,
@@ -33,6 +34,8 @@ pub enum Job {
     },
     /// Alerting rules whose series got samples.
     Woken(Vec<(RuleId, Arc<Expr>)>),
+    /// Conditions that tasks wait for.
+    Conditions(Vec<(TaskId, Arc<Expr>)>),
 }
 
 /// What came of one evaluation.
@@ -73,6 +76,7 @@ impl<S: Ingest + Querier + 'static> Evaluator<S> {
             let ended = match job {
                 Job::Group { group, at, query_at, rules } => self.group(group, at, query_at, rules),
                 Job::Woken(rules) => self.woken(rules),
+                Job::Conditions(looks) => self.conditions(looks),
             };
             if ended.is_err() {
                 return;
@@ -108,6 +112,27 @@ impl<S: Ingest + Querier + 'static> Evaluator<S> {
         Ok(())
     }
 
+    fn conditions(&self, looks: Vec<(TaskId, Arc<Expr>)>) -> Result<(), Stopped> {
+        for (task, expr) in looks {
+            let (result, _) = self.ask(&expr, self.clock.now());
+            self.core.decide(move |core, batch, now| core.condition(task, result, batch, now))?;
+        }
+        Ok(())
+    }
+
+    /// The vector that an expression gives, and how long that took.
+    fn ask(&self, expr: &Expr, at: Timestamp) -> (Result<Vec<(Labels, f64)>, String>, Duration) {
+        let begun = Instant::now();
+        let options = Options {
+            deadline: Some(begun + DEADLINE),
+            subquery_step: self.subquery_step,
+            ..Options::default()
+        };
+        let answer = promql::instant(expr, self.series.as_ref(), at, &options);
+        let result = answer.map_err(|why| why.to_string()).and_then(|answer| rules::result_of(answer.value));
+        (result, begun.elapsed())
+    }
+
     fn evaluate(
         &self,
         rule: RuleId,
@@ -116,15 +141,8 @@ impl<S: Ingest + Querier + 'static> Evaluator<S> {
         query_at: Timestamp,
         trigger: Trigger,
     ) -> Evaluated {
-        let begun = Instant::now();
-        let options = Options {
-            deadline: Some(begun + DEADLINE),
-            subquery_step: self.subquery_step,
-            ..Options::default()
-        };
-        let answer = promql::instant(expr, self.series.as_ref(), query_at, &options);
-        let result = answer.map_err(|why| why.to_string()).and_then(|answer| rules::result_of(answer.value));
-        Evaluated { rule, at, result, trigger, took: begun.elapsed() }
+        let (result, took) = self.ask(expr, query_at);
+        Evaluated { rule, at, result, trigger, took }
     }
 
     fn append(&self, samples: &[(Labels, f64)], at: Timestamp) {

@@ -7,6 +7,7 @@
 mod approvals;
 mod arrivals;
 mod batch;
+mod conditions;
 mod evaluator;
 mod events;
 mod feed;
@@ -20,7 +21,7 @@ mod writer;
 pub use approvals::WAIT_BOUNDS;
 pub use arrivals::Arrivals;
 pub use batch::Batch;
-pub use events::{Events, Published};
+pub use events::Events;
 pub use feed::Feed;
 pub use evaluator::{Evaluated, Evaluator, Job, queue as evaluation_queue};
 pub use hours::{Ended, Hours};
@@ -125,6 +126,8 @@ pub struct Counts {
     pub hours: Hours,
     /// Fires of schedules.
     pub schedule_fires: u64,
+    /// Fires that made no run of their own, by the reason.
+    pub schedule_skips: BTreeMap<&'static str, u64>,
     /// Rule groups still busy at their next tick.
     pub groups_late: u64,
     /// Turns of the core.
@@ -236,6 +239,7 @@ impl Core {
         self.due_pages(batch, now);
         let happened = self.queue.tick(now, &mut batch.changes.tasks);
         self.happened(happened, batch, now);
+        self.due_conditions(batch, now);
         self.tell_and_serve(batch, now);
         if now.since(self.pruned_at) >= PRUNE_EVERY {
             self.pruned_at = now;

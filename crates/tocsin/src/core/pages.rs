@@ -11,7 +11,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     time::Duration,
 };
-use tasks::{Child, Event, Finished, RunId, RunState};
+use tasks::{Child, Event, Finished, RunId, RunState, Skip};
 
 /// The page leaves after this, whatever the diagnosis has found by then.
 const DIAGNOSIS_LIMIT: Duration = Duration::from_secs(5);
@@ -179,7 +179,7 @@ impl Core {
                 Event::PageReady { run_id, children } => self.diagnosed(run_id, &children, batch),
                 Event::ChildLate { page, child } => self.found_late(page, &child, batch, now),
                 Event::Finished(finished) => self.finished(&finished, batch, now),
-                Event::ScheduleFired { .. } => self.counts.schedule_fires += 1,
+                Event::ScheduleFired { skipped, missed, .. } => self.fired(skipped, missed),
                 Event::Rescued { run_id, kind, worker_id } => tracing::warn!(
                     event = "run_rescued",
                     "Run {run_id} ({kind}) taken back from {worker_id}, which fell silent"
@@ -205,6 +205,18 @@ impl Core {
         } else {
             tracing::info!(event = "sla_warning", %task_id, "Task {task_id} ({kind}) comes close to its deadline");
         }
+    }
+
+    fn fired(&mut self, skipped: Option<Skip>, missed: u64) {
+        self.counts.schedule_fires += 1;
+        let reason = match skipped {
+            Some(Skip::Overlap) => "overlap",
+            Some(Skip::Misfire) => "misfire",
+            Some(Skip::Full) => "full",
+            None if missed > 0 => "coalesced",
+            None => return,
+        };
+        *self.counts.schedule_skips.entry(reason).or_default() += missed + u64::from(skipped.is_some());
     }
 
     /// Writes what the diagnosis found on the page, which may leave now.

@@ -6,9 +6,10 @@ use futures_util::future::BoxFuture;
 use model::{Alert, TaskSpec, Timestamp};
 use server::{
     Failure,
-    views::{NewTask, SilenceView, Submitted, Wishes},
+    views::{NewTask, ScheduledTask, SilenceView, Submitted, Wishes},
 };
 use std::{sync::Arc, time::Duration};
+use tasks::schedule::{Firing, Language};
 use tasks::{BUILTIN_WORKER, NewScheduled, NewTyped, Refusal, TaskId, Urgency, WorkReply, WorkRequest};
 
 /// Reads the configuration again; the error is all that is wrong with it.
@@ -173,9 +174,25 @@ pub(super) fn asked(
         NewTask::Typed(typed) => {
             options.sla_alert_threshold = typed.sla.as_ref().and_then(|sla| sla.alert_threshold);
         }
-        NewTask::Scheduled(_) => {}
+        NewTask::Scheduled(scheduled) => options.firing = firing(scheduled)?,
     }
     Ok((new_task(task, by, now)?, options))
+}
+
+/// How a schedule fires. A condition that does not say in what it is written is PromQL if it can be read so.
+fn firing(task: &ScheduledTask) -> Result<Option<Box<Firing>>, Failure> {
+    let refuse = |field: &str, what: String| Failure::Value { field: field.to_owned(), what };
+    let mut firing = Firing::read(&task.firing).map_err(|(field, what)| refuse(field, what))?;
+    if task.schedule_kind == "condition" {
+        let read = promql::parse(task.schedule_expr.as_deref().unwrap_or_default());
+        match (firing.language, read) {
+            (Some(Language::PromQl), Err(why)) => return Err(refuse("schedule_expr", why.to_string())),
+            (None, Ok(_)) => firing.language = Some(Language::PromQl),
+            (None, Err(_)) => firing.language = Some(Language::JmesPath),
+            _ => {}
+        }
+    }
+    Ok((firing != Firing::default()).then(|| Box::new(firing)))
 }
 
 fn wishes(wishes: &Wishes, now: Timestamp, options: &mut tasks::Options) {
