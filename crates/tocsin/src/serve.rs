@@ -39,7 +39,7 @@ pub fn run(args: &cli::Serve) -> Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
-    log::install(&log::Settings {
+    let _flush = log::install(&log::Settings {
         level: loaded.log.level.clone().unwrap_or_default(),
         format: loaded.log.format.clone().unwrap_or_default(),
         file: loaded.log.file.clone(),
