@@ -28,7 +28,8 @@ const REQUEST_ID_LEN_MAX: usize = 128;
 pub(crate) async fn edge(Given(state): Given<Arc<State>>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let id = request_id(request.headers());
-    let endpoint = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let matched = request.extensions().get::<MatchedPath>().cloned();
+    let endpoint = matched.as_ref().map_or("none", MatchedPath::as_str);
     let line = Line::of(&request);
     let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
@@ -43,13 +44,13 @@ pub(crate) async fn edge(Given(state): Given<Arc<State>>, request: Request, next
     };
     let status = response.status();
     if let Some(error) = response.extensions().get::<ErrorBody>().cloned() {
-        state.metrics.failed(status.as_u16(), error.kind, &endpoint);
+        state.metrics.failed(status.as_u16(), error.kind, endpoint);
         if !error.written {
             response = with_body(response, &error, &id, &state.clock.now().rfc3339());
         }
     }
     let timed = response.extensions().get::<Waited>().is_none().then(|| begun.elapsed());
-    state.metrics.request(method_label(&line.method), &endpoint, status.as_u16(), timed);
+    state.metrics.request(method_label(&line.method), endpoint, status.as_u16(), timed);
     line.log(status, &id);
     add_headers(response.headers_mut(), &id);
     response

@@ -619,6 +619,10 @@ impl Vitals for World {
     fn health(&self) -> BoxFuture<'_, Health> {
         ready(self.health.clone())
     }
+    fn revision(&self) -> u64 {
+        0
+    }
+
     fn ready(&self) -> bool {
         self.ready
     }

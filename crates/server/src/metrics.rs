@@ -66,7 +66,8 @@ pub struct HttpMetrics {
 
 #[derive(Debug, Default)]
 struct Inner {
-    requests: BTreeMap<(&'static str, String, u16), Timed>,
+    /// By method and status, then by route: looked up without making a key.
+    requests: BTreeMap<(&'static str, u16), BTreeMap<String, Timed>>,
     counters: BTreeMap<Counter, u64>,
 }
 
@@ -82,7 +83,9 @@ impl HttpMetrics {
     /// Writes every sample as name, labels, value.
     pub fn metrics(&self, out: &mut Sink<'_>) {
         let inner = self.lock();
-        for ((method, endpoint, status), timed) in &inner.requests {
+        for (method, status, endpoint, timed) in inner.requests.iter().flat_map(|((method, status), routes)| {
+            routes.iter().map(move |(endpoint, timed)| (method, status, endpoint, timed))
+        }) {
             let status = status.to_string();
             let labels =
                 [("method", *method), ("endpoint", endpoint.as_str()), ("status_code", status.as_str())];
@@ -106,7 +109,11 @@ impl HttpMetrics {
     /// One answered request; `took` is `None` for one that waited for work.
     pub(crate) fn request(&self, method: &'static str, endpoint: &str, status: u16, took: Option<Duration>) {
         let mut inner = self.lock();
-        let timed = inner.requests.entry((method, endpoint.to_owned(), status)).or_default();
+        let routes = inner.requests.entry((method, status)).or_default();
+        if !routes.contains_key(endpoint) {
+            routes.insert(endpoint.to_owned(), Timed::default());
+        }
+        let Some(timed) = routes.get_mut(endpoint) else { return };
         timed.count += 1;
         if let Some(took) = took.map(|took| took.as_secs_f64()) {
             timed.timed += 1;

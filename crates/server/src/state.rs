@@ -1,5 +1,6 @@
 //! What every request is handled with.
 
+use crate::api::Told;
 use crate::auth::Auth;
 use crate::cors::Cors;
 use crate::limits::{Limiter, Networks, Rates};
@@ -7,7 +8,8 @@ use crate::links::Links;
 use crate::views::Build;
 use crate::{Desk, HttpMetrics, Reads};
 use model::Clock;
-use std::{sync::Arc, time::Duration};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 
 /// The bounds of what a client can make us do.
@@ -79,6 +81,8 @@ pub struct State {
     pub(crate) metrics: Arc<HttpMetrics>,
     /// One permit for each expression being evaluated.
     pub(crate) queries: Arc<Semaphore>,
+    /// The last answer of `/health`.
+    pub(crate) told: Mutex<Option<Told>>,
 }
 
 impl State {
@@ -95,7 +99,7 @@ impl State {
         let queries = Arc::new(Semaphore::new(limits.queries_max));
         let gate = Gate::default();
         let limiter = Limiter::new(gate.rates.clone());
-        State { reads, desk, clock, auth, limits, gate, limiter, links: None, build, metrics, queries }
+        State { reads, desk, clock, auth, limits, gate, limiter, links: None, build, metrics, queries, told: Mutex::default() }
     }
 
     /// The same with signed links.

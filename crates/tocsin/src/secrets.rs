@@ -43,7 +43,8 @@ fn secret() -> String {
 fn encode(bytes: &[u8]) -> String {
     let mut text = String::new();
     for three in bytes.chunks(3) {
-        let bits = three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
+        let bits =
+            three.iter().fold(0u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - three.len()));
         let digit = |n: usize| DIGITS[(bits >> (18 - 6 * n) & 63) as usize] as char;
         text.extend((0..=three.len()).map(digit));
     }

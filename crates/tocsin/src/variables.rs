@@ -143,9 +143,8 @@ pub struct Variables(BTreeMap<String, String>);
 impl Variables {
     /// Those of this process. A name or value that is no text is of no use to us.
     pub fn of_process() -> Result<Variables> {
-        let texts = std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        });
+        let texts = std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Variables::read(texts)
     }
 
@@ -243,7 +242,8 @@ impl Variables {
 
     /// Which pages may read, and what is wrong with entries that were left out.
     pub fn cors(&self) -> (Cors, Vec<String>) {
-        let given = ["ORCHESTRATOR_CORS_ORIGINS", "CORS_ORIGINS"].into_iter().find_map(|name| self.text(name));
+        let given =
+            ["ORCHESTRATOR_CORS_ORIGINS", "CORS_ORIGINS"].into_iter().find_map(|name| self.text(name));
         Cors::parse(given.unwrap_or(USUAL_ORIGINS))
     }
 

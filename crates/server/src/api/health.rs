@@ -12,10 +12,41 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use serde_json::ser::{Formatter, Serializer};
 use serde_json::{Map, Value, json};
+use bytes::Bytes;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+/// `/health` is asked by everything that watches us: an answer is given again while nothing was decided since, and
+/// for no longer than this.
+const SAME_MAX: Duration = Duration::from_millis(100);
+
+/// The last answer.
+pub(crate) struct Told {
+    revision: u64,
+    at: Instant,
+    status: StatusCode,
+    body: Bytes,
+}
 
 pub(crate) async fn health(Given(state): Given<Arc<State>>) -> Response {
+    let revision = state.reads.vitals.revision();
+    let fresh = |told: &&Told| told.revision == revision && told.at.elapsed() < SAME_MAX;
+    let told = || state.told.lock().unwrap_or_else(PoisonError::into_inner);
+    let again = told().as_ref().filter(fresh).map(|told| (told.status, told.body.clone()));
+    let (status, body) = match again {
+        Some(again) => again,
+        None => {
+            let at = Instant::now();
+            let (status, body) = look(&state).await;
+            *told() = Some(Told { revision, at, status, body: body.clone() });
+            (status, body)
+        }
+    };
+    (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+async fn look(state: &State) -> (StatusCode, Bytes) {
     let health = state.reads.vitals.health().await;
     let queue = state.reads.tasks.queue().await;
     let now = state.clock.now();
@@ -39,14 +70,11 @@ pub(crate) async fn health(Given(state): Given<Arc<State>>) -> Response {
         },
         "checks": health.checks.iter().map(|c| check(c, &now.rfc3339())).collect::<Vec<_>>(),
     });
-    spaced(
-        if health.status == HealthStatus::Unhealthy {
-            StatusCode::SERVICE_UNAVAILABLE
-        } else {
-            StatusCode::OK
-        },
-        &body,
-    )
+    let status = match health.status {
+        HealthStatus::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::OK,
+    };
+    (status, spaced_text(&body).into())
 }
 
 pub(crate) async fn live(Given(state): Given<Arc<State>>) -> Response {
@@ -119,9 +147,13 @@ fn check(check: &Check, now: &str) -> Value {
 
 /// JSON with one space after each colon and comma: uptime services look for the text `"status": "healthy"`.
 fn spaced(status: StatusCode, body: &Value) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json")], spaced_text(body)).into_response()
+}
+
+fn spaced_text(body: &Value) -> Vec<u8> {
     let mut text = Vec::new();
     body.serialize(&mut Serializer::with_formatter(&mut text, Spaced)).expect("a value always becomes text");
-    (status, [(header::CONTENT_TYPE, "application/json")], text).into_response()
+    text
 }
 
 struct Spaced;

@@ -17,6 +17,7 @@ mod work;
 
 pub(crate) use alertmanager::VERSION as ALERTMANAGER_VERSION;
 pub(crate) use body::{Params, whole};
+pub(crate) use health::Told;
 pub(crate) use error::{ErrorBody, Refused};
 pub(crate) use openapi::openapi;
 pub(crate) use prometheus::{VERSION as PROMETHEUS_VERSION, ask};

@@ -178,6 +178,8 @@ pub trait Tasks: Send + Sync {
 pub trait Vitals: Send + Sync {
     /// Tocsin's own health; what it monitors never changes it.
     fn health(&self) -> BoxFuture<'_, Health>;
+    /// Rises before any answer that shows a change of the deciders' state.
+    fn revision(&self) -> u64;
     /// Whether it has loaded everything and takes work.
     fn ready(&self) -> bool;
     /// The text of `/metrics`, exposition format 0.0.4, the server's own families ([`crate::HttpMetrics`])

@@ -69,6 +69,12 @@ impl Core {
         let at = approval.decided_at().unwrap_or(approval.asked.requested_at);
         self.counts.approvals.waits.add(at.since(approval.asked.requested_at));
         let (id, by) = (&approval.asked.id, approval.decided_by().join(", "));
-        tracing::info!(event = "approval_decided", approval_id = id, decision = word, by, "Approval {id}: {word}");
+        tracing::info!(
+            event = "approval_decided",
+            approval_id = id,
+            decision = word,
+            by,
+            "Approval {id}: {word}"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! How the rest of the process talks to the core: events in, answers after the commit that covers them.
 
-use super::{Core, arrivals::Arrivals, batch::Batch};
+use super::{Core, arrivals::Arrivals, batch::Batch, revision::Revision};
 use model::Timestamp;
 use std::sync::Arc;
 use tasks::{WorkReply, WorkRequest};
@@ -34,12 +34,18 @@ pub struct Stopped;
 pub struct Handle {
     events: mpsc::Sender<Event>,
     arrivals: Arc<Arrivals>,
+    revision: Arc<Revision>,
 }
 
 impl Handle {
-    /// A way to whoever receives `events` and takes from `arrivals`.
-    pub fn new(events: mpsc::Sender<Event>, arrivals: Arc<Arrivals>) -> Handle {
-        Handle { events, arrivals }
+    /// A way to whoever receives `events`, takes from `arrivals` and counts `revision`.
+    pub fn new(events: mpsc::Sender<Event>, arrivals: Arc<Arrivals>, revision: Arc<Revision>) -> Handle {
+        Handle { events, arrivals, revision }
+    }
+
+    /// While it is the same, nothing was decided.
+    pub fn revision(&self) -> u64 {
+        self.revision.get()
     }
 
     /// Runs `act` on the core's thread; its answer comes after the commit of whatever it changed.

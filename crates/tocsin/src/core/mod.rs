@@ -15,6 +15,7 @@ mod handle;
 mod hours;
 mod pages;
 mod parked;
+mod revision;
 mod waiters;
 mod writer;
 
@@ -27,6 +28,7 @@ pub use evaluator::{Evaluated, Evaluator, Job, queue as evaluation_queue};
 pub use hours::{Ended, Hours};
 pub use handle::{Event, Handle, QUEUE_MAX, Stopped};
 pub use pages::{Pages, SENT_MAX, Told};
+pub use revision::Revision;
 pub use writer::{Counts as WriterCounts, start as start_writer};
 
 use alerts::Alerts;
@@ -96,6 +98,7 @@ pub struct Core {
     pub counts: Counts,
     /// Answers `query` in templates.
     pub template_query: TemplateQuery,
+    revision: Arc<Revision>,
     arrivals: Arc<Arrivals>,
     evaluations: mpsc::Sender<Job>,
     exprs: BTreeMap<RuleId, Arc<Expr>>,
@@ -167,6 +170,7 @@ impl Core {
         deciders: Deciders,
         template_query: TemplateQuery,
         arrivals: Arc<Arrivals>,
+        revision: Arc<Revision>,
         evaluations: mpsc::Sender<Job>,
     ) -> Core {
         let Deciders { rules, alerts, book, queue, pages, events, agents } = deciders;
@@ -181,6 +185,7 @@ impl Core {
             waiters: waiters::Waiters::default(),
             counts: Counts::default(),
             template_query,
+            revision,
             arrivals,
             evaluations,
             exprs: BTreeMap::new(),
@@ -214,6 +219,9 @@ impl Core {
                 self.take(event, &mut batch, now);
             }
             self.turn(&mut batch, now);
+            if !batch.changes.is_empty() {
+                self.revision.rise();
+            }
             if !batch.is_empty() && writer.send(batch).is_err() || stop {
                 return;
             }

@@ -18,11 +18,15 @@ type Answer<'a, T> = BoxFuture<'a, Result<T, Failure>>;
 
 impl server::Approvals for Approvals {
     fn pending(&self, limit: usize) -> Answer<'_, (Vec<Arc<Approval>>, usize)> {
-        Box::pin(async move { Ok(self.core.call(move |core, _, _| core.queue.approvals_pending(limit)).await?) })
+        Box::pin(
+            async move { Ok(self.core.call(move |core, _, _| core.queue.approvals_pending(limit)).await?) },
+        )
     }
 
     fn history(&self, limit: usize) -> Answer<'_, Vec<Arc<Approval>>> {
-        Box::pin(async move { Ok(self.core.call(move |core, _, _| core.queue.approvals_history(limit)).await?) })
+        Box::pin(
+            async move { Ok(self.core.call(move |core, _, _| core.queue.approvals_history(limit)).await?) },
+        )
     }
 
     fn one(&self, id: String) -> Answer<'_, Option<Arc<Approval>>> {

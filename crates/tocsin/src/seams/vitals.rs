@@ -97,6 +97,10 @@ impl server::Vitals for Vitals {
         })
     }
 
+    fn revision(&self) -> u64 {
+        self.core.revision()
+    }
+
     fn ready(&self) -> bool {
         self.process.ready.load(Ordering::SeqCst)
     }

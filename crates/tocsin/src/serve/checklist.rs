@@ -74,7 +74,8 @@ fn points(
     }
     points.extend(skipped.iter().map(|why| ("cors_origin_skipped", format!("CORS origin left out: {why}"))));
     if !rates.enabled {
-        points.push(("rate_limiting_disabled", "RATE_LIMIT_ENABLED=false: clients are not limited".to_owned()));
+        points
+            .push(("rate_limiting_disabled", "RATE_LIMIT_ENABLED=false: clients are not limited".to_owned()));
     }
     let https = loaded.external_url.as_ref().is_some_and(|url| url.starts_with("https://"));
     if outside && !https {

@@ -132,7 +132,8 @@ impl Engine {
         let feed = deciders.events.feed.clone();
         let (sender, incoming) = mpsc::channel(core::QUEUE_MAX);
         let arrivals = Arc::new(Arrivals::default());
-        let handle = Handle::new(sender, arrivals.clone());
+        let revision = Arc::new(core::Revision::default());
+        let handle = Handle::new(sender, arrivals.clone(), revision.clone());
         let (jobs, evaluations) = core::evaluation_queue();
         let writer = Arc::new(WriterCounts::default());
         let (failing, failed) = watch::channel(false);
@@ -143,7 +144,7 @@ impl Engine {
             tracing::error!(critical = true, event = "commit_failed", "The store failed, stopping: {why}");
             failing.send_replace(true);
         })?;
-        let core = Core::new(deciders, evaluate::template_query(db.clone()), arrivals, jobs);
+        let core = Core::new(deciders, evaluate::template_query(db.clone()), arrivals, revision, jobs);
         let core_thread = start_core(core, clock.clone(), incoming, batches)?;
         let evaluator = Evaluator {
             series: Arc::new(db),

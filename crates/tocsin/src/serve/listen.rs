@@ -59,7 +59,9 @@ pub fn auth(
     if let Some((name, secret)) = secret
         && PUBLISHED.contains(&secret)
     {
-        bail!("{name} is a secret that everybody can read in a manual; `tocsin secrets generate` makes another");
+        bail!(
+            "{name} is a secret that everybody can read in a manual; `tocsin secrets generate` makes another"
+        );
     }
     let (more, skipped) = keys_from_variables(variables.all());
     for why in skipped {
