@@ -89,7 +89,13 @@ impl Index {
             RunState::Scheduled | RunState::Retryable => {
                 self.timers.remove(&(at.run_at, id));
             }
-            RunState::Available => self.leave_ready(live),
+            RunState::Available => {
+                self.leave_ready(live);
+                // The one that had moved up may leave without being claimed: then the next one's turn has come.
+                if let Some(key) = live.task.concurrency_key.as_ref().filter(|key| !self.busy.contains_key(*key)) {
+                    self.freed.push(key.clone());
+                }
+            }
             RunState::Running => {
                 self.timers.remove(&(at.lease_until.unwrap_or(Timestamp::MAX), id));
                 if let Some(token) = &at.token {
