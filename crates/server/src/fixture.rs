@@ -163,6 +163,7 @@ impl World {
             tasks: Arc::clone(&world) as Arc<dyn Tasks>,
             queues: Arc::clone(&world) as Arc<dyn Queues>,
             approvals: Arc::clone(&world) as Arc<dyn crate::Approvals>,
+            workers: Arc::new(crate::no_workers::NoWorkers),
             events: Arc::clone(&told) as Arc<dyn crate::Events>,
             agents: told,
             keep: Arc::clone(&world) as Arc<dyn Keep>,

@@ -9,6 +9,7 @@
 mod api;
 mod app;
 pub mod auth;
+mod closing;
 mod cors;
 mod edge;
 #[cfg(test)]
@@ -16,6 +17,8 @@ mod fixture;
 pub mod limits;
 mod links;
 mod metrics;
+#[cfg(test)]
+mod no_workers;
 mod screens;
 mod seam;
 mod serve;
@@ -32,5 +35,6 @@ pub use cors::{Cors, USUAL_ORIGINS};
 pub use links::Links;
 pub use metrics::{FAMILIES, HttpMetrics, Sink};
 pub use seam::{Agents, Approvals, Desk, Events, Failure, Grammar, Keep, KnownAgent, Listener, Listeners, Monitoring, Published, QueryFailure, Queues, Reads, Series, Tasks, Topic, Vitals};
+pub use seam::{KnownWorker, LogLine, NewLogLine, PushWorker, ToolView, Workers};
 pub use serve::serve;
 pub use state::{Gate, Limits, State};

@@ -1,6 +1,7 @@
 //! The accept loop of one listener: bounded connections, bounded silence, an end that lets answers finish.
 
 use crate::auth::Peer;
+use crate::closing::Connection;
 use crate::state::Limits;
 use axum::Router;
 use hyper::server::conn::http1;
@@ -86,10 +87,13 @@ async fn connection(
 ) {
     let Ok(remote) = stream.peer_addr() else { return };
     let peer = Peer { remote, listener };
+    let known = Connection::new();
+    let on_close = known.clone();
     // Small answers leave at once; failing to say so costs only time.
     let _ = stream.set_nodelay(true);
     let service = app.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
         request.extensions_mut().insert(peer);
+        request.extensions_mut().insert(known.clone());
         request
     });
     let mut served = pin!(
@@ -105,6 +109,7 @@ async fn connection(
             served.await
         }
     };
+    on_close.closed();
     if let Err(err) = ended {
         tracing::debug!(event = "connection_ended", "Connection of {remote} ended: {err}");
     }

@@ -75,6 +75,8 @@ pub struct State {
     pub(crate) limits: Limits,
     pub(crate) gate: Gate,
     pub(crate) limiter: Limiter,
+    /// Workers that are taken for gone when their connection closes.
+    pub(crate) holders: Arc<crate::closing::Holders>,
     /// Makes and checks signed links; `None`: there are none.
     pub(crate) links: Option<Links>,
     pub(crate) build: Build,
@@ -99,7 +101,8 @@ impl State {
         let queries = Arc::new(Semaphore::new(limits.queries_max));
         let gate = Gate::default();
         let limiter = Limiter::new(gate.rates.clone());
-        State { reads, desk, clock, auth, limits, gate, limiter, links: None, build, metrics, queries, told: Mutex::default() }
+        let holders = Arc::default();
+        State { reads, desk, clock, auth, limits, gate, limiter, holders, links: None, build, metrics, queries, told: Mutex::default() }
     }
 
     /// The same with signed links.

@@ -15,12 +15,14 @@ mod actions;
 mod args;
 mod breaker;
 mod circuit;
+mod push;
 mod schema;
 mod tools;
 
 pub use actions::{API_KINDS, Actions, Evaluate, Parts, operator_kind};
 pub use breaker::{Breaker, Ended, Limits, Pass, State as BreakerState};
 pub use circuit::{Circuits, METRICS};
+pub use push::{CalledBack, PushTarget, push_pool};
 pub use desk::{BoxFuture, Desk, DeskError};
 pub use pool::{Counters, Emit, Pool, Settings};
 pub use schema::Schema;

@@ -14,6 +14,7 @@ mod prometheus;
 mod queues;
 mod tasks;
 mod work;
+mod workers;
 
 pub(crate) use alertmanager::VERSION as ALERTMANAGER_VERSION;
 pub(crate) use body::{Params, whole};
@@ -56,6 +57,7 @@ pub(crate) fn routes() -> Vec<Route> {
     table.extend(approval_routes());
     table.extend(event_routes());
     table.extend(agent_routes());
+    table.extend(worker_routes());
     table.extend(prometheus_routes());
     table.extend(alertmanager_routes());
     table.extend(screen_routes());
@@ -197,6 +199,23 @@ fn agent_routes() -> Vec<Route> {
         put("/agents/{id}", ADMIN, "Change an agent", update),
         delete("/agents/{id}", ADMIN, "Remove an agent", delete_agent),
         post("/agents/{id}/credentials", ADMIN, "Give an agent another secret, shown this once", credentials),
+    ]
+}
+
+fn worker_routes() -> Vec<Route> {
+    use workers::*;
+    vec![
+        get("/tools", USER, "List what a step may use, with schemas", tools),
+        get("/tools/{address}", USER, "Show a tool", tool),
+        get("/workers", USER, "List workers", workers),
+        get("/workers/push", OPERATOR, "List workers that are called", pushes),
+        post("/workers/push", OPERATOR, "Add a worker that is called at a URL", put_push),
+        delete("/workers/push/{id}", OPERATOR, "Call a worker no more", drop_push),
+        get("/workers/{id}", USER, "Show a worker", worker),
+        post("/workers/{id}/quiet", OPERATOR, "Give a worker nothing new", quiet),
+        post("/workers/{id}/terminate", OPERATOR, "Tell a worker to end", terminate),
+        post("/workers/{id}/resume", OPERATOR, "Give a worker work again", resume),
+        get("/runs/{id}/log", USER, "Show what a run's attempts wrote to their log", log),
     ]
 }
 

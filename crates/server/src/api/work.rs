@@ -2,11 +2,14 @@
 
 use super::Refused;
 use super::body::Raw;
+use crate::closing::Connection;
 use crate::edge::Waited;
+use crate::seam::NewLogLine;
 use crate::state::State;
 use axum::Extension;
 use axum::extract::State as Given;
 use axum::response::{IntoResponse, Response};
+use model::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -25,6 +28,10 @@ const TEXT_MAX: usize = 200;
 const WORDS_MAX: usize = 1000;
 /// Completions, and extensions, in one request.
 const RESULTS_MAX: usize = 10_000;
+/// Log lines in one request, and the bytes that are kept of each.
+const LINES_MAX: usize = 1_000;
+const LINE_BYTES_MAX: usize = 2_000;
+const LEVELS: [&str; 4] = ["debug", "info", "warning", "error"];
 
 #[derive(Deserialize)]
 struct Asked {
@@ -33,6 +40,8 @@ struct Asked {
     complete: Vec<Complete>,
     #[serde(default)]
     extend: Vec<Extended>,
+    #[serde(default)]
+    log: Vec<Logged>,
     #[serde(default)]
     want: u32,
     #[serde(default)]
@@ -50,6 +59,9 @@ struct Worker {
     slots_free: Option<u32>,
     #[serde(default)]
     draining: bool,
+    /// Take the worker for gone when this connection closes.
+    #[serde(default)]
+    release_on_close: bool,
 }
 
 #[derive(Deserialize)]
@@ -86,12 +98,33 @@ struct Extended {
     checkpoint: Option<Value>,
 }
 
+#[derive(Deserialize)]
+struct Logged {
+    attempt_token: String,
+    at: Option<String>,
+    level: Option<String>,
+    line: String,
+}
+
+/// What a request brings that the queue has no part in.
+#[derive(Default)]
+struct Aside {
+    release_on_close: bool,
+    log: Vec<NewLogLine>,
+}
+
 pub(crate) async fn work(
     Given(state): Given<Arc<State>>,
     Extension(principal): Extension<crate::auth::Principal>,
+    connection: Option<Extension<Connection>>,
     body: Result<Raw, Refused>,
 ) -> Result<Response, Refused> {
-    let (request, garbled) = parse(&body?.0).map_err(Refused::BadRequest)?;
+    let (request, garbled, aside) = parse(&body?.0).map_err(Refused::BadRequest)?;
+    watch(&state, connection, &request.worker, aside.release_on_close);
+    if !aside.log.is_empty() {
+        // Before what it completes: a log belongs to an attempt that still goes on.
+        state.reads.workers.log(request.worker.id.clone(), aside.log).await?;
+    }
     tracing::trace!(event = "work_asked", worker = request.worker.id, by = principal.name, "Worker asks");
     let reply = state.desk.work(request).await?;
     let mut response = axum::Json(shown(&reply, garbled)).into_response();
@@ -99,8 +132,26 @@ pub(crate) async fn work(
     Ok(response)
 }
 
-/// The request, and those tokens that no attempt can have.
-fn parse(body: &[u8]) -> Result<(WorkRequest, Vec<String>), String> {
+/// Has the worker's runs given back when this connection closes, if it wants that.
+fn watch(
+    state: &Arc<State>,
+    connection: Option<Extension<Connection>>,
+    worker: &WorkerCard,
+    release_on_close: bool,
+) {
+    let Some(Extension(connection)) = connection.filter(|_| release_on_close) else {
+        return state.holders.leave(&worker.id);
+    };
+    let (workers, runtime) = (Arc::clone(&state.reads.workers), tokio::runtime::Handle::current());
+    let (id, nonce) = (worker.id.clone(), worker.boot_nonce.clone());
+    state.holders.watch(&connection, &worker.id, move || {
+        tracing::info!(event = "worker_gone", worker = id, "The connection of worker {id} closed");
+        runtime.spawn(workers.gone(id, nonce));
+    });
+}
+
+/// The request, those tokens that no attempt can have, and what is not for the queue.
+fn parse(body: &[u8]) -> Result<(WorkRequest, Vec<String>, Aside), String> {
     let asked: Asked =
         serde_json::from_slice(body).map_err(|err| format!("the body is not a work request: {err}"))?;
     check(&asked)?;
@@ -125,11 +176,19 @@ fn parse(body: &[u8]) -> Result<(WorkRequest, Vec<String>), String> {
             extend.push(Extend { token, progress: one.progress, checkpoint: one.checkpoint });
         }
     }
-    let Worker { id, boot_nonce, labels, kinds, slots_free, draining } = asked.worker;
+    let mut aside = Aside { release_on_close: asked.worker.release_on_close, log: Vec::new() };
+    for one in asked.log {
+        let at = one.at.map(|at| Timestamp::parse_rfc3339(&at).map_err(|why| format!("log: at: {why}"))).transpose()?;
+        let level = one.level.unwrap_or_else(|| "info".to_owned());
+        if let Some(token) = token(one.attempt_token) {
+            aside.log.push(NewLogLine { token, at, level, line: shortened(one.line) });
+        }
+    }
+    let Worker { id, boot_nonce, labels, kinds, slots_free, draining, .. } = asked.worker;
     let slots_free = slots_free.unwrap_or(asked.want);
     let worker = WorkerCard { id, boot_nonce, labels, kinds, slots_free, draining };
     let wait = Duration::from_millis(asked.wait_ms);
-    Ok((WorkRequest { worker, complete, extend, want: asked.want, wait }, garbled))
+    Ok((WorkRequest { worker, complete, extend, want: asked.want, wait }, garbled, aside))
 }
 
 fn check(asked: &Asked) -> Result<(), String> {
@@ -151,6 +210,10 @@ fn check(asked: &Asked) -> Result<(), String> {
     }
     count("complete", asked.complete.len(), RESULTS_MAX)?;
     count("extend", asked.extend.len(), RESULTS_MAX)?;
+    count("log", asked.log.len(), LINES_MAX)?;
+    if let Some(bad) = asked.log.iter().filter_map(|one| one.level.as_deref()).find(|one| !LEVELS.contains(one)) {
+        return Err(format!("log: level is {bad:?}, not one of {}", LEVELS.join(", ")));
+    }
     if asked.want > WANT_MAX {
         return Err(format!("want is {}, at most {WANT_MAX} is given", asked.want));
     }
@@ -193,12 +256,26 @@ fn shown(reply: &WorkReply, garbled: Vec<String>) -> Value {
         "results": results,
         "runs": reply.runs.iter().map(claim).collect::<Vec<_>>(),
         "cancel": reply.cancel.iter().map(AttemptToken::to_string).collect::<Vec<_>>(),
-        "directive": match reply.directive {
-            Directive::None => "none",
-            Directive::Quiet => "quiet",
-            Directive::Terminate => "terminate",
-        },
+        "directive": directive_word(reply.directive),
     })
+}
+
+/// What a worker is told to do.
+pub(super) fn directive_word(directive: Directive) -> &'static str {
+    match directive {
+        Directive::None => "none",
+        Directive::Quiet => "quiet",
+        Directive::Terminate => "terminate",
+    }
+}
+
+/// As much of a line as is kept.
+fn shortened(mut line: String) -> String {
+    if line.len() > LINE_BYTES_MAX {
+        let cut = (0..=LINE_BYTES_MAX).rev().find(|at| line.is_char_boundary(*at)).unwrap_or(0);
+        line.truncate(cut);
+    }
+    line
 }
 
 fn result_word(result: TokenResult) -> &'static str {
@@ -266,7 +343,7 @@ mod tests {
     #[test]
     fn a_token_that_is_none_is_unknown() {
         let body = r#"{"worker": {"id": "w", "boot_nonce": "n"}, "extend": [{"attempt_token": "nonsense"}]}"#;
-        let (request, garbled) = parse(body.as_bytes()).unwrap();
+        let (request, garbled, _) = parse(body.as_bytes()).unwrap();
         assert!(request.extend.is_empty());
         assert_eq!(shown(&WorkReply::default(), garbled)["results"]["nonsense"], "unknown");
     }

@@ -9,12 +9,14 @@ mod approvals;
 mod events;
 mod keep;
 mod queues;
+mod workers;
 
 pub use agents::Agents;
 pub use approvals::Approvals;
 pub use events::{Events, Listener, Listeners, Published, Topic};
 pub use keep::{Keep, KnownAgent};
 pub use queues::Queues;
+pub use workers::{KnownWorker, LogLine, NewLogLine, PushWorker, ToolView, Workers};
 
 use crate::views::{
     AlertGroup, AlertView, Health, Instant, LabelsQuery, MetricMetadata, NewTask, PageOf, ProbeView,
@@ -214,6 +216,8 @@ pub struct Reads {
     pub queues: Arc<dyn Queues>,
     /// What waits for persons.
     pub approvals: Arc<dyn Approvals>,
+    /// Workers and tools.
+    pub workers: Arc<dyn Workers>,
     /// Events.
     pub events: Arc<dyn Events>,
     /// Agents and routing rules.

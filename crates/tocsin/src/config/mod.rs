@@ -18,7 +18,9 @@ mod yaml;
 mod tests;
 
 pub use alertmanager::{Files, Routing};
-pub use native::{Approvals, AuthRules, Limits, Log, RuleSettings, SeriesSettings, external_url, listen_address};
+pub use native::{
+    Approvals, AuthRules, Limits, Log, RuleSettings, SeriesSettings, external_url, listen_address,
+};
 pub use report::Report;
 
 use collect::config::{CollectConfig, Defaults, HostConfig};
@@ -78,6 +80,8 @@ pub struct Loaded {
     pub runbooks: Vec<Runbook>,
     /// What the operator lets steps and tasks call by name.
     pub tools: worker::Tools,
+    /// What is declared of kinds that have no tool.
+    pub kinds: BTreeMap<String, worker::Schema>,
     /// Slots of the built-in worker, if the file says.
     pub slots: Option<usize>,
     /// How persons agree to work.
@@ -176,6 +180,7 @@ impl Load<'_> {
             templates: Vec::new(),
             runbooks: Vec::new(),
             tools,
+            kinds: raw.kinds(&mut problems),
             limits,
             shown: Shown::default(),
             findings: Report::default(),

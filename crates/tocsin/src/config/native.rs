@@ -39,10 +39,18 @@ pub struct TocsinConfig {
     pub(super) packs: Option<BTreeMap<String, PackParams>>,
     pub(super) runbooks: Option<Vec<Spanned<String>>>,
     pub(super) tools: Option<Vec<worker::ToolConfig>>,
+    pub(super) kinds: Option<BTreeMap<String, KindConfig>>,
     pub(super) workers: Option<WorkersConfig>,
     pub(super) series: Option<SeriesConfig>,
     pub(super) rules: Option<RulesConfig>,
     pub(super) approvals: Option<ApprovalsConfig>,
+}
+
+/// What is declared of a kind of work that has no tool.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct KindConfig {
+    schema: Spanned<Value>,
 }
 
 /// A pack's parameters; nothing means the defaults.
@@ -288,6 +296,21 @@ impl TocsinConfig {
             history_ttl: above_zero(&raw.history, "history"),
             history_max: raw.history_max,
         }
+    }
+
+    pub(super) fn kinds(&self, problems: &mut Vec<Problem>) -> BTreeMap<String, worker::Schema> {
+        let mut schemas = BTreeMap::new();
+        for (kind, config) in self.kinds.iter().flatten() {
+            match worker::Schema::compile(&config.schema.value) {
+                Ok(schema) => drop(schemas.insert(kind.clone(), schema)),
+                Err(why) => {
+                    let (line, column) = reach::config::place(config.schema.referenced);
+                    let what = format!("the schema of {kind} is no JSON Schema: {why}");
+                    problems.push(Problem::error(line, column, what, ""));
+                }
+            }
+        }
+        schemas
     }
 
     pub(super) fn slots(&self, problems: &mut Vec<Problem>) -> Option<usize> {

@@ -52,9 +52,9 @@ impl server::Agents for Agents {
 
     fn delete(&self, id: String, by: String) -> BoxFuture<'_, Result<Option<Agent>, Failure>> {
         Box::pin(async move {
-            let done = self.core.call(move |core, batch, now| {
-                core.agents.delete(&id, &by, now, &mut batch.changes.tasks)
-            });
+            let done = self
+                .core
+                .call(move |core, batch, now| core.agents.delete(&id, &by, now, &mut batch.changes.tasks));
             done.await?.map_err(refusal)
         })
     }
@@ -70,9 +70,9 @@ impl server::Agents for Agents {
     }
 
     fn rules(&self) -> BoxFuture<'_, Result<Vec<Rule>, Failure>> {
-        Box::pin(async move {
-            Ok(self.core.call(|core, _, _| core.queue.routing().get_routing_rules()).await?)
-        })
+        Box::pin(
+            async move { Ok(self.core.call(|core, _, _| core.queue.routing().get_routing_rules()).await?) },
+        )
     }
 
     fn set_rule(&self, type_: String, agent: String, by: String) -> BoxFuture<'_, Result<String, Failure>> {

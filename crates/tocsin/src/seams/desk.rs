@@ -27,6 +27,8 @@ pub struct Desk {
     pub reader: Arc<store::Reader>,
     /// How the configuration is read again.
     pub reload: Reload,
+    /// Told of what workers complete.
+    pub called_back: Arc<worker::CalledBack>,
 }
 
 impl server::Desk for Desk {
@@ -54,7 +56,10 @@ impl server::Desk for Desk {
                 let what = format!("names that begin with {BUILTIN_WORKER:?} are ours; choose another");
                 return Err(Failure::Value { field: "worker.id".to_owned(), what });
             }
-            Ok(self.core.work(request).await?)
+            let completed: Vec<_> = request.complete.iter().map(|one| one.token).collect();
+            let reply = self.core.work(request).await?;
+            self.called_back.completed(completed);
+            Ok(reply)
         })
     }
 

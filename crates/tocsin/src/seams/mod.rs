@@ -1,7 +1,7 @@
 //! Fills the traits that `server` reads and changes through. Conversions only: whoever is asked decides.
 
-mod approvals;
 mod agents;
+mod approvals;
 mod desk;
 mod events;
 mod keep;
@@ -10,9 +10,10 @@ mod queues;
 mod series;
 mod tasks;
 mod vitals;
+mod workers;
 
-pub use approvals::Approvals;
 pub use agents::Agents;
+pub use approvals::Approvals;
 pub use desk::Desk;
 pub use events::Events;
 pub use keep::Keep;
@@ -20,6 +21,7 @@ pub use monitoring::Monitoring;
 pub use queues::Queues;
 pub use series::{RuleExprs, Series};
 pub use tasks::Tasks;
+pub use workers::Workers;
 pub use vitals::{ConfigState, Process, TURN_LATE, Vitals};
 
 use crate::core::Stopped;

@@ -8,7 +8,7 @@ use server::{
     Failure,
     views::{
         PageOf, PlainTask, QueueStats, RunFilter, RunView, ScheduledTask, Sla, TaskFilter, TaskForm,
-        TaskView, TypedTask, WaitingKind, Wishes, WaitingView, WorkerView,
+        TaskView, TypedTask, WaitingKind, WaitingView, Wishes, WorkerView,
     },
 };
 use std::{sync::Arc, time::Duration};

@@ -38,6 +38,8 @@ pub struct Stores {
     pages: Vec<store::DeliveredPage>,
     /// Credentials that are no longer taken.
     pub revoked: Vec<tasks::Record>,
+    /// Workers that are called.
+    pub pushes: Vec<tasks::Record>,
 }
 
 impl Stores {
@@ -48,8 +50,9 @@ impl Stores {
         let reader = Arc::new(Reader::open(journal.path())?);
         let mut state = journal.load().context("cannot load the state")?;
         let revoked = state.tasks.take_records(tasks::RecordKind::Revoked);
+        let pushes = state.tasks.take_records(tasks::RecordKind::Push);
         let pages = reader.pages_delivered(core::SENT_MAX as u64).context("cannot load the latest pages")?;
-        Ok(Stores { db, reader, journal, state, pages, revoked })
+        Ok(Stores { db, reader, journal, state, pages, revoked, pushes })
     }
 }
 
@@ -87,12 +90,14 @@ impl Outgoing {
         let own = Arc::new(OwnListeners::default());
         own.set(addresses.to_vec());
         let client = Client::new(Policy::OPERATOR, own);
-        let actions = Arc::new(worker::Actions::built_in(&worker::Parts {
+        let parts = worker::Parts {
             operator: client.clone(),
             // Link-local, metadata and our own addresses are refused; a team's own network is not.
             public: client.clone(),
             evaluate: Some(evaluate::evaluate(db.clone(), clock.clone())),
-        }));
+        };
+        let actions = Arc::new(worker::Actions::with_breaker(&parts, settings::breaker()?));
+        actions.set_schemas(loaded.kinds.clone());
         actions.set_tools(&loaded.tools);
         let templates = template::Set::new(&loaded.templates).context("cannot read the templates")?;
         let receivers = Arc::new(notify::Registry::new(client.clone(), loaded.receivers.clone(), templates));
@@ -210,6 +215,7 @@ fn deciders(
     let events = events(&mut state.tasks, outgoing, now)?;
     let agents = tasks::agents::Agents::new(&mut state.tasks);
     let mut queue = tasks::Queue::new(settings, state.tasks, now);
+    queue.set_fits(outgoing.actions.clone());
     queue.set_approvals(settings::approvals(loaded)?);
     let deciders = core::Deciders {
         rules,

@@ -23,8 +23,7 @@ use collect::Collector;
 use model::{Clock, SystemClock};
 use reach::Policy;
 use server::{
-    Links,
-    Gate, Grammar, HttpMetrics, Limits, Listeners, Reads, State,
+    Gate, Grammar, HttpMetrics, Limits, Links, Listeners, Reads, State,
     auth::{Auth, Credentials},
     limits::Rates,
 };
@@ -59,6 +58,7 @@ pub struct House {
     engine: Engine,
     collector: Arc<Collector>,
     pool: worker::Pool,
+    workers: Arc<seams::Workers>,
     db: Db,
     registry: Arc<Registry>,
     reloader: Arc<Reloader>,
@@ -90,7 +90,13 @@ impl House {
         auth.restore(stores.revoked.iter().map(|record| (record.key.clone(), record.row.clone())));
         let outgoing = Outgoing::new(&loaded, &db, addresses, &clock)?;
         let process = Arc::new(settings::process(args, &loaded, data, &outgoing.client, &db, clock.now())?);
+        let mut stores = stores;
+        let called = std::mem::take(&mut stores.pushes);
         let engine = Engine::start(&loaded, &external_url, stores, &outgoing, &process, &clock).await?;
+        let drain = settings::drain_limit()?;
+        let (actions, client) = (outgoing.actions.clone(), outgoing.client.clone());
+        let workers = Arc::new(seams::Workers::new(engine.core.clone(), actions, client, clock.clone(), drain));
+        workers.restore(called);
         let collector = Arc::new(collector(&engine.core, &outgoing, &db, &clock));
         collector.apply(loaded.collect.clone());
         let pool = worker::Pool::new(pool_settings(&loaded, variables)?, outgoing.actions.clone());
@@ -98,6 +104,8 @@ impl House {
         let registry = Arc::new(Registry::default());
         loops::register(&registry, &engine, &http, &db, &collector, &pool);
         own_metrics::register_process(&registry, process.clone());
+        let circuits = outgoing.actions.circuits().clone();
+        registry.add(worker::METRICS, Arc::new(move |out| circuits.metrics(out)));
         let reloader = Arc::new(Reloader {
             sources,
             external_url,
@@ -123,9 +131,10 @@ impl House {
             reader,
             feed: engine.feed.clone(),
             http,
+            workers: workers.clone(),
         };
         let app = front.app(auth, gate, limits.clone());
-        Ok(House { listeners, limits, app, engine, collector, pool, db, registry, reloader, process, clock })
+        Ok(House { listeners, limits, app, engine, collector, pool, workers, db, registry, reloader, process, clock })
     }
 
     /// Runs until a signal or a failed store; then closes everything in order.
@@ -145,7 +154,10 @@ impl House {
         let until = reached(Stage::Collect, &stopped);
         backs.spawn(async move { self.collector.run(until).await });
         let until = reached(Stage::Collect, &stopped);
-        backs.spawn(loops::own_metrics(self.registry, self.db.clone(), core, self.clock.clone(), until));
+        let registry = self.registry.clone();
+        backs.spawn(loops::own_metrics(registry, self.db.clone(), core.clone(), self.clock.clone(), until));
+        let vitals = seams::Vitals { core, process: self.process.clone(), registry: self.registry };
+        backs.spawn(loops::health_events(vitals, reached(Stage::Collect, &stopped)));
         let (process, until) = (self.process.clone(), reached(Stage::Collect, &stopped));
         backs.spawn(async move { process.watch_redis(until).await });
         let maintenance = loops::start_maintenance(self.db, self.clock, stopped.clone())?;
@@ -160,6 +172,7 @@ impl House {
         stop.send_replace(Stage::Work);
         // Whatever ended it, its runs are handed back or their leases run out.
         let _ = work.await;
+        self.workers.stop().await;
         // Streams would go on for ever.
         self.engine.feed.close();
         stop.send_replace(Stage::Front);
@@ -203,6 +216,7 @@ struct Front<'a> {
     feed: Arc<Feed>,
     http: Arc<HttpMetrics>,
     query_samples_max: Option<usize>,
+    workers: Arc<seams::Workers>,
 }
 
 impl Front<'_> {
@@ -237,6 +251,7 @@ impl Front<'_> {
             agents: Arc::new(seams::Agents { core: core.clone() }),
             keep: Arc::new(seams::Keep { core: core.clone() }),
             approvals: Arc::new(seams::Approvals { core: core.clone() }),
+            workers: self.workers.clone(),
             vitals: Arc::new(seams::Vitals {
                 core: core.clone(),
                 process: self.reloader.process.clone(),
@@ -245,7 +260,12 @@ impl Front<'_> {
             grammar: Grammar { selector: evaluate::selector, matchers: evaluate::matchers },
         };
         let again = self.reloader.clone();
-        let desk = seams::Desk { core, reader: self.reader, reload: Arc::new(move || again.reload()) };
+        let desk = seams::Desk {
+            core,
+            reader: self.reader,
+            reload: Arc::new(move || again.reload()),
+            called_back: self.workers.back.clone(),
+        };
         let state = State::new(reads, Arc::new(desk), clock, auth, limits, settings::build(), self.http);
         server::app(Arc::new(state.with_links(self.links).behind(gate)))
     }

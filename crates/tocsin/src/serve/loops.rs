@@ -1,12 +1,14 @@
 //! What goes on by itself: the series store looks after itself, and our own figures become series.
 
 use super::{engine::Engine, house::Stage};
-use crate::{core::Handle, metrics::Registry, own_metrics};
+use crate::{core::Handle, metrics::Registry, own_metrics, seams};
 use anyhow::Result;
 use collect::Collector;
 use model::{Clock, Timestamp};
-use server::HttpMetrics;
+use serde_json::json;
+use server::{HttpMetrics, views::HealthStatus};
 use std::{sync::Arc, thread::JoinHandle, time::Duration};
+use tasks::events::New;
 use tokio::sync::watch;
 use tsdb::Db;
 
@@ -14,6 +16,8 @@ use tsdb::Db;
 const MAINTAIN_EVERY: Duration = Duration::from_secs(5);
 /// How soon its thread notices that it should end.
 const MAINTAIN_PAUSE: Duration = Duration::from_millis(100);
+/// How often our own health is looked at.
+const HEALTH_EVERY: Duration = Duration::from_secs(15);
 /// How often our own figures are written to our own series.
 const OWN_METRICS_EVERY: Duration = Duration::from_secs(15);
 
@@ -77,6 +81,32 @@ pub async fn own_metrics(
         if let Ok(Err(why)) = written.await {
             tracing::error!(event = "own_metrics_failed", "Cannot write our own series: {why}");
         }
+    }
+}
+
+/// Tells of our own health each time it becomes another, until `until`.
+pub async fn health_events(vitals: seams::Vitals, until: impl Future<Output = ()>) {
+    let mut every = tokio::time::interval(HEALTH_EVERY);
+    let mut until = std::pin::pin!(until);
+    let mut before = HealthStatus::Healthy;
+    loop {
+        tokio::select! {
+            () = &mut until => return,
+            _ = every.tick() => {}
+        }
+        let health = server::Vitals::health(&vitals).await;
+        if std::mem::replace(&mut before, health.status) == health.status {
+            continue;
+        }
+        let type_ =
+            if health.status == HealthStatus::Healthy { "health.recovered" } else { "health.degraded" };
+        let word = |status: HealthStatus| format!("{status:?}").to_lowercase();
+        let sick = health.checks.iter().filter(|check| check.status != HealthStatus::Healthy);
+        let checks: Vec<_> =
+            sick.map(|check| json!({"name": check.name, "message": check.message})).collect();
+        let new = New::told(type_, json!({"status": word(health.status), "checks": checks}));
+        // A core that is gone tells nobody anything.
+        let _ = vitals.core.call(move |core, batch, now| core.tell(new, batch, now)).await;
     }
 }
 

@@ -64,6 +64,7 @@ impl Reloader {
         let approvals = settings::approvals(&loaded).map_err(|why| why.to_string())?;
         self.receivers.replace(loaded.receivers.clone(), templates);
         self.actions.set_tools(&loaded.tools);
+        self.actions.set_schemas(loaded.kinds.clone());
         self.rule_exprs.store(Arc::new(exprs(&loaded.rule_groups)));
         let state = state(&loaded, self.clock.now());
         let settings = rule_settings(&loaded, &self.external_url);

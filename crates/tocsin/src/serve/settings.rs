@@ -123,6 +123,20 @@ pub fn approvals(loaded: &Loaded) -> Result<tasks::ApprovalSettings> {
     })
 }
 
+/// `CIRCUIT_BREAKER_FAILURE_THRESHOLD`, `CIRCUIT_BREAKER_RECOVERY_TIMEOUT`: where a tool does not say.
+pub fn breaker() -> Result<worker::Limits> {
+    let defaults = worker::Limits::default();
+    let text = std::env::var("CIRCUIT_BREAKER_FAILURE_THRESHOLD").unwrap_or_default();
+    let failure_threshold = match text.trim() {
+        "" => defaults.failure_threshold,
+        text => text.parse().ok().filter(|failures| *failures > 0).with_context(|| {
+            format!("CIRCUIT_BREAKER_FAILURE_THRESHOLD={text} is not a number of failures from 1")
+        })?,
+    };
+    let recovery_timeout = seconds("CIRCUIT_BREAKER_RECOVERY_TIMEOUT", 0.1, defaults.recovery_timeout)?;
+    Ok(worker::Limits { failure_threshold, recovery_timeout })
+}
+
 /// `WORKER_LEASE_SECONDS`.
 pub fn lease() -> Result<Duration> {
     seconds("WORKER_LEASE_SECONDS", 0.1, tasks::Settings::default().lease)

@@ -244,9 +244,8 @@ fn stored(
     let id = task.id;
     let scheduled = matches!(task.form, tasks::Form::Scheduled(_));
     let is_canceled = task.status == Status::Canceled || latest == Some(tasks::RunState::Cancelled);
-    let over = |verb: &str| {
-        Failure::Conflict(format!("Task {id} has nothing under way that could be {verb}"))
-    };
+    let over =
+        |verb: &str| Failure::Conflict(format!("Task {id} has nothing under way that could be {verb}"));
     match act {
         TaskAct::RunNow if scheduled => {
             let out = &mut batch.changes.tasks;

@@ -48,7 +48,9 @@ impl Queues {
             return Err(Failure::Conflict(format!("Dead letter {run} was put away")));
         }
         if let (Some(task), DeadAct::Replay | DeadAct::Edit(_)) = (&found.replayed_as, &act) {
-            return Err(Failure::Conflict(format!("Dead letter {run} was done again already, as task {task}")));
+            return Err(Failure::Conflict(format!(
+                "Dead letter {run} was done again already, as task {task}"
+            )));
         }
         let (id, task_id) = (found.row.run.id, found.row.run.task_id);
         let task = ask(&self.reader, move |reader| reader.task(task_id)).await?;
@@ -101,4 +103,3 @@ fn view(dead: DeadRun) -> DeadLetter {
         replayed_as: dead.replayed_as,
     }
 }
-

@@ -211,7 +211,9 @@ fn cause(hold: Hold) -> Cause {
             let text = "persons must agree first".to_owned();
             ("awaiting_approval", text, map([("approval_id", json!(approval))]))
         }
-        Hold::Paused { schedule: true } => ("schedule_paused", "its schedule is paused".to_owned(), Map::new()),
+        Hold::Paused { schedule: true } => {
+            ("schedule_paused", "its schedule is paused".to_owned(), Map::new())
+        }
         Hold::Paused { schedule: false } => ("task_paused", "it is paused".to_owned(), Map::new()),
         Hold::NextFire { at: next } => {
             let text = format!("it fires next at {}", next.rfc3339());
@@ -226,13 +228,17 @@ fn cause(hold: Hold) -> Cause {
             ("queue_full", text, map([("queue", json!(queue)), ("running_max", json!(max))]))
         }
         Hold::QueueRate { queue, per_minute, until } => {
-            let text = format!("queue {queue} may begin {per_minute} a minute; the next at {}", until.rfc3339());
-            let facts = [("queue", json!(queue)), ("rate_per_minute", json!(per_minute)), ("until", at(until))];
+            let text =
+                format!("queue {queue} may begin {per_minute} a minute; the next at {}", until.rfc3339());
+            let facts =
+                [("queue", json!(queue)), ("rate_per_minute", json!(per_minute)), ("until", at(until))];
             ("queue_rate_limit", text, map(facts))
         }
         Hold::Rate { key, per_minute, until } => {
-            let text = format!("rate key {key} may begin {per_minute} a minute; the next at {}", until.rfc3339());
-            let facts = [("rate_key", json!(key)), ("rate_per_minute", json!(per_minute)), ("until", at(until))];
+            let text =
+                format!("rate key {key} may begin {per_minute} a minute; the next at {}", until.rfc3339());
+            let facts =
+                [("rate_key", json!(key)), ("rate_per_minute", json!(per_minute)), ("until", at(until))];
             ("rate_limit", text, map(facts))
         }
         Hold::Key { key, held_by } => {

@@ -10,8 +10,8 @@ use model::{Clock, Timestamp};
 use server::{
     Failure,
     views::{
-        DeadAct, DeadLetter, Kept, NewTask, Once, PageOf, QueueAct, QueueDetail, QueueView, RunStats, TaskAct,
-        TaskUpdate, Why,
+        DeadAct, DeadLetter, Kept, NewTask, Once, PageOf, QueueAct, QueueDetail, QueueView, RunStats,
+        TaskAct, TaskUpdate, Why,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -59,7 +59,12 @@ impl server::Queues for Queues {
         Box::pin(self.queues())
     }
 
-    fn set_queue(&self, name: String, act: QueueAct, by: String) -> BoxFuture<'_, Result<QueueView, Failure>> {
+    fn set_queue(
+        &self,
+        name: String,
+        act: QueueAct,
+        by: String,
+    ) -> BoxFuture<'_, Result<QueueView, Failure>> {
         Box::pin(self.set_queue(name, act, by))
     }
 
@@ -90,11 +95,7 @@ impl server::Queues for Queues {
         Box::pin(self.detail(hours))
     }
 
-    fn run_stats(
-        &self,
-        task: Option<String>,
-        days: u32,
-    ) -> BoxFuture<'_, Result<Option<RunStats>, Failure>> {
+    fn run_stats(&self, task: Option<String>, days: u32) -> BoxFuture<'_, Result<Option<RunStats>, Failure>> {
         Box::pin(self.run_stats(task, days))
     }
 }
