@@ -1,8 +1,8 @@
 //! What the API asks in figures: runs that were given up, what ended when, since when something waits.
 
 use crate::Error;
-use crate::reader::{Page, Reader, RunRow, many, one, run_row, select_runs};
-use crate::rows::Bad;
+use crate::reader::{Page, Reader, RunRow, many, one, run_row, select_runs, task_at, whole};
+use crate::rows::{self, Bad, ID};
 use model::Timestamp;
 use rusqlite::types::Value as Sql;
 use std::time::Duration;
@@ -43,19 +43,19 @@ pub struct Span {
     pub seconds_max: f64,
 }
 
-const NOT_DONE_WITH: &str = "NOT EXISTS (SELECT 1 FROM record WHERE record.kind = 'dead_letter' \
-     AND record.key = task_run.id)";
+/// That nobody has done a run again or put it away: few rows say so, each under the text of its run's id.
+const DONE_WITH: &str = "SELECT key FROM record WHERE kind = 'dead_letter'";
 
 impl Reader {
     /// Users' runs that were given up, newest first; without those that were done again or put away, unless `all`.
     pub fn dead_runs(&self, all: bool, limit: u64, offset: u64) -> Result<Page<DeadRun>, Error> {
-        let wanted = "task_run.class = 'user' AND task_run.state = 'dead'";
-        let wanted = if all { wanted.to_owned() } else { format!("{wanted} AND {NOT_DONE_WITH}") };
+        let wanted = "job.class = 2 AND job.state = 7";
+        let wanted = if all { wanted.to_owned() } else { format!("{wanted} AND {ID} NOT IN ({DONE_WITH})") };
         self.read("runs given up", |connection| {
-            let sql = format!("SELECT count(*) FROM (SELECT 1 FROM task_run WHERE {wanted} LIMIT {COUNT_MAX})");
-            let total = one(connection, &sql, [], |row| Ok(row.get::<_, i64>(0)? as u64))?.unwrap_or_default();
-            let sql = format!("{} WHERE {wanted} ORDER BY task_run.id DESC LIMIT ?1 OFFSET ?2", select_runs());
-            let whole = |n: u64| Sql::from(i64::try_from(n).unwrap_or(i64::MAX));
+            let sql = format!("SELECT count(*) FROM (SELECT 1 FROM job WHERE {wanted} LIMIT {COUNT_MAX})");
+            let total =
+                one(connection, &sql, [], |row| Ok(row.get::<_, i64>(0)? as u64))?.unwrap_or_default();
+            let sql = format!("{} WHERE {wanted} ORDER BY job.key DESC LIMIT ?1 OFFSET ?2", select_runs());
             let rows = many(connection, &sql, [whole(limit), whole(offset)], run_row)?;
             let items: Result<_, Bad> = rows.into_iter().map(|row| dead(connection, row)).collect();
             Ok(Page { items: items?, total })
@@ -64,12 +64,13 @@ impl Reader {
 
     /// One of them.
     pub fn dead_run(&self, id: RunId) -> Result<Option<DeadRun>, Error> {
+        let Some((key, tail)) = rows::key(id.bits()) else { return Ok(None) };
         self.read("a run given up", |connection| {
             let sql = format!(
-                "{} WHERE task_run.id = ?1 AND task_run.class = 'user' AND task_run.state = 'dead'",
+                "{} WHERE job.key = ?1 AND job.tail = ?2 AND job.class = 2 AND job.state = 7",
                 select_runs()
             );
-            let row = one(connection, &sql, [Sql::from(id.to_string())], run_row)?;
+            let row = one(connection, &sql, [Sql::from(key), Sql::from(tail)], run_row)?;
             row.map(|row| dead(connection, row)).transpose()
         })
     }
@@ -80,13 +81,15 @@ impl Reader {
         let ms = i64::try_from(length.as_millis()).unwrap_or(i64::MAX).max(1);
         let bounds = [Sql::from(from.as_millis()), Sql::from(to.as_millis())];
         let ended = format!(
-            "SELECT finished_at / {ms}, count(*), coalesce(sum(success), 0), sum(state = 'dead'), \
+            "SELECT finished_at / {ms}, count(*), sum(state = 5), sum(state = 7), \
              coalesce(sum(finished_at - started_at), 0), coalesce(max(finished_at - started_at), 0) \
-             FROM task_run WHERE class = 'user' AND finished_at >= ?1 AND finished_at < ?2 GROUP BY 1"
+             FROM job WHERE live IS NULL AND class = 2 AND finished_at >= ?1 AND finished_at < ?2 GROUP BY 1"
         );
         let made = format!(
-            "SELECT created_at / {ms}, count(*) FROM task WHERE class = 'user' \
-             AND created_at >= ?1 AND created_at < ?2 GROUP BY 1"
+            "SELECT created_at / {ms}, count(*) FROM (SELECT created_at FROM job WHERE class = 2 AND form < 2 \
+             AND key >= {} UNION ALL SELECT created_at FROM plan WHERE class = 2) \
+             WHERE created_at >= ?1 AND created_at < ?2 GROUP BY 1",
+            rows::key_at(from)
         );
         self.read("what ended", |connection| {
             let mut spans = many(connection, &ended, bounds.clone(), |row| {
@@ -117,8 +120,8 @@ impl Reader {
 
     /// When the oldest and the newest run that waits were made.
     pub fn waiting_since(&self) -> Result<Option<(Timestamp, Timestamp)>, Error> {
-        let sql = "SELECT min(created_at), max(created_at) FROM task_run \
-             WHERE finished_at IS NULL AND class = 'user' AND state <> 'running'";
+        let sql = "SELECT min(created_at), max(created_at) FROM job \
+             WHERE live IN (1, 2) AND class = 2 AND state <> 3";
         self.read("what waits", |connection| {
             let found = one(connection, sql, [], |row| {
                 let at = |place| -> rusqlite::Result<Option<Timestamp>> {
@@ -132,9 +135,12 @@ impl Reader {
 
     /// How many tasks had a run that was made since `since`.
     pub fn tasks_run(&self, since: Timestamp) -> Result<u64, Error> {
-        let sql = "SELECT count(DISTINCT task_id) FROM task_run WHERE class = 'user' AND created_at >= ?1";
+        let sql = "SELECT count(DISTINCT CASE form WHEN 2 THEN owner ELSE key END) FROM job \
+             WHERE key >= ?1 AND class = 2";
         self.read("tasks that ran", |connection| {
-            let found = one(connection, sql, [Sql::from(since.as_millis())], |row| Ok(row.get::<_, i64>(0)? as u64))?;
+            let found = one(connection, sql, [Sql::from(rows::key_at(since))], |row| {
+                Ok(row.get::<_, i64>(0)? as u64)
+            })?;
             Ok(found.unwrap_or_default())
         })
     }
@@ -143,21 +149,15 @@ impl Reader {
 fn dead(connection: &rusqlite::Connection, row: RunRow) -> Result<DeadRun, Bad> {
     let id = row.run.id.to_string();
     let mark = "SELECT row FROM record WHERE kind = 'dead_letter' AND key = ?1";
-    let mark = one(connection, mark, [Sql::from(id.clone())], |row| {
-        crate::rows::json(&id, "record", row.get(0)?)
-    })?;
+    let mark = one(connection, mark, [Sql::from(id.clone())], |row| rows::json(&id, "record", row.get(0)?))?;
     let mark = mark.unwrap_or_default();
-    let args = match &row.run.args {
-        Some(args) => args.value(),
-        None => {
-            let sql = "SELECT payload FROM task WHERE id = ?1";
-            let payload = one(connection, sql, [Sql::from(row.run.task_id.to_string())], |row| {
-                crate::rows::json(&id, "task", row.get(0)?)
-            })?;
-            let payload = payload.unwrap_or_default();
+    let args = match (&row.run.args, rows::key(row.run.task_id.bits())) {
+        (Some(args), _) => args.value(),
+        (None, Some((key, _))) => {
             // A pipeline's arguments are its parameters.
-            if row.kind.is_empty() { payload["params"].clone() } else { payload }
+            task_at(connection, key)?.map(|found| found.task.args.value()).unwrap_or_default()
         }
+        (None, None) => serde_json::Value::Null,
     };
     Ok(DeadRun {
         args,

@@ -83,6 +83,15 @@ pub enum Error {
     /// An earlier commit failed.
     #[error("the store refuses writes since an earlier commit failed; restart from disk")]
     Refusing,
+    /// A copy could not be made.
+    #[error("cannot back the store up to {path}")]
+    Backup {
+        /// Where the copy should be.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Cause,
+    },
     /// Rows cannot be read.
     #[error("cannot read {what} from the store")]
     Read {

@@ -1,7 +1,7 @@
 //! Reads for the API: tasks, runs, decisions. Sees what is committed; never waits for the writer, nor makes it
 //! wait.
 
-use crate::rows::{self, Bad, RUN, RUN_COLUMNS, TASK};
+use crate::rows::{self, Bad, JOB_TASK, PLAN_TASK, RUN, RUN_COLUMNS};
 use crate::sqlite::load_totals;
 use crate::{Cause, Error};
 use model::{Decision, Timestamp};
@@ -132,48 +132,80 @@ impl Reader {
 
     /// One task.
     pub fn task(&self, id: TaskId) -> Result<Option<TaskRow>, Error> {
+        let Some((key, tail)) = rows::key(id.bits()) else { return Ok(None) };
         self.read("a task", |connection| {
-            let sql = format!("SELECT {TASK} FROM task WHERE id = ?1");
-            let found = one(connection, &sql, [Sql::from(id.to_string())], rows::task)?;
-            found.map(|task| with_latest(connection, task)).transpose()
+            let found = task_at(connection, key)?;
+            Ok(found.filter(|row| rows::key(row.task.id.bits()) == Some((key, tail))))
+        })
+    }
+
+    /// Tasks that run once, with their runs, as far as they are there; steps are not read. For runs that wait on
+    /// disk: in the order of `ids`.
+    pub fn waiting(&self, ids: &[RunId]) -> Result<Vec<(Task, Run)>, Error> {
+        self.read("waiting runs", |connection| {
+            let sql = format!("SELECT {RUN}, {JOB_TASK} FROM job WHERE key = ?1 AND form < 2");
+            let mut statement = connection.prepare_cached(&sql)?;
+            let mut found = Vec::with_capacity(ids.len());
+            for (key, tail) in ids.iter().filter_map(|id| rows::key(id.bits())) {
+                let mut rows = statement.query([key])?;
+                if let Some(row) = rows.next()?
+                    && row.get::<_, i64>(1)? == tail
+                {
+                    found.push((rows::task(row, RUN_COLUMNS)?, rows::run(row, 0)?));
+                }
+            }
+            Ok(found)
         })
     }
 
     /// Tasks of users.
     pub fn tasks(&self, filter: &TaskFilter) -> Result<Page<TaskRow>, Error> {
-        let mut clauses = Clauses::new("task.class = 'user'");
+        let mut jobs = Clauses::new("job.class = 2 AND job.form < 2");
+        let mut plans = Clauses::new("plan.class = 2");
         if let Some(by) = &filter.created_by {
-            clauses.add("task.created_by = ?", by.clone());
+            jobs.add("job.created_by = ?", by.clone());
+            plans.add("plan.created_by = ?", by.clone());
         }
         if let Some(kind) = &filter.schedule_kind {
-            clauses.add("task.schedule_kind = ?", kind.clone());
+            jobs.add("0 = ?", 1);
+            plans.add("plan.schedule_kind = ?", kind.clone());
         }
         if let Some(form) = &filter.form {
-            clauses.add("task.form = ?", form.clone());
+            jobs.add("CASE job.form WHEN 0 THEN 'plain' ELSE 'typed' END = ?", form.clone());
+            plans.add("'scheduled' = ?", form.clone());
         }
         if let Some(status) = &filter.status {
-            clauses.add_status(status);
+            jobs.add_status(status);
+            plans.add("plan.status = ?", status.clone());
         }
+        let both = |columns: &str| {
+            format!(
+                "SELECT {columns} FROM job WHERE {} UNION ALL SELECT {columns} FROM plan WHERE {}",
+                jobs.text, plans.text
+            )
+        };
+        let values: Vec<Sql> = jobs.values.iter().chain(&plans.values).cloned().collect();
         self.read("tasks", |connection| {
-            let from =
-                format!("FROM task LEFT JOIN task_run ON task_run.id = task.id WHERE {}", clauses.text);
-            let total = count(connection, &from, &clauses.values)?;
-            let sql = format!("SELECT {TASK} {from} ORDER BY task.id DESC LIMIT ? OFFSET ?");
-            let tasks = many(connection, &sql, clauses.page(filter.limit, filter.offset), rows::task)?;
-            let items: Result<_, Bad> = tasks.into_iter().map(|task| with_latest(connection, task)).collect();
-            Ok(Page { items: items?, total })
+            let sql = format!("SELECT count(*) FROM ({} LIMIT {COUNT_MAX})", both("1"));
+            let total =
+                one(connection, &sql, values.iter().cloned(), |row| Ok(row.get::<_, i64>(0)? as u64))?;
+            let sql = format!("{} ORDER BY key DESC LIMIT ? OFFSET ?", both("key"));
+            let page = values.iter().cloned().chain([whole(filter.limit), whole(filter.offset)]);
+            let keys: Vec<i64> = many(connection, &sql, page, |row| Ok(row.get(0)?))?;
+            let items = keys.into_iter().filter_map(|key| task_at(connection, key).transpose());
+            Ok(Page { items: items.collect::<Result<_, Bad>>()?, total: total.unwrap_or_default() })
         })
     }
 
     /// One run, with its steps.
     pub fn run(&self, id: RunId) -> Result<Option<RunRow>, Error> {
+        let Some((key, tail)) = rows::key(id.bits()) else { return Ok(None) };
         self.read("a run", |connection| {
-            let sql = format!("{} WHERE task_run.id = ?1", select_runs());
-            let mut found = one(connection, &sql, [Sql::from(id.to_string())], run_row)?;
+            let sql = format!("{} WHERE job.key = ?1 AND job.tail = ?2", select_runs());
+            let mut found = one(connection, &sql, [Sql::from(key), Sql::from(tail)], run_row)?;
             if let Some(row) = &mut found {
-                let sql = "SELECT id, step, result, at, item, error_type, error FROM task_step WHERE run_id = ?1 \
-                           ORDER BY step";
-                row.run.steps = many(connection, sql, [Sql::from(id.to_string())], |row| rows::step(row, 0))?;
+                let sql = "SELECT id, step, result, at, item, error_type, error FROM step WHERE run = ?1 ORDER BY step";
+                row.run.steps = many(connection, sql, [Sql::from(key)], |row| rows::step(row, 0))?;
             }
             Ok(found)
         })
@@ -181,30 +213,26 @@ impl Reader {
 
     /// Runs, without their steps.
     pub fn runs(&self, filter: &RunFilter) -> Result<Page<RunRow>, Error> {
-        let mut clauses = Clauses::new(if filter.ours_too { "1" } else { "task_run.class = 'user'" });
+        let mut clauses = Clauses::new(if filter.ours_too { "1" } else { "job.class = 2" });
         if let Some(task) = filter.task_id {
-            let own = "SELECT ? UNION ALL SELECT id FROM task_run WHERE task_id = ? AND task_id <> id";
-            clauses.add(&format!("task_run.id IN ({own})"), task.to_string());
+            clauses.add_task(task);
         }
         if let Some(success) = filter.success {
-            clauses.add("task_run.success = ?", i64::from(success));
+            clauses.add("job.live IS NULL AND (job.state = 5) = ?", i64::from(success));
         }
         if let Some(state) = filter.state {
-            clauses.add("task_run.state = ?", state.as_str().to_owned());
+            clauses.add("job.state = ?", rows::state_number(state));
         }
         if let Some(from) = filter.from {
-            clauses.add("task_run.created_at >= ?", from.as_millis());
+            clauses.add("job.created_at >= ?", from.as_millis());
         }
         if let Some(to) = filter.to {
-            clauses.add("task_run.created_at <= ?", to.as_millis());
+            clauses.add("job.created_at <= ?", to.as_millis());
         }
         self.read("runs", |connection| {
-            let total = count(connection, &format!("FROM task_run WHERE {}", clauses.text), &clauses.values)?;
-            let sql = format!(
-                "{} WHERE {} ORDER BY task_run.id DESC LIMIT ? OFFSET ?",
-                select_runs(),
-                clauses.text
-            );
+            let total = count(connection, &format!("FROM job WHERE {}", clauses.text), &clauses.values)?;
+            let sql =
+                format!("{} WHERE {} ORDER BY job.key DESC LIMIT ? OFFSET ?", select_runs(), clauses.text);
             let items = many(connection, &sql, clauses.page(filter.limit, filter.offset), run_row)?;
             Ok(Page { items, total })
         })
@@ -212,34 +240,32 @@ impl Reader {
 
     /// The latest `limit` pages that were delivered, oldest first.
     pub fn pages_delivered(&self, limit: u64) -> Result<Vec<DeliveredPage>, Error> {
-        let sql = "SELECT task_run.id, coalesce(task_run.args, task.payload), task_run.finished_at \
-                   FROM task_run JOIN task ON task.id = task_run.task_id \
-                   WHERE task_run.class = 'page' AND task_run.state = 'completed' \
-                   ORDER BY task_run.created_at DESC LIMIT ?1";
+        let sql = format!(
+            "SELECT {RUN}, {JOB_TASK} FROM job WHERE job.owner = 0 AND job.state = 5 ORDER BY job.key DESC LIMIT ?1"
+        );
         let mut pages = self.read("pages", |connection| {
-            many(connection, sql, [Sql::from(i64::try_from(limit).unwrap_or(i64::MAX))], |row| {
-                let (id, at): (String, i64) = (row.get(0)?, row.get(2)?);
-                let args = rows::json(&id, "task_run", row.get(1)?)?;
-                let run_id = RunId::parse(&id);
-                Ok(run_id.map(|run_id| DeliveredPage { run_id, args, at: Timestamp::from_millis(at) }))
+            many(connection, &sql, [whole(limit)], |row| {
+                let (run, task) = (rows::run(row, 0)?, rows::task(row, RUN_COLUMNS)?);
+                let args = run.args.unwrap_or(task.args).value();
+                Ok(DeliveredPage { run_id: run.id, args, at: run.at.finished_at.unwrap_or(run.created_at) })
             })
         })?;
         pages.reverse();
-        Ok(pages.into_iter().flatten().collect())
+        Ok(pages)
     }
 
     /// How runs made since `since` went: of one task, or of all users' tasks.
     pub fn run_stats(&self, task: Option<TaskId>, since: Timestamp) -> Result<RunStats, Error> {
-        let mut clauses = Clauses::new("task_run.class = 'user'");
-        clauses.add("task_run.created_at >= ?", since.as_millis());
+        let mut clauses = Clauses::new("job.class = 2");
+        clauses.add("job.key >= ?", rows::key_at(since));
         if let Some(task) = task {
-            let own = "SELECT ? UNION ALL SELECT id FROM task_run WHERE task_id = ? AND task_id <> id";
-            clauses.add(&format!("task_run.id IN ({own})"), task.to_string());
+            clauses.add_task(task);
         }
         let sql = format!(
-            "SELECT count(success), coalesce(sum(success), 0), avg(finished_at - started_at), max(created_at), \
-             max(CASE WHEN success = 1 THEN finished_at END), max(CASE WHEN success = 0 THEN finished_at END) \
-             FROM task_run WHERE {}",
+            "SELECT coalesce(sum(live IS NULL), 0), coalesce(sum(state = 5), 0), \
+             avg(CASE WHEN live IS NULL THEN finished_at - started_at END), max(created_at), \
+             max(CASE WHEN state = 5 THEN finished_at END), max(CASE WHEN state > 5 THEN finished_at END) \
+             FROM job WHERE {}",
             clauses.text
         );
         self.read("run statistics", |connection| {
@@ -259,6 +285,23 @@ impl Reader {
                 })
             })?;
             Ok(found.unwrap_or_default())
+        })
+    }
+
+    /// Writes a copy of everything committed to a new file, readable by its owner alone. The writer goes on
+    /// meanwhile. Refused if the file is there already.
+    pub fn backup(&self, to: &Path) -> Result<(), Error> {
+        use std::os::unix::fs::OpenOptionsExt;
+        let fail = |source: Cause| Error::Backup { path: to.to_owned(), source };
+        let made = std::fs::OpenOptions::new().create_new(true).write(true).mode(0o600).open(to);
+        made.map_err(|why| fail(why.into()))?;
+        let connection = self.connect()?;
+        // An empty file is taken for a new one, and keeps its mode.
+        let copied = connection.execute("VACUUM INTO ?1", [to.to_string_lossy()]);
+        copied.map(drop).map_err(|why| {
+            // Half a copy is none; whether it goes away changes nothing about the failure.
+            let _ = std::fs::remove_file(to);
+            fail(why.into())
         })
     }
 
@@ -317,29 +360,36 @@ impl Reader {
 }
 
 pub(crate) fn select_runs() -> String {
-    format!("SELECT {RUN}, task.kind, task.title FROM task_run LEFT JOIN task ON task.id = task_run.task_id")
+    format!(
+        "SELECT {RUN}, coalesce(plan.kind, job.kind), coalesce(plan.title, job.title, '') FROM job \
+         LEFT JOIN plan ON job.form = 2 AND plan.key = job.owner"
+    )
 }
 
 pub(crate) fn run_row(row: &Row<'_>) -> Result<RunRow, Bad> {
-    Ok(RunRow {
-        run: rows::run(row, 0)?,
-        kind: row.get::<_, Option<String>>(RUN_COLUMNS)?.unwrap_or_default(),
-        title: row.get::<_, Option<String>>(RUN_COLUMNS + 1)?.unwrap_or_default(),
-    })
+    Ok(RunRow { run: rows::run(row, 0)?, kind: row.get(RUN_COLUMNS)?, title: row.get(RUN_COLUMNS + 1)? })
 }
 
-fn with_latest(connection: &Connection, task: Task) -> Result<TaskRow, Bad> {
-    let id = Sql::from(task.id.to_string());
-    let sql = match task.form {
-        tasks::Form::Scheduled(_) => {
-            format!(
-                "SELECT {RUN} FROM task_run WHERE task_id = ?1 AND task_id <> id ORDER BY id DESC LIMIT 1"
-            )
-        }
-        _ => format!("SELECT {RUN} FROM task_run WHERE id = ?1"),
+/// The task with this key, and its latest run.
+pub(crate) fn task_at(connection: &Connection, key: i64) -> Result<Option<TaskRow>, Bad> {
+    let sql = format!("SELECT {RUN}, {JOB_TASK} FROM job WHERE key = ?1 AND form < 2");
+    let found = one(connection, &sql, [Sql::from(key)], |row| {
+        Ok(TaskRow { task: rows::task(row, RUN_COLUMNS)?, latest: Some(rows::run(row, 0)?) })
+    })?;
+    if found.is_some() {
+        return Ok(found);
+    }
+    let sql = format!("SELECT {PLAN_TASK} FROM plan WHERE key = ?1");
+    let Some(task) = one(connection, &sql, [Sql::from(key)], |row| rows::task(row, 0))? else {
+        return Ok(None);
     };
-    let latest = one(connection, &sql, [id], |row| rows::run(row, 0))?;
-    Ok(TaskRow { task, latest })
+    let sql = format!("SELECT {RUN} FROM job WHERE owner = ?1 AND form = 2 ORDER BY key DESC LIMIT 1");
+    let latest = one(connection, &sql, [Sql::from(key)], |row| rows::run(row, 0))?;
+    Ok(Some(TaskRow { task, latest }))
+}
+
+pub(crate) fn whole(n: u64) -> Sql {
+    Sql::from(i64::try_from(n).unwrap_or(i64::MAX))
 }
 
 pub(crate) fn one<T>(
@@ -391,22 +441,28 @@ impl Clauses {
         self.values.extend(std::iter::repeat_n(value.into(), places));
     }
 
-    /// A scheduled task has a status; the others have the state of their one run.
+    /// Those of one task.
+    fn add_task(&mut self, task: TaskId) {
+        let key = rows::key(task.bits()).map_or(-1, |(key, _)| key);
+        let own = "SELECT ? UNION ALL SELECT key FROM job WHERE owner = ? AND form = 2";
+        self.add(&format!("job.key IN ({own})"), key);
+    }
+
+    /// A task that runs once has the state of its run, in the words of the API.
     fn add_status(&mut self, status: &str) {
-        let states = match status {
-            "pending" => "'scheduled', 'awaiting_approval'",
-            "assigned" => "'available', 'retryable'",
-            "in_progress" => "'running'",
-            "failed" => "'dead'",
-            _ => "''",
+        let states: Vec<RunState> = match status {
+            "pending" => vec![RunState::Scheduled, RunState::AwaitingApproval],
+            "assigned" => vec![RunState::Available, RunState::Retryable],
+            "in_progress" => vec![RunState::Running],
+            "failed" => vec![RunState::Dead],
+            word => RunState::parse(word).into_iter().collect(),
         };
-        let scheduled = "task.form = 'scheduled' AND task.status = ?";
-        let others = format!("task_run.state = ? OR task_run.state IN ({states})");
-        self.add(&format!("({scheduled} OR {others})"), status.to_owned());
+        let numbers: Vec<String> =
+            states.into_iter().map(|state| rows::state_number(state).to_string()).collect();
+        self.text.push_str(&format!(" AND job.state IN ({})", numbers.join(", ")));
     }
 
     fn page(&self, limit: u64, offset: u64) -> Vec<Sql> {
-        let whole = |n: u64| Sql::from(i64::try_from(n).unwrap_or(i64::MAX));
         self.values.iter().cloned().chain([whole(limit), whole(offset)]).collect()
     }
 }

@@ -142,6 +142,19 @@ impl RecordKind {
     }
 }
 
+/// Runs that wait on disk, of one kind: each [`Run::may_sleep`], available or scheduled, and nobody has touched it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sleeping {
+    /// Their kind of work.
+    pub kind: Arc<str>,
+    /// The agent that must do it.
+    pub agent: Option<Arc<str>>,
+    /// Their time has not come; else they are available.
+    pub scheduled: bool,
+    /// Priority, time and id of each, in any order.
+    pub places: Vec<(u8, Timestamp, RunId)>,
+}
+
 /// A record as the store gives it back.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
@@ -220,8 +233,12 @@ pub struct Totals {
 pub struct Loaded {
     /// Tasks that still fire, and those of `runs`.
     pub tasks: Vec<Arc<Task>>,
-    /// Runs that are not final, and final ones whose parent is not.
+    /// Runs that are not final, and final ones whose parent is not; without those of `sleeping`.
     pub runs: Vec<Run>,
+    /// Runs that wait on disk, and where they stand in line.
+    pub sleeping: Vec<Sleeping>,
+    /// The newest id of all: ids go on rising from there.
+    pub newest: Option<RunId>,
     /// Attempts that ended lately: token and digest of the outcome, newest last.
     pub ended: Vec<(AttemptToken, Option<u64>)>,
     /// Dedupe keys.

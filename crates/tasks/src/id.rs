@@ -18,6 +18,16 @@ macro_rules! id {
                 parse(text).map($name)
             }
 
+            /// Its bits, for a store.
+            pub fn bits(self) -> u128 {
+                self.0
+            }
+
+            /// From [`Self::bits`].
+            pub fn from_bits(bits: u128) -> $name {
+                $name(bits)
+            }
+
             /// The text into a buffer on the stack: no allocation.
             pub fn text(self) -> IdText {
                 IdText::of(self.0)

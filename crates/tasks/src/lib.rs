@@ -28,7 +28,7 @@ mod typed;
 
 pub use action::{Action, Attempt, Running};
 pub use approval::{Approval, ApprovalSettings, ApprovalStatus};
-pub use change::{Audit, Change, Dedupe, Loaded, Record, RecordKind, Totals, WorkerRow};
+pub use change::{Audit, Change, Dedupe, Loaded, Record, RecordKind, Sleeping, Totals, WorkerRow};
 pub use event::{Child, Event, Finished, Skip};
 pub use fits::{Fits, Misfit};
 pub use id::{EventId, IdText, RunId, TaskId};

@@ -1,6 +1,6 @@
 //! A run: one execution of a task, over one or more attempts.
 
-use crate::{AttemptToken, RunError, RunId, RunState, TaskId};
+use crate::{AttemptToken, Form, RunError, RunId, RunState, Status, Task, TaskId};
 use model::{Class, Json, Timestamp};
 use std::{sync::Arc, time::Duration};
 
@@ -23,6 +23,27 @@ pub struct Run {
     pub at: Progress,
     /// What the steps that are done left, in order; empty unless it is a pipeline.
     pub steps: Vec<StepResult>,
+}
+
+impl Run {
+    /// Whether it may wait on disk while nobody has touched it: a user's, of a task that runs once and asks for
+    /// nothing that has to be looked after meanwhile.
+    pub fn may_sleep(&self, task: &Task) -> bool {
+        let plain = match &task.form {
+            Form::Plain => true,
+            Form::Typed(typed) => typed.sla.is_none(),
+            Form::Scheduled(_) => false,
+        };
+        plain
+            && self.class == Class::User
+            && self.parent.is_none()
+            && self.args.is_none()
+            && task.status == Status::Active
+            && task.pipeline.is_none()
+            && task.dedupe_key.is_none()
+            && task.concurrency_key.is_none()
+            && task.options.is_none()
+    }
 }
 
 /// The run that another one works for.
@@ -96,6 +117,17 @@ impl Progress {
             started_at: None,
             finished_at: None,
         }
+    }
+
+    /// Whether nobody has taken it and nothing happened to it yet.
+    pub fn is_untouched(&self) -> bool {
+        matches!(self.state, RunState::Available | RunState::Scheduled)
+            && self.attempt == 0
+            && self.token.is_none()
+            && self.worker_id.is_none()
+            && self.checkpoint.is_none()
+            && self.error.is_none()
+            && self.step == 0
     }
 
     /// No heartbeat keeps the present attempt alive beyond this: its time, and a lease to say so.

@@ -9,7 +9,9 @@ use rusqlite::{Connection, Row};
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tasks::{AttemptToken, Dedupe, Record, RecordKind, Run, RunId, TaskId, Totals, WorkerRow};
+use tasks::{
+    AttemptToken, Dedupe, Record, RecordKind, Run, RunId, RunState, Sleeping, TaskId, Totals, WorkerRow,
+};
 
 /// How many ended attempts are given back.
 const ENDED_MAX: i64 = 10_000;
@@ -17,9 +19,12 @@ const ENDED_MAX: i64 = 10_000;
 const DECISIONS_MAX: i64 = 10_000;
 
 pub(super) fn load(connection: &Connection) -> Result<Loaded, Error> {
+    let (sleeping, light) = load_light(connection).map_err(|bad| bad.reading("waiting runs"))?;
     let tasks = tasks::Loaded {
-        tasks: load_tasks(connection).map_err(|bad| bad.reading("tasks"))?,
-        runs: load_runs(connection).map_err(|bad| bad.reading("runs"))?,
+        tasks: load_tasks(connection, &light).map_err(|bad| bad.reading("tasks"))?,
+        runs: load_runs(connection, &light).map_err(|bad| bad.reading("runs"))?,
+        sleeping,
+        newest: load_newest(connection).map_err(|bad| bad.reading("the newest id"))?,
         ended: load_ended(connection).map_err(|bad| bad.reading("ended attempts"))?,
         dedupe: load_dedupe(connection).map_err(|bad| bad.reading("dedupe keys"))?,
         workers: load_workers(connection).map_err(|bad| bad.reading("workers"))?,
@@ -42,50 +47,119 @@ fn collect<T>(
     Ok(found)
 }
 
-/// A task that fires when it is told to. Among scheduled ones, which an index knows, these are found fast.
+/// Steps, which have ended, of pages that are live.
+const CHILDREN: &str = "job.owner IN (SELECT page.key FROM job AS page WHERE page.live = 1 AND page.class = 0) \
+     AND job.live IS NULL AND job.form < 2";
+
+const SLEEP: bool = false;
+
+/// A task that fires when it is told to.
 const LISTENS: &str = "(schedule_kind IN ('event', 'condition') AND status <> 'canceled')";
 
-fn load_tasks(connection: &Connection) -> Result<Vec<Arc<tasks::Task>>, Bad> {
-    let columns = rows::TASK;
+/// The tasks of what is live and not left on disk, and those that fire.
+fn load_tasks(connection: &Connection, light: &[i64]) -> Result<Vec<Arc<tasks::Task>>, Bad> {
+    let (plan, job) = (rows::PLAN_TASK, rows::JOB_TASK);
     let sql = format!(
-        "SELECT {columns} FROM task WHERE next_fire IS NOT NULL UNION ALL \
-         SELECT {columns} FROM task WHERE form = 'scheduled' AND next_fire IS NULL AND {LISTENS} UNION ALL \
-         SELECT {columns} FROM task WHERE next_fire IS NULL AND NOT (form = 'scheduled' AND {LISTENS}) \
-         AND id IN (SELECT task_id FROM task_run WHERE finished_at IS NULL) UNION ALL \
-         SELECT {columns} FROM task WHERE id IN (SELECT child.task_id FROM task_run AS child \
-         JOIN task_run AS page ON page.id = child.parent_id \
-         WHERE page.finished_at IS NULL AND child.finished_at IS NOT NULL)"
+        "SELECT {plan} FROM plan WHERE next_fire IS NOT NULL UNION ALL \
+         SELECT {plan} FROM plan WHERE next_fire IS NULL AND {LISTENS} UNION ALL \
+         SELECT {plan} FROM plan WHERE next_fire IS NULL AND NOT {LISTENS} \
+         AND key IN (SELECT owner FROM job WHERE live = 1 AND form = 2) UNION ALL \
+         SELECT {job} FROM job WHERE live = 1 AND form < 2 UNION ALL SELECT {job} FROM job WHERE {CHILDREN}"
     );
-    collect(connection, &sql, |row| rows::task(row).map(Arc::new))
+    let mut tasks = collect(connection, &sql, |row| rows::task(row, 0).map(Arc::new))?;
+    let one = format!("SELECT {job} FROM job WHERE key = ?1");
+    each(connection, &one, light, |row| Ok(tasks.push(Arc::new(rows::task(row, 0)?))))?;
+    Ok(tasks)
 }
 
-fn load_runs(connection: &Connection) -> Result<Vec<Run>, Bad> {
+fn load_runs(connection: &Connection, light: &[i64]) -> Result<Vec<Run>, Bad> {
     let columns = rows::RUN;
     let sql = format!(
-        "SELECT {columns} FROM task_run WHERE finished_at IS NULL UNION ALL \
-         SELECT {columns} FROM task_run WHERE finished_at IS NOT NULL AND parent_id IN \
-         (SELECT page.id FROM task_run AS page WHERE page.finished_at IS NULL)"
+        "SELECT {columns} FROM job WHERE live = 1 UNION ALL SELECT {columns} FROM job WHERE {CHILDREN}"
     );
     let mut runs = collect(connection, &sql, |row| rows::run(row, 0))?;
+    let one = format!("SELECT {columns} FROM job WHERE key = ?1");
+    each(connection, &one, light, |row| Ok(runs.push(rows::run(row, 0)?)))?;
     let steps = collect(
         connection,
-        "SELECT id, step, result, at, item, error_type, error, run_id FROM task_step WHERE run_id IN \
-         (SELECT id FROM task_run WHERE finished_at IS NULL) ORDER BY run_id, step",
-        |row| Ok((RunId::parse(&row.get::<_, String>(7)?), rows::step(row, 0)?)),
+        "SELECT step.id, step.step, step.result, step.at, step.item, step.error_type, step.error, job.key, job.tail \
+         FROM job JOIN step ON step.run = job.key \
+         WHERE job.live = 1 ORDER BY step.run, step.step",
+        |row| Ok((RunId::from_bits(rows::bits(row.get(7)?, row.get(8)?)), rows::step(row, 0)?)),
     )?;
     let places: HashMap<RunId, usize> = runs.iter().enumerate().map(|(place, run)| (run.id, place)).collect();
     for (id, step) in steps {
-        if let Some(place) = id.and_then(|id| places.get(&id)) {
+        if let Some(place) = places.get(&id) {
             runs[*place].steps.push(step);
         }
     }
     Ok(runs)
 }
 
+fn each(
+    connection: &Connection,
+    sql: &str,
+    keys: &[i64],
+    mut take: impl FnMut(&Row<'_>) -> Result<(), Bad>,
+) -> Result<(), Bad> {
+    let mut statement = connection.prepare(sql)?;
+    for key in keys {
+        let mut rows = statement.query([key])?;
+        while let Some(row) = rows.next()? {
+            take(row)?;
+        }
+    }
+    Ok(())
+}
+
+/// Of users' runs that wait and that nobody has touched only where each stands in line; and the keys of those like
+/// them that somebody has.
+fn load_light(connection: &Connection) -> Result<(Vec<Sleeping>, Vec<i64>), Bad> {
+    let mut statement = connection.prepare(
+        "SELECT key, tail, state, attempt, status, priority, run_at, kind, agent FROM job WHERE live = 2",
+    )?;
+    let (mut rows, mut found, mut touched) = (statement.query([])?, Vec::<Sleeping>::new(), Vec::new());
+    let mut at = 0;
+    while let Some(row) = rows.next()? {
+        let (key, state, run_at): (i64, i64, i64) = (row.get(0)?, row.get(2)?, row.get(6)?);
+        let scheduled = state == rows::state_number(RunState::Scheduled);
+        let waits = scheduled || state == rows::state_number(RunState::Available);
+        let held = row.get_ref(4)?.as_str_or_null().is_ok_and(|status| status.is_some());
+        // Until the queue takes them so, none is left on disk.
+        if !SLEEP || !waits || held || row.get::<_, i64>(3)? > 0 || run_at == i64::MAX {
+            touched.push(key);
+            continue;
+        }
+        let kind = row.get_ref(7)?.as_str().unwrap_or_default();
+        let agent = row.get_ref(8)?.as_str_or_null().unwrap_or_default();
+        let same = |line: &Sleeping| {
+            *line.kind == *kind && line.agent.as_deref() == agent && line.scheduled == scheduled
+        };
+        if !found.get(at).is_some_and(same) {
+            at = found.iter().position(same).unwrap_or_else(|| {
+                let (kind, agent) = (Arc::from(kind), agent.map(Arc::from));
+                found.push(Sleeping { kind, agent, scheduled, places: Vec::new() });
+                found.len() - 1
+            });
+        }
+        let id = RunId::from_bits(rows::bits(key, row.get(1)?));
+        found[at].places.push((row.get(5)?, Timestamp::from_millis(run_at), id));
+    }
+    Ok((found, touched))
+}
+
+fn load_newest(connection: &Connection) -> Result<Option<RunId>, Bad> {
+    let sql = "SELECT key, tail FROM (SELECT key, tail FROM (SELECT key, tail FROM job ORDER BY key DESC LIMIT 1) \
+         UNION ALL SELECT key, tail FROM (SELECT key, tail FROM plan ORDER BY key DESC LIMIT 1)) \
+         ORDER BY key DESC LIMIT 1";
+    let found = collect(connection, sql, |row| Ok(RunId::from_bits(rows::bits(row.get(0)?, row.get(1)?))))?;
+    Ok(found.into_iter().next())
+}
+
 fn load_ended(connection: &Connection) -> Result<Vec<(AttemptToken, Option<u64>)>, Bad> {
     let sql = format!(
-        "SELECT token, outcome FROM task_run WHERE finished_at IS NOT NULL AND token IS NOT NULL \
-         ORDER BY id DESC LIMIT {ENDED_MAX}"
+        "SELECT token, outcome FROM job WHERE live IS NULL AND token IS NOT NULL \
+         ORDER BY key DESC LIMIT {ENDED_MAX}"
     );
     let mut ended = collect(connection, &sql, |row| {
         let outcome: Option<i64> = row.get(1)?;

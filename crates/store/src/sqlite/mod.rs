@@ -3,7 +3,9 @@
 //! An acknowledged commit survives a power cut as far as the disk keeps what it says it has synced. Readers
 //! ([`crate::Reader`]) have connections of their own and never wait for the writer.
 
+mod job;
 mod load;
+mod migrate;
 mod schema;
 mod write;
 

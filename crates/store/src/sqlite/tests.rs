@@ -91,7 +91,7 @@ fn typed() -> NewTask {
     NewTask::Typed(NewTyped {
         type_: "bugfix".to_owned(),
         payload: json!({"é": [1, 2.5, null]}).into(),
-        urgency: Urgency::P1,
+        urgency: Urgency::P2,
         source: "user".to_owned(),
         sla: Some(Sla { target: json!(3600), deadline: at(3600) }),
         metadata: json!({"trace": "x"}),
@@ -141,7 +141,7 @@ fn everything_comes_back() {
         _ => None,
     });
     let (typed, task) = typed.unwrap();
-    assert_eq!((typed.urgency, typed.sla.as_ref().unwrap().target.clone()), (Urgency::P1, json!(3600)));
+    assert_eq!((typed.urgency, typed.sla.as_ref().unwrap().target.clone()), (Urgency::P2, json!(3600)));
     assert_eq!(task.args, json!({"é": [1, 2.5, null]}));
 
     let mut restored = Queue::new(Settings::default(), loaded, at(3603));
@@ -150,7 +150,7 @@ fn everything_comes_back() {
     let (reply, _) = restored.work(&worker("w", 10), at(3603), &mut out);
     assert_eq!(reply.runs[0].args, json!({"x": [1]}), "the pipeline goes on at its second step");
     let (reply, _) = restored.work(&done, at(3604), &mut out);
-    assert_eq!(reply.results[0].1, TokenResult::Unknown, "a step's token is not kept, its result is");
+    assert_eq!(reply.results[0].1, TokenResult::Accepted, "who ended a step may say so again");
 }
 
 #[test]
@@ -416,4 +416,158 @@ fn a_batch_is_one_transaction() {
     let counts = fixture.queue.counts(at(2));
     assert_eq!((counts.pending, counts.processing, counts.totals.completed), (0, 0, 10_000));
     assert_eq!(fixture.store.commit(&Changes::default()).unwrap().number, 302);
+}
+
+/// What the release before wrote: its layout, its rows as text.
+const OLD_ROWS: &str = "
+INSERT INTO task (id, form, kind, title, description, created_by, schedule_kind, schedule_expr, timezone, payload,
+    status, class, priority, dedupe_key, max_retries, backoff_strategy, concurrency_key, timeout_ms, agent, typed,
+    next_fire, created_at) VALUES
+    ('0193561c-1c00-7001-8123-456789abcdef', 'plain', 'noop', '', '', 'ann', NULL, NULL, NULL, '{\"n\":1}', 'active',
+     'user', 5, 'k', 3, 'fixed', 'c', 30000, NULL, NULL, NULL, 1732000000000),
+    ('0193561c-1c00-7002-8123-456789abcdef', 'typed', 'bugfix', '', '', 'bob', NULL, NULL, NULL, '{\"a\":\"é\"}',
+     'active', 'user', 3, NULL, 3, 'exponential_jitter', NULL, 3600000, 'dev_agent',
+     '{\"type\":\"bugfix\",\"source\":\"user\",\"priority\":\"P1\",\"trace_id\":\"t\",\"sla\":null,\"metadata\":{}}', NULL,
+     1732000000000),
+    ('0193561c-1c00-7003-8123-456789abcdef', 'scheduled', '', 'report', 'nightly', 'ann', 'cron', '0 3 * * *', 'UTC',
+     '{\"params\":{\"p\":1},\"pipeline\":[{\"id\":\"one\",\"uses\":\"noop\",\"with\":{},\"timeout_seconds\":30.0,\"max_retries\":3}]}',
+     'active', 'user', 5, NULL, 3, 'linear', NULL, 30000, NULL, NULL, 1893456000000, 1732000000000),
+    ('0193561c-1c00-7005-8123-456789abcdef', 'plain', 'page', '', '', 'system', NULL, NULL, NULL, '{}', 'active', 'page',
+     1, NULL, 120, 'linear', NULL, 30000, NULL, NULL, NULL, 1732000000000),
+    ('0193561c-1c00-7006-8123-456789abcdef', 'plain', 'redis', '', '', 'system', NULL, NULL, NULL, '{}', 'active',
+     'runbook', 1, NULL, 0, 'linear', NULL, 30000, NULL, NULL, NULL, 1732000000000);
+INSERT INTO task_run (id, task_id, state, class, parent_id, parent_step, attempt, failures, rescues, token, lease_owner,
+    run_at, step, outcome, success, output, error_kind, error, created_at, started_at, finished_at) VALUES
+    ('0193561c-1c00-7001-8123-456789abcdef', '0193561c-1c00-7001-8123-456789abcdef', 'completed', 'user', NULL, NULL, 2,
+     1, 0, x'000102030405060708090a0b0c0d0e0f', 'w', 1732000000000, 0, -7, 1, 'BIG', NULL, NULL, 1732000000000,
+     1732000001000, 1732000002000),
+    ('0193561c-1c00-7002-8123-456789abcdef', '0193561c-1c00-7002-8123-456789abcdef', 'available', 'user', NULL, NULL, 0,
+     0, 0, NULL, NULL, 1732000000000, 0, NULL, NULL, NULL, NULL, NULL, 1732000000000, NULL, NULL),
+    ('0193561c-1c00-7004-8123-456789abcdef', '0193561c-1c00-7003-8123-456789abcdef', 'running', 'user', NULL, NULL, 1, 0,
+     0, x'100102030405060708090a0b0c0d0e0f', 'w', 1732000000000, 1, NULL, NULL, NULL, NULL, NULL, 1732000000000,
+     1732000001000, NULL),
+    ('0193561c-1c00-7005-8123-456789abcdef', '0193561c-1c00-7005-8123-456789abcdef', 'scheduled', 'page', NULL, NULL, 0,
+     0, 0, NULL, NULL, 1732000005000, 0, NULL, NULL, NULL, NULL, NULL, 1732000000000, NULL, NULL),
+    ('0193561c-1c00-7006-8123-456789abcdef', '0193561c-1c00-7006-8123-456789abcdef', 'dead', 'runbook',
+     '0193561c-1c00-7005-8123-456789abcdef', 'ping', 1, 1, 0, NULL, 'builtin', 1732000000000, 0, NULL, 0, NULL, 'timeout',
+     'too slow', 1732000000000, 1732000001000, 1732000002000);
+INSERT INTO task_step (run_id, step, id, result, at)
+    VALUES ('0193561c-1c00-7004-8123-456789abcdef', 0, 'zero', '[1]', 1732000001000);
+INSERT INTO dedupe VALUES ('k', 'ann', '0193561c-1c00-7001-8123-456789abcdef', 1893456000000);
+INSERT INTO total VALUES ('accepted', 3);
+";
+
+#[test]
+fn a_file_of_an_older_release_comes_along_whole() {
+    for version in [1, 2, 3] {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = dir.path().join("tocsin.db");
+        let big = format!("\"{}\"", "x".repeat(40_000));
+        let old = rusqlite::Connection::open(&path).unwrap();
+        for sql in &schema::VERSIONS[..version] {
+            old.execute_batch(sql).unwrap();
+        }
+        old.execute_batch(&OLD_ROWS.replace("BIG", &big)).unwrap();
+        old.pragma_update(None, "user_version", version as i64).unwrap();
+        drop(old);
+
+        let mut store = Sqlite::open(&path).unwrap();
+        let reader = Reader::open(&path).unwrap();
+        let id = |n: u8| TaskId::parse(&format!("0193561c-1c00-700{n}-8123-456789abcdef")).unwrap();
+        let plain = reader.task(id(1)).unwrap().unwrap();
+        assert_eq!(
+            (plain.task.dedupe_key.as_deref(), plain.task.concurrency_key.as_deref()),
+            (Some("k"), Some("c"))
+        );
+        let run = plain.latest.unwrap();
+        assert_eq!((run.at.state, run.at.attempt, run.at.failures), (RunState::Completed, 2, 1));
+        assert_eq!((run.at.outcome, run.at.output.unwrap().as_str()), (Some(-7i64 as u64), big.as_str()));
+        let typed = reader.task(id(2)).unwrap().unwrap().task;
+        assert!(matches!(&typed.form, Form::Typed(typed) if typed.urgency == Urgency::P1), "{typed:?}");
+        assert_eq!((typed.agent.as_deref(), typed.args), (Some("dev_agent"), json!({"a": "é"}).into()));
+        let plan = reader.task(id(3)).unwrap().unwrap();
+        assert_eq!((plan.task.title.as_str(), plan.task.args), ("report", json!({"p": 1}).into()));
+        assert_eq!(
+            plan.latest.map(|run| (run.id.to_string(), run.task_id)),
+            Some((id(4).to_string(), id(3)))
+        );
+
+        let loaded = store.load().unwrap().tasks;
+        let steps: Vec<_> = loaded.runs.iter().flat_map(|run| &run.steps).map(|step| &*step.id).collect();
+        assert_eq!((steps, loaded.totals.accepted, loaded.dedupe.len()), (vec!["zero"], 3, 1));
+        let child = loaded.runs.iter().find_map(|run| run.parent.as_ref()).unwrap();
+        assert_eq!((child.run_id.to_string(), child.step.as_str()), (id(5).to_string(), "ping"));
+        assert_eq!(loaded.newest.map(|id| id.to_string()), Some(id(6).to_string()));
+        let waiting: usize = loaded.sleeping.iter().map(|line| line.places.len()).sum();
+        assert_eq!(loaded.runs.len() + waiting, 4, "all but the first");
+
+        // People's queries go on as before.
+        let asked = rusqlite::Connection::open(&path).unwrap();
+        let text = |sql: &str| -> String { asked.query_row(sql, [], |row| row.get(0)).unwrap() };
+        for (sql, want) in [
+            ("SELECT count(*) || '' FROM due_work WHERE created_at > 0", "5"),
+            (
+                "SELECT group_concat(state) FROM (SELECT state FROM task_run ORDER BY id)",
+                "completed,available,running,scheduled,dead",
+            ),
+            (
+                "SELECT task_id FROM task_run WHERE id = '0193561c-1c00-7004-8123-456789abcdef'",
+                "0193561c-1c00-7003-8123-456789abcdef",
+            ),
+            (
+                "SELECT parent_id FROM task_run WHERE parent_step = 'ping'",
+                "0193561c-1c00-7005-8123-456789abcdef",
+            ),
+            ("SELECT length(output) || '' FROM task_run WHERE success = 1", "40002"),
+            (
+                "SELECT group_concat(form) FROM (SELECT form FROM task ORDER BY id)",
+                "plain,typed,scheduled,plain,plain",
+            ),
+            ("SELECT payload FROM task WHERE kind = 'noop'", "{\"n\":1}"),
+            ("SELECT backoff_strategy FROM task WHERE form = 'scheduled'", "linear"),
+            ("SELECT result FROM task_step WHERE run_id = '0193561c-1c00-7004-8123-456789abcdef'", "[1]"),
+        ] {
+            assert_eq!(text(sql), want, "{sql}");
+        }
+    }
+}
+
+#[test]
+fn large_texts_are_kept_beside_their_rows() {
+    let mut fixture = Fixture::new();
+    let long = |n: usize| json!({"x": "y".repeat(n)});
+    let id = fixture.submit(NewTask::Plain(TaskSpec::new("noop", long(100_000)), Duration::ZERO));
+    let claim = fixture.work(worker("w", 1), 1).runs.remove(0);
+    assert_eq!(claim.args, long(100_000));
+    let mut done = worker("w", 0);
+    done.complete = vec![Completion { token: claim.token, outcome: Outcome::Done(long(50_000)) }];
+    fixture.work(done, 2);
+    let row = Reader::open(&fixture.path()).unwrap().task(id).unwrap().unwrap();
+    assert_eq!(
+        (row.task.args, row.latest.unwrap().at.output),
+        (long(100_000).into(), Some(long(50_000).into()))
+    );
+    let asked = rusqlite::Connection::open(fixture.path()).unwrap();
+    let count = |sql: &str| -> i64 { asked.query_row(sql, [], |row| row.get(0)).unwrap() };
+    assert_eq!(count("SELECT count(*) FROM big"), 2);
+    assert_eq!(count("SELECT count(*) FROM job WHERE payload IS NOT NULL OR output IS NOT NULL"), 0);
+    assert_eq!(fixture.store.prune(at(86_400), 100).unwrap(), 1);
+    assert_eq!(count("SELECT count(*) FROM big"), 0, "they go with their row");
+}
+
+#[test]
+fn a_backup_is_whole_private_and_never_over_another_file() {
+    use std::os::unix::fs::PermissionsExt;
+    let mut fixture = Fixture::new();
+    let id = fixture.submit(plain("noop"));
+    let copy = fixture.dir.path().join("copy.db");
+    let reader = Reader::open(&fixture.path()).unwrap();
+    reader.backup(&copy).unwrap();
+    assert_eq!(std::fs::metadata(&copy).unwrap().permissions().mode() & 0o777, 0o600);
+    fixture.submit(plain("wait"));
+    Sqlite::open(&copy).unwrap();
+    let read = Reader::open(&copy).unwrap();
+    assert!(read.task(id).unwrap().is_some());
+    assert_eq!(read.tasks(&TaskFilter { limit: 9, ..TaskFilter::default() }).unwrap().total, 1);
+    assert!(matches!(reader.backup(&copy), Err(Error::Backup { .. })));
 }

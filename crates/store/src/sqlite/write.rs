@@ -1,27 +1,34 @@
 //! Changes as statements. One transaction a commit; statements are prepared once.
 
+use super::job::{Jobs, Plan};
 use crate::{Changes, Error, rows};
 use alerts::Table;
 use model::{Json, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde_json::Value;
-use tasks::{
-    Audit, Change, Dedupe, Form, Progress, Run, RunId, StepResult, Task, TaskId, Totals, WorkerRow,
-    backoff_str, class_str,
-};
+use tasks::{Audit, Change, Dedupe, Form, RunId, Schedule, StepResult, Task, TaskId, Totals, WorkerRow};
 
 pub(super) fn commit(connection: &mut Connection, changes: &Changes) -> Result<(), Error> {
     let rows = changes.len();
     let fail = |source| Error::Commit { rows, source };
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
     let mut totals = None;
-    for change in &changes.tasks {
+    let mut jobs = Jobs::new(&transaction, Plan::of(&changes.tasks));
+    for (place, change) in changes.tasks.iter().enumerate() {
         match change {
             Change::Totals(last) => totals = Some(last),
             Change::Fired { task_id, from, to } => fire(&transaction, *task_id, *from, *to, rows)?,
+            Change::RunPut(run) => jobs.put(run).map_err(fail)?,
+            Change::RunMoved(id, _) => jobs.moved(*id, place).map_err(fail)?,
+            Change::RunArgs(id, args) => jobs.set_args(*id, args).map_err(fail)?,
+            Change::TaskPut(task) | Change::TaskReplaced(task) => match &task.form {
+                Form::Scheduled(schedule) => put_plan(&transaction, task, schedule).map_err(fail)?,
+                Form::Plain | Form::Typed(_) => jobs.put_task(task).map_err(fail)?,
+            },
             other => write_task(&transaction, other).map_err(fail)?,
         }
     }
+    drop(jobs);
     if let Some(totals) = totals {
         put_totals(&transaction, totals).map_err(fail)?;
     }
@@ -51,15 +58,7 @@ pub(super) fn alert_table(table: Table) -> &'static str {
 
 fn write_task(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
     match change {
-        Change::TaskPut(task) => put_task(transaction, task),
-        Change::TaskReplaced(task) => replace_task(transaction, task),
         Change::TaskGone(id) => drop_task(transaction, *id),
-        Change::RunPut(run) => put_run(transaction, run),
-        Change::RunMoved(id, at) => move_run(transaction, *id, at),
-        Change::RunArgs(id, args) => {
-            let sql = "UPDATE task_run SET args = ?2 WHERE id = ?1";
-            transaction.prepare_cached(sql)?.execute(params![&*id.text(), args.as_str()]).map(drop)
-        }
         Change::StepDone(id, step) => put_step(transaction, *id, step),
         Change::DedupePut(dedupe) => put_dedupe(transaction, dedupe),
         Change::DedupeGone { key, by } => {
@@ -74,7 +73,13 @@ fn write_task(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Resul
         Change::Audit(audit) => put_audit(transaction, audit),
         Change::Record { kind, key, row } => put_record(transaction, kind.as_str(), key, row.as_ref()),
         // Written by `commit`.
-        Change::Fired { .. } | Change::Totals(_) => Ok(()),
+        Change::TaskPut(_)
+        | Change::TaskReplaced(_)
+        | Change::RunPut(_)
+        | Change::RunMoved(..)
+        | Change::RunArgs(..)
+        | Change::Fired { .. }
+        | Change::Totals(_) => Ok(()),
     }
 }
 
@@ -86,63 +91,54 @@ fn text(value: &Option<Json>) -> Option<&str> {
     value.as_ref().map(Json::as_str)
 }
 
-fn put_task(transaction: &Transaction<'_>, task: &Task) -> rusqlite::Result<()> {
-    let (schedule, typed) = match &task.form {
-        Form::Plain => (None, None),
-        Form::Typed(typed) => (None, Some(rows::typed_json(typed))),
-        Form::Scheduled(schedule) => (Some(schedule), None),
-    };
-    let sql = "INSERT INTO task (id, form, kind, title, description, created_by, schedule_kind, schedule_expr, \
-         timezone, payload, status, class, priority, dedupe_key, dedupe_window_seconds, max_retries, \
-         backoff_strategy, concurrency_key, timeout_ms, agent, typed, next_fire, created_at, options) \
+fn put_plan(transaction: &Transaction<'_>, task: &Task, schedule: &Schedule) -> rusqlite::Result<()> {
+    let Some((key, tail)) = rows::key(task.id.bits()) else { return Ok(()) };
+    let sql = "INSERT OR REPLACE INTO plan (key, tail, kind, title, description, created_by, schedule_kind, \
+         schedule_expr, timezone, payload, status, class, priority, dedupe_key, dedupe_window_seconds, max_retries, \
+         backoff, concurrency_key, timeout_ms, agent, options, next_fire, created_at) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
-         ?22, ?23, ?24) \
-         ON CONFLICT (id) DO UPDATE SET status = excluded.status, next_fire = excluded.next_fire";
+         ?22, ?23)";
     transaction
         .prepare_cached(sql)?
         .execute(params![
-            &*task.id.text(),
-            task.form.as_str(),
+            key,
+            tail,
             &*task.kind,
             task.title,
             task.description,
             task.created_by,
-            schedule.map(|schedule| schedule.kind.as_str()),
-            schedule.map(|schedule| schedule.expr.as_str()),
-            schedule.map(|schedule| schedule.timezone.as_str()),
+            schedule.kind.as_str(),
+            schedule.expr,
+            schedule.timezone,
             rows::payload_json(task),
             task.status.as_str(),
-            class_str(task.class),
+            rows::class_number(task.class),
             task.priority,
             task.dedupe_key,
             i64::try_from(task.dedupe_window.as_secs()).unwrap_or(i64::MAX),
             task.max_retries,
-            backoff_str(task.backoff),
+            rows::backoff_number(task.backoff),
             task.concurrency_key.as_deref(),
             i64::try_from(task.timeout.as_millis()).unwrap_or(i64::MAX),
             task.agent.as_deref(),
-            typed,
+            task.options.as_ref().and_then(|options| options.to_json()).map(|row| row.to_string()),
             ms(task.next_fire),
             task.created_at.as_millis(),
-            task.options.as_ref().and_then(|options| options.to_json()).map(|row| row.to_string()),
         ])
         .map(drop)
 }
 
-/// The row is written anew; its runs refer to it by its id only.
-fn replace_task(transaction: &Transaction<'_>, task: &Task) -> rusqlite::Result<()> {
-    transaction.prepare_cached("DELETE FROM task WHERE id = ?1")?.execute(params![&*task.id.text()])?;
-    put_task(transaction, task)
-}
-
+/// A task and all its runs.
 fn drop_task(transaction: &Transaction<'_>, id: TaskId) -> rusqlite::Result<()> {
-    let runs = "(SELECT ?1 UNION ALL SELECT id FROM task_run WHERE task_id = ?1 AND task_id <> id)";
+    let Some((key, _)) = rows::key(id.bits()) else { return Ok(()) };
+    let runs = "(SELECT ?1 UNION ALL SELECT key FROM job WHERE owner = ?1 AND form = 2)";
     for sql in [
-        format!("DELETE FROM task_step WHERE run_id IN {runs}"),
-        format!("DELETE FROM task_run WHERE id IN {runs}"),
-        "DELETE FROM task WHERE id = ?1".to_owned(),
+        format!("DELETE FROM step WHERE run IN {runs}"),
+        format!("DELETE FROM big WHERE key IN {runs}"),
+        format!("DELETE FROM job WHERE key IN {runs}"),
+        "DELETE FROM plan WHERE key = ?1".to_owned(),
     ] {
-        transaction.prepare_cached(&sql)?.execute(params![&*id.text()])?;
+        transaction.prepare_cached(&sql)?.execute([key])?;
     }
     Ok(())
 }
@@ -156,91 +152,18 @@ fn fire(
     rows: usize,
 ) -> Result<(), Error> {
     let fail = |source| Error::Commit { rows, source };
-    let sql = "UPDATE task SET next_fire = ?3 WHERE id = ?1 AND next_fire = ?2";
-    let params = params![&*task.text(), from.as_millis(), ms(to)];
+    let sql = "UPDATE plan SET next_fire = ?3 WHERE key = ?1 AND next_fire = ?2";
+    let params = params![rows::key(task.bits()).map(|key| key.0), from.as_millis(), ms(to)];
     let changed = transaction.prepare_cached(sql).map_err(fail)?.execute(params).map_err(fail)?;
     if changed == 1 { Ok(()) } else { Err(Error::FiredElsewhere { task: task.to_string() }) }
 }
 
-fn put_run(transaction: &Transaction<'_>, run: &Run) -> rusqlite::Result<()> {
-    let at = &run.at;
-    let sql = "INSERT OR REPLACE INTO task_run (id, task_id, state, class, parent_id, parent_step, args, attempt, \
-         failures, rescues, token, lease_owner, leased_until, claimed_at, run_at, step, progress, checkpoint, \
-         outcome, success, output, error_kind, error, created_at, started_at, finished_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, \
-         ?22, ?23, ?24, ?25, ?26)";
-    transaction.prepare_cached(sql)?.execute(params![
-        &*run.id.text(),
-        &*run.task_id.text(),
-        at.state.as_str(),
-        class_str(run.class),
-        run.parent.as_ref().map(|parent| parent.run_id.to_string()),
-        run.parent.as_ref().map(|parent| parent.step.as_str()),
-        text(&run.args),
-        at.attempt,
-        at.failures,
-        at.rescues,
-        at.token.map(|token| token.to_bytes()),
-        at.worker_id.as_deref(),
-        ms(at.lease_until),
-        ms(at.claimed_at),
-        at.run_at.as_millis(),
-        at.step,
-        at.progress,
-        text(&at.checkpoint),
-        at.outcome.map(|bits| bits as i64),
-        at.success(),
-        text(&at.output),
-        at.error.as_ref().map(|error| error.kind.as_str()),
-        at.error.as_ref().map(|error| error.message.as_str()),
-        run.created_at.as_millis(),
-        ms(at.started_at),
-        ms(at.finished_at),
-    ])?;
-    run.steps.iter().try_for_each(|step| put_step(transaction, run.id, step))
-}
-
-/// What moves while a run is live. `finished_at` is left alone, so that no index is touched.
-const MOVE: &str = "UPDATE task_run SET state = ?2, attempt = ?3, failures = ?4, rescues = ?5, token = ?6, \
-     lease_owner = ?7, leased_until = ?8, claimed_at = ?9, run_at = ?10, step = ?11, progress = ?12, \
-     checkpoint = ?13, outcome = ?14, error_kind = ?15, error = ?16, started_at = ?17 WHERE id = ?1";
-
-/// What its end adds.
-const END: &str = "UPDATE task_run SET success = ?2, output = ?3, finished_at = ?4 WHERE id = ?1";
-
-fn move_run(transaction: &Transaction<'_>, id: RunId, at: &Progress) -> rusqlite::Result<()> {
-    let id = id.text();
-    transaction.prepare_cached(MOVE)?.execute(params![
-        &*id,
-        at.state.as_str(),
-        at.attempt,
-        at.failures,
-        at.rescues,
-        at.token.map(|token| token.to_bytes()),
-        at.worker_id.as_deref(),
-        ms(at.lease_until),
-        ms(at.claimed_at),
-        at.run_at.as_millis(),
-        at.step,
-        at.progress,
-        text(&at.checkpoint),
-        at.outcome.map(|bits| bits as i64),
-        at.error.as_ref().map(|error| error.kind.as_str()),
-        at.error.as_ref().map(|error| error.message.as_str()),
-        ms(at.started_at),
-    ])?;
-    if at.state.is_final() {
-        let params = params![&*id, at.success(), text(&at.output), ms(at.finished_at)];
-        transaction.prepare_cached(END)?.execute(params)?;
-    }
-    Ok(())
-}
-
-fn put_step(transaction: &Transaction<'_>, id: RunId, step: &StepResult) -> rusqlite::Result<()> {
-    let sql = "INSERT OR REPLACE INTO task_step (run_id, step, id, result, at, item, error_type, error) \
+pub(super) fn put_step(transaction: &Transaction<'_>, id: RunId, step: &StepResult) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO step (run, step, id, result, at, item, error_type, error) \
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let key = rows::key(id.bits()).map(|key| key.0);
     let params = params![
-        &*id.text(),
+        key,
         step.index,
         step.id,
         text(&step.result),
@@ -348,31 +271,29 @@ pub(super) fn prune(connection: &mut Connection, before: Timestamp, limit: usize
     Ok(runs)
 }
 
-/// Ids begin with the time of their making, so the search looks at nothing younger and stops at the limit.
+/// Keys rise with time, so the search looks at nothing younger and stops at the limit.
 fn delete_old(transaction: &Transaction<'_>, before: Timestamp, limit: usize) -> rusqlite::Result<usize> {
     let (ms, limit) = (before.as_millis(), limit as i64);
-    let mut old = transaction
-        .prepare_cached("SELECT id FROM task_run WHERE id < ?3 AND finished_at < ?1 ORDER BY id LIMIT ?2")?;
-    let hex = format!("{:012x}", ms.max(0));
-    let id_before = format!("{}-{}", &hex[..8], &hex[8..]);
-    let ids = old.query_map(params![ms, limit, id_before], |row| row.get(0))?;
-    let ids: Vec<String> = ids.collect::<Result<_, _>>()?;
+    let mut old = transaction.prepare_cached(
+        "SELECT key FROM job WHERE key < ?3 AND live IS NULL AND finished_at < ?1 ORDER BY key LIMIT ?2",
+    )?;
+    let keys = old.query_map(params![ms, limit, rows::key_at(before)], |row| row.get(0))?;
+    let keys: Vec<i64> = keys.collect::<Result<_, _>>()?;
     for sql in [
-        "DELETE FROM task_step WHERE run_id = ?1",
-        "DELETE FROM task_run WHERE id = ?1",
-        "DELETE FROM task WHERE id = ?1 AND form <> 'scheduled'",
+        "DELETE FROM step WHERE run = ?1",
+        "DELETE FROM big WHERE key = ?1",
+        "DELETE FROM job WHERE key = ?1",
     ] {
         let mut statement = transaction.prepare_cached(sql)?;
-        ids.iter().try_for_each(|id| statement.execute([id]).map(drop))?;
+        keys.iter().try_for_each(|key| statement.execute([key]).map(drop))?;
     }
-    let done = "DELETE FROM task WHERE id IN (SELECT id FROM task WHERE form = 'scheduled' AND created_at < ?1 \
-         AND next_fire IS NULL AND NOT EXISTS (SELECT 1 FROM task_run WHERE task_run.task_id = task.id \
-         AND task_run.task_id <> task_run.id) LIMIT ?2)";
+    let done = "DELETE FROM plan WHERE key IN (SELECT key FROM plan WHERE created_at < ?1 AND next_fire IS NULL \
+         AND NOT EXISTS (SELECT 1 FROM job WHERE job.owner = plan.key AND job.form = 2) LIMIT ?2)";
     transaction.prepare_cached(done)?.execute([ms, limit])?;
     // A decision's key starts with its time.
     let decisions = "DELETE FROM decision WHERE key IN (SELECT key FROM decision WHERE key < ?1 LIMIT ?2)";
     transaction.prepare_cached(decisions)?.execute(params![format!("{ms:013}"), limit])?;
     let audit = "DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE at < ?1 LIMIT ?2)";
     transaction.prepare_cached(audit)?.execute([ms, limit])?;
-    Ok(ids.len())
+    Ok(keys.len())
 }

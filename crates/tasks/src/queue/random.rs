@@ -78,6 +78,8 @@ impl Disk {
             tasks: self.tasks.values().cloned().collect(),
             ended: ended.filter_map(|run| Some((run.at.token?, run.at.outcome))).collect(),
             runs,
+            sleeping: Vec::new(),
+            newest: None,
             dedupe: self.dedupe.values().cloned().collect(),
             workers: self.workers.values().cloned().collect(),
             totals: self.totals,
