@@ -14,6 +14,8 @@ pub mod sqlite;
 pub use changes::{Changes, Loaded, Receipt};
 pub use figures::{DeadRun, Span};
 pub use reader::{DeliveredPage, Page, Reader, RunFilter, RunRow, RunStats, TaskFilter, TaskRow};
+#[cfg(feature = "broken-commit")]
+pub use settle::broken;
 pub use settle::commit_then;
 pub use sqlite::Sqlite;
 

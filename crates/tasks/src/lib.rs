@@ -39,6 +39,8 @@ pub use protocol::{
     Claim, Completion, Directive, Extension, Outcome, RunError, TokenResult, WorkReply, WorkRequest,
     WorkerCard,
 };
+#[cfg(any(feature = "broken-lease", feature = "broken-token"))]
+pub use queue::broken;
 pub use queue::{
     Acted, Answer, BUILTIN_WORKER, Counts, Hold, Line, LineView, Queue, Recall, Settings, TaskUpdate, Why,
     WorkerView,

@@ -151,6 +151,8 @@ impl Queue {
             }
         };
         let token = AttemptToken::new(&mut self.rng);
+        #[cfg(feature = "broken-token")]
+        super::broken::handed_out(token, id);
         let worker_id = self.workers.get_key_value(card.id.as_str())?.0.clone();
         let lease = self.settings.lease;
         self.shift(id, RunEvent::Claimed, out, |at| {

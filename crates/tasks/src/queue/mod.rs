@@ -11,6 +11,8 @@
 
 mod acts;
 mod approval;
+#[cfg(any(feature = "broken-lease", feature = "broken-token"))]
+pub mod broken;
 mod calendars;
 mod claim;
 mod counts;

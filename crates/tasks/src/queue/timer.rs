@@ -15,6 +15,8 @@ impl Queue {
         let mut events = Vec::new();
         self.fire_due(now, out, &mut events);
         self.expire_approvals(now, out, &mut events);
+        #[cfg(feature = "broken-lease")]
+        self.ignore_leases(now, out, &mut events);
         while let Some((at, id)) = self.index.due(now) {
             match self.runs.get(&id).map(|live| live.run.at.state) {
                 Some(RunState::Running) => self.rescue(id, now, out, &mut events),

@@ -21,8 +21,8 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::time::Duration;
 use tasks::{
-    AttemptToken, Change, Claim, Completion, Event, Form, NewTask, Outcome, Progress, RecordKind, Refusal, Run,
-    RunId, RunState, Status, StepResult, Submitted, Task, TaskId, TokenResult, Urgency, WorkReply,
+    AttemptToken, Change, Claim, Completion, Event, Form, NewTask, Outcome, Progress, RecordKind, Refusal,
+    Run, RunId, RunState, Status, StepResult, Submitted, Task, TaskId, TokenResult, Urgency, WorkReply,
     WorkRequest, WorkerCard,
 };
 
@@ -200,7 +200,8 @@ impl Checker {
         for change in changes {
             match change {
                 Change::RunMoved(id, at) => {
-                    let run = self.tables.runs.get(id).unwrap_or_else(|| panic!("{id} moved but is not there"));
+                    let run =
+                        self.tables.runs.get(id).unwrap_or_else(|| panic!("{id} moved but is not there"));
                     let before = run.at.state;
                     let ok = !touches(before, at.state) || explained(self, run, at);
                     let of = run.task_id;
@@ -216,7 +217,9 @@ impl Checker {
                     self.open += usize::from(is_open(run.class, run.at.state));
                 }
                 Change::StepDone(id, step) => self.step_done(*id, step),
-                Change::TaskPut(task) if !self.tables.tasks.contains_key(&task.id) => self.names.push(task.id),
+                Change::TaskPut(task) if !self.tables.tasks.contains_key(&task.id) => {
+                    self.names.push(task.id)
+                }
                 _ => {}
             }
             self.tables.apply(change);
@@ -240,7 +243,8 @@ impl Checker {
         if at.step != old.step {
             self.claims.remove(&id);
         }
-        let begins = at.state == RunState::Running && (old.state != RunState::Running || at.token != old.token);
+        let begins =
+            at.state == RunState::Running && (old.state != RunState::Running || at.token != old.token);
         let ends = old.state == RunState::Running && (at.state != RunState::Running || begins);
         let key = task.concurrency_key.as_deref().map(str::to_owned);
         if ends {
@@ -314,7 +318,11 @@ impl Checker {
         let anew = known.is_some_and(|row| row.boot_nonce != card.boot_nonce);
         let served = reply.directive == tasks::Directive::None || !anew;
         let results = request.complete.len() + request.extend.len();
-        must!(reply.results.len() == results, "{results} tokens were named, {} answered", reply.results.len());
+        must!(
+            reply.results.len() == results,
+            "{results} tokens were named, {} answered",
+            reply.results.len()
+        );
         let lost: HashSet<RunId> = match anew && served {
             true => self.held_by(&card.id).collect(),
             false => HashSet::new(),
@@ -329,8 +337,12 @@ impl Checker {
         let mut extended = HashSet::new();
         for (extension, (_, result)) in request.extend.iter().zip(&reply.results[request.complete.len()..]) {
             let attempt = self.attempts.get_mut(&extension.token);
-            let live = attempt.filter(|a| a.fate == Fate::Live && a.worker == card.id && !lost.contains(&a.run));
-            must!(live.is_some() == (*result == TokenResult::Accepted), "{extension:?} is answered {result:?}");
+            let live =
+                attempt.filter(|a| a.fate == Fate::Live && a.worker == card.id && !lost.contains(&a.run));
+            must!(
+                live.is_some() == (*result == TokenResult::Accepted),
+                "{extension:?} is answered {result:?}"
+            );
             if let Some(attempt) = live {
                 attempt.until = now.plus(self.lease).min(attempt.ends);
                 extended.insert(attempt.run);
@@ -511,7 +523,10 @@ impl Checker {
             Err(why) => must!(changes.is_empty(), "refused ({why}) and yet {changes:?}"),
             Ok(taken) if taken.duplicate => {
                 must!(changes.is_empty(), "a duplicate changed {changes:?}");
-                must!(held.map(|held| held.task_id) == Some(taken.task_id), "a duplicate of what nobody holds");
+                must!(
+                    held.map(|held| held.task_id) == Some(taken.task_id),
+                    "a duplicate of what nobody holds"
+                );
             }
             Ok(taken) => {
                 must!(held.is_none(), "{} is a second task under the key of {held:?}", taken.task_id);
@@ -580,7 +595,8 @@ impl Checker {
             must!(asked.on_expiry == OnExpiry::Approve, "{} runs, its approval ran out", run.id);
             return;
         }
-        let votes = || approval.votes.iter().filter(|vote| vote.hash == asked.hash && vote.at < asked.expires_at);
+        let votes =
+            || approval.votes.iter().filter(|vote| vote.hash == asked.hash && vote.at < asked.expires_at);
         let voters: HashSet<&str> = votes().map(|vote| vote.by.as_str()).collect();
         let enough = voters.len() >= asked.quorum as usize;
         must!(enough, "{} runs with the votes of {voters:?} of {}", run.id, asked.quorum);
@@ -658,7 +674,8 @@ impl Checker {
 
 /// The lines that `by` left in the audit log about a task.
 fn audits(changes: &[Change], by: &str, id: TaskId) -> usize {
-    let of = |change: &&Change| matches!(change, Change::Audit(line) if line.actor == by && line.subject == id);
+    let of =
+        |change: &&Change| matches!(change, Change::Audit(line) if line.actor == by && line.subject == id);
     changes.iter().filter(of).count()
 }
 
@@ -676,7 +693,8 @@ fn legal(from: RunState, to: RunState) -> bool {
     use RunState::*;
     match from {
         Completed | Cancelled | Dead => false,
-        Scheduled | Retryable => matches!(to, Available | Scheduled | Cancelled | Dead),
+        Scheduled => !matches!(to, Running | Retryable | Completed),
+        Retryable => matches!(to, Available | Scheduled | Cancelled | Dead),
         AwaitingApproval => matches!(to, Available | Scheduled | Cancelled | Dead),
         // A pipeline may go to a later step without moving.
         Available => to != Retryable,

@@ -88,7 +88,7 @@ fn plain(now: Timestamp, dice: &mut Dice) -> NewTask {
     if dice.below(4) == 0 {
         spec.dedupe_key = Some(format!("once{}", dice.below(3)));
     }
-    let window = if dice.below(2) == 0 { Duration::ZERO } else { dice.ms(0, 60_000) };
+    let window = Duration::from_secs(dice.below(2) * dice.below(60));
     NewTask::Plain(spec, window)
 }
 

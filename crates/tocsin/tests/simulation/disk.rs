@@ -9,9 +9,7 @@ use std::{
     sync::Arc,
 };
 use store::{Changes, Error, Journal, Receipt};
-use tasks::{
-    Change, Dedupe, Loaded, Record, RecordKind, Run, RunId, Task, TaskId, Totals, WorkerRow,
-};
+use tasks::{Change, Dedupe, Loaded, Record, RecordKind, Run, RunId, Task, TaskId, Totals, WorkerRow};
 
 /// What a store holds: changes applied in the plainest way.
 #[derive(Debug, Default, Clone, PartialEq)]

@@ -65,6 +65,28 @@ fn a_crash_at_every_write_loses_nothing() {
     }
 }
 
+/// Throws one fault; within 1,000 seeds somebody must notice.
+fn is_caught(fault: &str, throw: fn(bool)) {
+    let report = seeds(FIRST, 1_000, |_| Plan::default(), throw);
+    let failure = report.failure.unwrap_or_else(|| panic!("{fault}: nobody noticed in {} seeds", report.seeds));
+    println!("{fault}: caught at seed {}: {}", failure.seed, failure.why.replace('\n', " "));
+}
+
+#[test]
+fn a_lease_that_nobody_checks_is_caught() {
+    is_caught("broken-lease", tasks::broken::leases);
+}
+
+#[test]
+fn a_token_that_nobody_checks_is_caught() {
+    is_caught("broken-token", tasks::broken::tokens);
+}
+
+#[test]
+fn a_reply_let_out_before_its_commit_is_caught() {
+    is_caught("broken-commit", store::broken::commits);
+}
+
 #[test]
 fn the_same_seed_is_the_same_world() {
     let told = |seed| {

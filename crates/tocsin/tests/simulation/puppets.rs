@@ -8,7 +8,8 @@ use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tasks::{
-    AttemptToken, Claim, Completion, Extension, Outcome, RunError, TokenResult, WorkReply, WorkRequest, WorkerCard,
+    AttemptToken, Claim, Completion, Extension, Outcome, RunError, TokenResult, WorkReply, WorkRequest,
+    WorkerCard,
 };
 
 /// A worker.
@@ -79,7 +80,13 @@ impl Puppet {
     }
 
     /// What it says next; `None` if it has nothing to say now.
-    pub fn speak(&mut self, no: u64, now: Timestamp, dice: &mut Dice, weather: &Weather) -> Option<WorkRequest> {
+    pub fn speak(
+        &mut self,
+        no: u64,
+        now: Timestamp,
+        dice: &mut Dice,
+        weather: &Weather,
+    ) -> Option<WorkRequest> {
         if self.under_way.len() >= 2 {
             return None;
         }

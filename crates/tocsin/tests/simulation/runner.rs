@@ -81,9 +81,8 @@ fn listen() {
     ONCE.call_once(|| {
         let usual = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            let simulated = SAID.with_borrow_mut(|said| {
-                said.as_mut().map(|said| *said = format!("{info}")).is_some()
-            });
+            let simulated =
+                SAID.with_borrow_mut(|said| said.as_mut().map(|said| *said = format!("{info}")).is_some());
             if !simulated {
                 usual(info);
             }
@@ -102,7 +101,12 @@ fn one(seed: u64, plan: Plan) -> Result<(Seen, u64), String> {
 
 /// Runs `many` seeds from `first` on; `plan` says how, `prepare` is called in each thread before its first. Stops at a
 /// failure, when all lower seeds are through.
-pub fn seeds(first: u64, many: u64, plan: impl Fn(u64) -> Plan + Sync, prepare: impl Fn(bool) + Sync) -> Report {
+pub fn seeds(
+    first: u64,
+    many: u64,
+    plan: impl Fn(u64) -> Plan + Sync,
+    prepare: impl Fn(bool) + Sync,
+) -> Report {
     let start = Instant::now();
     let (next, stop) = (AtomicU64::new(first), AtomicBool::new(false));
     let (seen, failure) = (Mutex::new(Seen::default()), Mutex::new(None::<Failure>));

@@ -328,7 +328,9 @@ impl World {
             self.disk.fate = self.fate();
         }
         let (changes, releases) = (turn.batch.changes, turn.batch.releases);
-        let done = store::commit_then(&mut self.disk, &changes, || releases.into_iter().for_each(|let_out| let_out()));
+        let done = store::commit_then(&mut self.disk, &changes, || {
+            releases.into_iter().for_each(|let_out| let_out())
+        });
         if let Err(why) = &done {
             tell!(self, "write {}: {why:?}", self.disk.writes);
         }
@@ -652,7 +654,8 @@ impl World {
                 }
             }
             Asker::Client(nth) => {
-                let Some((_, ask, again)) = self.clients[nth].asking.take_if(|(asked, _, _)| *asked == no) else {
+                let Some((_, ask, again)) = self.clients[nth].asking.take_if(|(asked, _, _)| *asked == no)
+                else {
                     return;
                 };
                 match again.checked_sub(1) {
@@ -713,7 +716,8 @@ impl World {
     fn is_over(&self) -> bool {
         let Some(mended_at) = self.mended_at else { return false };
         let fires = || self.checker.tables.tasks.values().any(|task| task.next_fire.is_some());
-        let settled = self.server.as_ref().is_some_and(|server| server.is_settled() && !server.has_arrivals());
+        let settled =
+            self.server.as_ref().is_some_and(|server| server.is_settled() && !server.has_arrivals());
         self.now.since(mended_at) > MENDED_MAX || settled && self.checker.live_runs == 0 && !fires()
     }
 }
