@@ -42,7 +42,11 @@ fn defect_9_limits_that_hold() {
     let codes: Vec<u16> = (0..12).map(|_| post(&url, "/tasks", Some(&key), &noop).status).collect();
     assert_eq!(codes, [[201; 6], [201, 201, 201, 201, 429, 429]].concat());
     let inside = post(&tocsin.url, "/tasks", Some(&key), &noop);
-    assert_eq!((inside.status, number(&inside, "x-ratelimit-limit")), (201, 100_000), "loopback is a team's own");
+    assert_eq!(
+        (inside.status, number(&inside, "x-ratelimit-limit")),
+        (201, 100_000),
+        "loopback is a team's own"
+    );
     for path in ["/health", "/metrics", "/-/ready"] {
         assert!((0..70).all(|_| request("GET", &format!("{url}{path}"), &[], "").unwrap().status == 200));
     }
@@ -277,8 +281,10 @@ fn the_checklist_of_a_security_review_is_in_the_log() {
 #[test]
 fn the_manual_names_every_variable() {
     let manual = fs::read_to_string(support::root().join("docs/variables.md")).expect("the manual");
-    let source = fs::read_to_string(support::root().join("crates/tocsin/src/variables.rs")).expect("the table");
-    let table = source.split("pub const VARIABLES").nth(1).and_then(|rest| rest.split("];").next()).expect("a table");
+    let source =
+        fs::read_to_string(support::root().join("crates/tocsin/src/variables.rs")).expect("the table");
+    let table =
+        source.split("pub const VARIABLES").nth(1).and_then(|rest| rest.split("];").next()).expect("a table");
     let names: Vec<&str> = table
         .split('"')
         .skip(1)

@@ -72,7 +72,11 @@ fn credentials(tocsin: &Tocsin) -> Vec<(String, Vec<(&'static str, String)>, Opt
     for role in ROLES {
         let (name, key) = (role.as_str(), tocsin.key(role.as_str()));
         all.push((format!("key of {name}"), vec![("x-api-key", key.clone())], Some(role)));
-        all.push((format!("{name}'s key as bearer"), vec![("authorization", format!("Bearer {key}"))], Some(role)));
+        all.push((
+            format!("{name}'s key as bearer"),
+            vec![("authorization", format!("Bearer {key}"))],
+            Some(role),
+        ));
         let jwt = token("HS256", &claims(name, FAR), SECRET);
         all.push((format!("token of {name}"), vec![("authorization", jwt)], Some(role)));
     }
@@ -134,7 +138,10 @@ fn every_route_by_every_credential() {
             };
             match want {
                 Some(want) => assert_eq!(code, want, "{method} {path} by {name}"),
-                None => assert!(![401, 403, 429].contains(&code) && code < 500, "{method} {path} by {name}: {code}"),
+                None => assert!(
+                    ![401, 403, 429].contains(&code) && code < 500,
+                    "{method} {path} by {name}: {code}"
+                ),
             }
             tried += 1;
         }
@@ -196,7 +203,8 @@ fn what_is_local_and_what_only_looks_like_it() {
             let code = status(&tocsin, method.as_str(), &uri, &[*header], "");
             assert_eq!(code, 401, "{method} {path} with {header:?}");
         }
-        let forms = ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", ""];
+        let forms =
+            ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain", ""];
         for form in forms.iter().filter(|_| acts) {
             let headers = [("content-type", *form)];
             let headers = if form.is_empty() { &headers[..0] } else { &headers[..] };
@@ -206,5 +214,9 @@ fn what_is_local_and_what_only_looks_like_it() {
     }
     let key = tocsin.key("agent");
     let headers = [json, ("x-forwarded-for", "127.0.0.1"), ("x-api-key", key.as_str())];
-    assert_eq!(status(&tocsin, "POST", "/tasks", &headers, task), 201, "with a credential it may come from anywhere");
+    assert_eq!(
+        status(&tocsin, "POST", "/tasks", &headers, task),
+        201,
+        "with a credential it may come from anywhere"
+    );
 }
