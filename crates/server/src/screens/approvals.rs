@@ -154,7 +154,7 @@ async fn check(
         Some(Err(BadLink::Expired)) => return refuse(StatusCode::GONE, "This link has expired."),
         None | Some(Err(BadLink::Forged)) => {
             return refuse(
-                StatusCode::FORBIDDEN,
+                StatusCode::BAD_REQUEST,
                 "This link is not one of ours, or a part of it is missing or changed.",
             );
         }
