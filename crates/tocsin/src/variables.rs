@@ -118,8 +118,8 @@ pub const VARIABLES: &[Variable] = &[
         "a worker beats at a third of its lease; set WORKER_LEASE_SECONDS",
     ),
     idle("WORKER_CLEANUP_INTERVAL", "300", Form::Seconds(0.1, DAY), NO_SWEEPER),
-    holds("CIRCUIT_BREAKER_FAILURE_THRESHOLD", "5", Form::Whole(1, 10_000)),
-    holds("CIRCUIT_BREAKER_RECOVERY_TIMEOUT", "60", Form::Seconds(0.001, DAY)),
+    holds("CIRCUIT_BREAKER_FAILURE_THRESHOLD", "10", Form::Whole(1, 10_000)),
+    holds("CIRCUIT_BREAKER_RECOVERY_TIMEOUT", "90", Form::Seconds(0.001, DAY)),
     // What is seen.
     holds("LOG_LEVEL", "info", LEVELS),
     holds("LOG_FORMAT", "json", Form::OneOf(&["json", "text", "console"])),

@@ -1,4 +1,4 @@
-//! The worker in Python's standard library, as a reader of the examples would run it.
+//! The workers of `examples/workers`, as a reader would run them: bash and curl, Python's standard library, Node.
 
 mod support;
 
@@ -8,10 +8,11 @@ use support::{Program, Tocsin, eventually, root};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
-#[test]
-fn the_python_worker_does_what_it_is_given() {
+fn does_what_it_is_given(file: &str) {
+    let text = std::fs::read_to_string(root().join("examples/workers").join(file)).expect("the example");
+    assert!(text.lines().count() <= 40, "{file} is longer than 40 lines");
     let tocsin = Tocsin::start(&[], &[]);
-    let mut command = Command::new(root().join("examples/workers/worker.py"));
+    let mut command = Command::new(root().join("examples/workers").join(file));
     command.env("TOCSIN_SERVER", &tocsin.url).env("TOCSIN_KEY", tocsin.key("agent"));
     let mut worker = Program::start(&mut command, &tocsin.dir.path().join("worker.log"));
     let log = || std::fs::read_to_string(tocsin.dir.path().join("worker.log")).unwrap_or_default();
@@ -28,4 +29,19 @@ fn the_python_worker_does_what_it_is_given() {
     });
     assert_eq!(run["output"]["greeting"], "hello, Ada", "{run}");
     assert_eq!(worker.terminate(), Some(0), "{}", log());
+}
+
+#[test]
+fn the_bash_worker_does_what_it_is_given() {
+    does_what_it_is_given("worker.sh");
+}
+
+#[test]
+fn the_python_worker_does_what_it_is_given() {
+    does_what_it_is_given("worker.py");
+}
+
+#[test]
+fn the_node_worker_does_what_it_is_given() {
+    does_what_it_is_given("worker.js");
 }
