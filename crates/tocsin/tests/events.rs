@@ -32,7 +32,8 @@ impl Stream {
         let mut socket = TcpStream::connect(&host).expect("it listens");
         socket.set_read_timeout(Some(LIMIT)).expect("a socket");
         let last = last.map_or(String::new(), |id| format!("Last-Event-ID: {id}\r\n"));
-        write!(socket, "GET /events/stream{query} HTTP/1.1\r\nHost: {host}\r\n{last}\r\n").expect("it takes it");
+        write!(socket, "GET /events/stream{query} HTTP/1.1\r\nHost: {host}\r\n{last}\r\n")
+            .expect("it takes it");
         let mut stream = Stream { lines: BufReader::new(socket), status: String::new() };
         stream.status = stream.line().expect("a status line");
         // The first block is there as soon as the stream is registered.
@@ -98,7 +99,8 @@ fn with(tocsin: &Tocsin, role: &str, method: &str, path: &str, body: &Value) -> 
 }
 
 fn work(tocsin: &Tocsin, agent: &str) -> Vec<Value> {
-    let worker = json!({"id": format!("w-{agent}"), "boot_nonce": "1", "labels": {"agent": agent}, "kinds": ["*"]});
+    let worker =
+        json!({"id": format!("w-{agent}"), "boot_nonce": "1", "labels": {"agent": agent}, "kinds": ["*"]});
     let reply = tocsin.post("/v1/work", &json!({"worker": worker, "want": 10, "wait_ms": 0}));
     assert_eq!(reply.status, 200, "{}", reply.body);
     reply.json()["runs"].as_array().cloned().unwrap_or_default()
@@ -133,7 +135,10 @@ fn a_stream_goes_on_where_it_was_left() {
     tocsin.start_again();
     let recent = tocsin.get("/events/stream/recent?count=1").json();
     assert_eq!(recent["total_events"], 1);
-    assert_eq!((&recent["events"][0]["event_id"], &recent["events"][0]["priority"]), (&json!(kept), &json!("high")));
+    assert_eq!(
+        (&recent["events"][0]["event_id"], &recent["events"][0]["priority"]),
+        (&json!(kept), &json!("high"))
+    );
     let mut after = Stream::open(&tocsin, "", Some(&first));
     let seen = after.until("deploy.failed");
     assert_eq!(kinds(&seen), ["gap", "ci.passed", "Something else", "deploy.failed"], "what is gone is said");
@@ -156,7 +161,12 @@ fn row_19_what_is_told_is_what_happened() {
     let id = reply.json()["task_id"].as_str().expect("an id").to_owned();
     for status in ["in_progress", "failed"] {
         let path = format!("{}/tasks/{id}/status?status={status}&error=broken", tocsin.url);
-        assert_eq!(request("PATCH", &path, &[], "").expect("it answers").status, 200);
+        assert_eq!(
+            request("PATCH", &path, &[("content-type", "application/json")], "{}")
+                .expect("it answers")
+                .status,
+            200
+        );
     }
     let told = eventually("all is told", LIMIT, || {
         let items = tocsin.get("/events?type=task.").json()["items"].as_array().cloned()?;
@@ -169,9 +179,21 @@ fn row_19_what_is_told_is_what_happened() {
 
     for (body, status, wanted) in [
         (json!({"event_type": "a.b", "source_agent": "x"}), 200, ("a.b", "medium")),
-        (json!({"event_type": "a.b", "source_agent": "x", "priority": "P0", "payload": {}}), 200, ("a.b", "critical")),
-        (json!({"event_type": "deploy.started", "source_agent": "x", "payload": {}}), 200, ("deploy.started", "high")),
-        (json!({"event_type": "alert.triggered", "payload": {"severity": "low"}}), 200, ("alert.triggered", "low")),
+        (
+            json!({"event_type": "a.b", "source_agent": "x", "priority": "P0", "payload": {}}),
+            200,
+            ("a.b", "critical"),
+        ),
+        (
+            json!({"event_type": "deploy.started", "source_agent": "x", "payload": {}}),
+            200,
+            ("deploy.started", "high"),
+        ),
+        (
+            json!({"event_type": "alert.triggered", "payload": {"severity": "low"}}),
+            200,
+            ("alert.triggered", "low"),
+        ),
         (json!({"event_type": "a", "source_agent": "x", "priority": "urgent"}), 400, ("", "")),
         (json!({"source_agent": "x"}), 422, ("", "")),
         (json!({"event_type": "a", "payload": 7}), 422, ("", "")),
@@ -307,9 +329,12 @@ fn row_20_an_agent_gets_its_own_tasks_only() {
         assert_eq!(reply.status, 200, "{}", reply.body);
         reply.json()["task"]["assigned_to"].clone()
     };
-    for (type_, agent) in
-        [("bugfix", "dev_agent"), ("monitoring", "ops_agent"), ("documentation", "faq_agent"), ("incident", "ops_agent")]
-    {
+    for (type_, agent) in [
+        ("bugfix", "dev_agent"),
+        ("monitoring", "ops_agent"),
+        ("documentation", "faq_agent"),
+        ("incident", "ops_agent"),
+    ] {
         assert_eq!(submit(&tocsin, type_), agent, "{type_}");
     }
     let types = |runs: Vec<Value>| {
@@ -324,8 +349,13 @@ fn row_20_an_agent_gets_its_own_tasks_only() {
     assert_eq!(types(work(&tocsin, "faq_agent")), ["kb_update"]);
 
     let rule = |method: &str, path: &str, body: &Value| {
-        request(method, &format!("{}/agents/routing{path}", tocsin.url), &[("content-type", "application/json")], &body.to_string())
-            .expect("it answers")
+        request(
+            method,
+            &format!("{}/agents/routing{path}", tocsin.url),
+            &[("content-type", "application/json")],
+            &body.to_string(),
+        )
+        .expect("it answers")
     };
     assert_eq!(rule("PUT", "", &json!({"type": "bugfix", "agent": "night_agent"})).status, 200);
     assert_eq!(rule("PUT", "/triage", &json!({"agent": "support_agent"})).status, 200);
@@ -338,10 +368,46 @@ fn row_20_an_agent_gets_its_own_tasks_only() {
     assert_eq!(types(work(&tocsin, "dev_agent")), [""; 0]);
     assert_eq!(types(work(&tocsin, "night_agent")), ["bugfix"]);
     let rules = tocsin.get("/agents/routing").json();
-    let deploy = rules["rules"].as_array().and_then(|rules| rules.iter().find(|rule| rule["type"] == "deploy"));
-    assert_eq!(deploy, Some(&json!({"type": "deploy", "aliases": ["deployment"], "agent": "ops_agent", "custom": false})));
+    let deploy =
+        rules["rules"].as_array().and_then(|rules| rules.iter().find(|rule| rule["type"] == "deploy"));
+    assert_eq!(
+        deploy,
+        Some(&json!({"type": "deploy", "aliases": ["deployment"], "agent": "ops_agent", "custom": false}))
+    );
     let path = format!("{}/agents/routing/triage", tocsin.url);
     assert_eq!(request("DELETE", &path, &[], "").map(|reply| reply.status), Some(200));
     assert_eq!(request("DELETE", &path, &[], "").map(|reply| reply.status), Some(404));
     assert_eq!(tocsin.post("/tasks", &json!({"type": "triage", "payload": {}})).status, 400);
+}
+
+/// SEEDS 10 row 20: a merge made the ops agent crash. `examples/events/deploy-on-merge.json` does what it was for,
+/// behind an approval.
+#[test]
+fn row_20_a_merge_is_deployed_once_somebody_agreed() {
+    let tocsin = Tocsin::start(&[], &[]);
+    let deployer = Pages::start();
+    let text = std::fs::read_to_string(support::root().join("examples/events/deploy-on-merge.json"));
+    let mut example: Value = serde_json::from_str(&text.expect("the example is there")).expect("JSON");
+    example["payload"]["params"]["deployer"] = deployer.url.clone().into();
+    let made = tocsin.post("/tasks/", &example);
+    assert_eq!(made.status, 201, "{}", made.body);
+    let task = made.json()["id"].clone();
+    let topics = json!([{"topic": "pr.merged", "active_tasks": 1, "task_ids": [task]}]);
+    assert_eq!(tocsin.get("/events/topics").json(), json!({"total_topics": 1, "topics": topics}));
+    let merged = |base: &str| {
+        let payload = json!({"base": base, "number": 7, "sha": "4f1c2a"});
+        tocsin.post("/events/", &json!({"topic": "pr.merged", "payload": payload})).json()["triggered_tasks"]
+            .clone()
+    };
+    assert_eq!(merged("side"), json!([]), "the filter does not hold");
+    assert_eq!(merged("main"), json!([task]));
+    let approval = eventually("an approval is asked for", LIMIT, || {
+        let pending = tocsin.get("/approvals/pending").json();
+        pending["approvals"][0]["approval_id"].as_str().map(str::to_owned)
+    });
+    deployer.expect_quiet(Duration::from_millis(300));
+    let agreed = tocsin.post(&format!("/approvals/{approval}/approve"), &json!({}));
+    assert_eq!(agreed.status, 200, "{}", agreed.body);
+    let got = deployer.wait("the deploy", 0, LIMIT, |_| true);
+    assert_eq!(got.body, json!({"environment": "production", "commit": "4f1c2a", "pull_request": 7}));
 }

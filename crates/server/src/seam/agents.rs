@@ -13,12 +13,8 @@ pub trait Agents: Send + Sync {
     /// Makes an agent, without a secret.
     fn create(&self, new: NewAgent, by: String) -> BoxFuture<'_, Result<Agent, Failure>>;
     /// Changes an agent; `None`: there is none of that id.
-    fn update(
-        &self,
-        id: String,
-        update: Update,
-        by: String,
-    ) -> BoxFuture<'_, Result<Option<Agent>, Failure>>;
+    fn update(&self, id: String, update: Update, by: String)
+    -> BoxFuture<'_, Result<Option<Agent>, Failure>>;
     /// Removes an agent; `None`: there is none of that id.
     fn delete(&self, id: String, by: String) -> BoxFuture<'_, Result<Option<Agent>, Failure>>;
     /// Gives an agent another secret and answers it, this one time. `None`: there is no agent of that id.

@@ -39,7 +39,9 @@ impl Events {
         let tasks: HashMap<_, _> = loaded.tasks.iter().map(|task| (task.id, task)).collect();
         let mut under_way = HashMap::new();
         for run in loaded.runs.iter().filter(|run| !run.at.state.is_final()) {
-            let Some(task) = tasks.get(&run.task_id).filter(|task| &*task.kind == EVENT_KIND) else { continue };
+            let Some(task) = tasks.get(&run.task_id).filter(|task| &*task.kind == EVENT_KIND) else {
+                continue;
+            };
             if let Some(id) = task.args.value()["subscription"].as_str() {
                 bus.still_waiting(id);
                 under_way.insert(run.id, id.to_owned());
@@ -194,7 +196,8 @@ fn news(event: &tasks::Event) -> Option<New> {
                 "missed": missed,
                 "skipped": skipped.map(|why| format!("{why:?}").to_lowercase()),
             });
-            New::told(if skipped.is_some() { "schedule.skipped" } else { "schedule.fired" }, payload).about(task_id)
+            New::told(if skipped.is_some() { "schedule.skipped" } else { "schedule.fired" }, payload)
+                .about(task_id)
         }
         tasks::Event::Rescued { run_id, kind, worker_id } => {
             let payload = json!({"worker_id": &**worker_id, "run_id": run_id.to_string(), "kind": &**kind});

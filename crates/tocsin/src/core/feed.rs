@@ -30,7 +30,14 @@ impl Feed {
             ring.lose(last);
         }
         drop(ring);
-        self.newest.send_replace(last);
+        // Once closed it stays so.
+        self.newest.send_if_modified(|newest| {
+            let open = *newest != EventId::MAX;
+            if open {
+                *newest = last;
+            }
+            open
+        });
     }
 
     /// At most `max` events after `after`.

@@ -43,7 +43,8 @@ pub(in crate::api) async fn stream(
     let after = after(&headers, &params)?;
     let listeners = events.listeners();
     let Some(place) = listeners.enter() else {
-        let what = format!("{} clients listen already, the most there may be; try again later", listeners.max());
+        let what =
+            format!("{} clients listen already, the most there may be; try again later", listeners.max());
         return Err(Failure::Unavailable(what).into());
     };
     let (first, at) = opening(events.as_ref(), after).await?;
@@ -141,11 +142,16 @@ impl Client {
             let newest = *self.changed.borrow_and_update();
             let page = self.events.after(self.at, CHUNK_MAX);
             if page.gap {
-                return Some(self.last_words("the client reads too slowly: events are gone before it read them"));
+                return Some(
+                    self.last_words("the client reads too slowly: events are gone before it read them"),
+                );
             }
             self.at = page.last;
             let mut chunk = String::new();
-            page.events.iter().filter(|one| self.wanted.holds(one)).for_each(|one| write_event(&mut chunk, one));
+            page.events
+                .iter()
+                .filter(|one| self.wanted.holds(one))
+                .for_each(|one| write_event(&mut chunk, one));
             if !chunk.is_empty() {
                 return Some(chunk);
             }
@@ -232,7 +238,8 @@ mod tests {
     async fn replay_says_what_is_gone_and_the_end_is_clean() {
         let (told, state) = world();
         let first = told.tell("a.first");
-        let kept = crate::Events::publish(&*told, tasks::events::New::told("b.kept", json!({})), String::new());
+        let kept =
+            crate::Events::publish(&*told, tasks::events::New::told("b.kept", json!({})), String::new());
         kept.await.expect("taken");
         (0..20).for_each(|_| drop(told.tell("c.later")));
         let (_, mut body) = open(&state, &format!("/events/stream?after={first}&type=a.,b.")).await;

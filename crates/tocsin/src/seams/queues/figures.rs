@@ -63,6 +63,11 @@ impl Queues {
         by: String,
     ) -> Result<QueueView, Failure> {
         let done = self.core.call(move |core, batch, now| {
+            let word = match &act {
+                QueueAct::Pause => "queue.paused",
+                QueueAct::Resume => "queue.resumed",
+                QueueAct::Limit { .. } => "queue.limited",
+            };
             let change = |line: &mut tasks::Line| match act {
                 QueueAct::Pause => line.paused = line.paused.take().or(Some((by.clone(), now))),
                 QueueAct::Resume => line.paused = None,
@@ -73,6 +78,8 @@ impl Queues {
             };
             let events = core.queue.set_line(&name, change, &by, now, &mut batch.changes.tasks)?;
             core.happened(events, batch, now);
+            let told = serde_json::json!({"queue": name, "by": by});
+            core.tell(tasks::events::New::told(word, told), batch, now);
             Ok::<_, tasks::Refusal>(core.queue.line(&name))
         });
         done.await?.map(view).map_err(refusal)
