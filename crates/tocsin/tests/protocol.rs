@@ -69,7 +69,8 @@ fn pass(server: &Server, vector: &Value, at: usize) -> Result<(), String> {
     for (i, step) in vector["steps"].as_array().expect("steps").iter().enumerate() {
         let step = filled(step, &names);
         let reply = server.ask(&step);
-        let fail = |what: String| Err(format!("step {i}: {what}\n    {step}\n    {} {}", reply.status, reply.body));
+        let fail =
+            |what: String| Err(format!("step {i}: {what}\n    {step}\n    {} {}", reply.status, reply.body));
         let expect = &step["expect"];
         if expect["status"] != reply.status {
             return fail(format!("wanted status {}", expect["status"]));

@@ -169,7 +169,8 @@ fn ended(response: &Response) -> Outcome {
     let said = String::from_utf8_lossy(&response.body);
     let said: String = said.chars().take(300).filter(|c| !c.is_control()).collect();
     let status = response.status;
-    let error = || RunError { kind: format!("http_{status}"), message: format!("it answered {status}: {said}") };
+    let error =
+        || RunError { kind: format!("http_{status}"), message: format!("it answered {status}: {said}") };
     match status {
         200 => read(&response.body).unwrap_or_else(|| Outcome::Retry {
             error: RunError {
@@ -187,8 +188,10 @@ fn read(body: &[u8]) -> Option<Outcome> {
     let mut body: Value = serde_json::from_slice(body).ok()?;
     let after = body["retry_after_ms"].as_u64().map(Duration::from_millis);
     let word = |value: &Value, otherwise: &str| value.as_str().unwrap_or(otherwise).to_owned();
-    let error =
-        RunError { kind: word(&body["error"]["type"], "error"), message: word(&body["error"]["message"], "") };
+    let error = RunError {
+        kind: word(&body["error"]["type"], "error"),
+        message: word(&body["error"]["message"], ""),
+    };
     Some(match body["outcome"].as_str()? {
         "done" => Outcome::Done(body.get_mut("result").map(Value::take).unwrap_or(Value::Null)),
         "retry" => Outcome::Retry { error, after },
@@ -218,7 +221,8 @@ mod tests {
     #[test]
     fn what_an_answer_means() {
         let done = |value: Value| Some(Outcome::Done(value));
-        let error = |kind: &str, message: &str| RunError { kind: kind.to_owned(), message: message.to_owned() };
+        let error =
+            |kind: &str, message: &str| RunError { kind: kind.to_owned(), message: message.to_owned() };
         for (body, wanted) in [
             (r#"{"outcome": "done", "result": [1]}"#, done(json!([1]))),
             (r#"{"outcome": "done"}"#, done(Value::Null)),
@@ -227,7 +231,10 @@ mod tests {
                 r#"{"outcome": "retry", "error": {"type": "busy", "message": "later"}, "retry_after_ms": 5}"#,
                 Some(Outcome::Retry { error: error("busy", "later"), after: Some(Duration::from_millis(5)) }),
             ),
-            (r#"{"outcome": "snooze", "retry_after_ms": 5}"#, Some(Outcome::Snooze(Duration::from_millis(5)))),
+            (
+                r#"{"outcome": "snooze", "retry_after_ms": 5}"#,
+                Some(Outcome::Snooze(Duration::from_millis(5))),
+            ),
             (r#"{"outcome": "snooze"}"#, None),
             (r#"{"outcome": "maybe"}"#, None),
             ("[]", None),

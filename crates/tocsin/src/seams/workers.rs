@@ -62,7 +62,9 @@ impl Workers {
         for record in records {
             match read(&record) {
                 Some(worker) => self.start(worker),
-                None => tracing::warn!(event = "push_unreadable", id = record.key, "A worker's row is not read"),
+                None => {
+                    tracing::warn!(event = "push_unreadable", id = record.key, "A worker's row is not read")
+                }
             }
         }
     }
@@ -185,7 +187,9 @@ impl server::Workers for Workers {
 
     fn log_of(&self, run_id: &str) -> (Vec<LogLine>, u64) {
         let log = lock(&self.log);
-        log.runs.get(run_id).map_or_else(Default::default, |run| (run.lines.iter().cloned().collect(), run.left_out))
+        log.runs
+            .get(run_id)
+            .map_or_else(Default::default, |run| (run.lines.iter().cloned().collect(), run.left_out))
     }
 
     fn put_push(&self, worker: PushWorker, by: String) -> BoxFuture<'_, Result<(), Failure>> {
@@ -226,7 +230,12 @@ impl server::Workers for Workers {
         Box::pin(async move {
             let Some(before) = lock(&self.pushes).remove(&id) else { return Ok(false) };
             let _ = before.stop.send(());
-            tracing::info!(event = "push_dropped", worker = id, by, "{by} has no more runs posted to worker {id}");
+            tracing::info!(
+                event = "push_dropped",
+                worker = id,
+                by,
+                "{by} has no more runs posted to worker {id}"
+            );
             let gone = self.core.call(move |_, batch, _| {
                 batch.changes.tasks.push(Change::Record { kind: RecordKind::Push, key: id, row: None });
             });
