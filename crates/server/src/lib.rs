@@ -34,7 +34,11 @@ pub use app::{app, table};
 pub use cors::{Cors, USUAL_ORIGINS};
 pub use links::Links;
 pub use metrics::{FAMILIES, HttpMetrics, Sink};
-pub use seam::{Agents, Approvals, Desk, Events, Failure, Grammar, Keep, KnownAgent, Listener, Listeners, Monitoring, Published, QueryFailure, Queues, Reads, Series, Tasks, Topic, Vitals};
+pub use seam::Schedules;
+pub use seam::{
+    Agents, Approvals, Desk, Events, Failure, Grammar, Keep, KnownAgent, Listener, Listeners, Monitoring,
+    Published, QueryFailure, Queues, Reads, Series, Tasks, Topic, Vitals,
+};
 pub use seam::{KnownWorker, LogLine, NewLogLine, PushWorker, ToolView, Workers};
 pub use serve::serve;
 pub use state::{Gate, Limits, State};

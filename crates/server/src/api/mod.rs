@@ -12,14 +12,15 @@ mod once;
 mod openapi;
 mod prometheus;
 mod queues;
+mod schedules;
 mod tasks;
 mod work;
 mod workers;
 
 pub(crate) use alertmanager::VERSION as ALERTMANAGER_VERSION;
 pub(crate) use body::{Params, whole};
-pub(crate) use health::Told;
 pub(crate) use error::{ErrorBody, Refused};
+pub(crate) use health::Told;
 pub(crate) use openapi::openapi;
 pub(crate) use prometheus::{VERSION as PROMETHEUS_VERSION, ask};
 pub use tasks::{answer_acted, answer_submitted};
@@ -54,6 +55,7 @@ pub(crate) fn routes() -> Vec<Route> {
     table.extend(auth_routes());
     table.extend(task_routes());
     table.extend(queue_routes());
+    table.extend(schedule_routes());
     table.extend(approval_routes());
     table.extend(event_routes());
     table.extend(agent_routes());
@@ -123,6 +125,17 @@ fn task_routes() -> Vec<Route> {
     ]
 }
 
+fn schedule_routes() -> Vec<Route> {
+    use schedules::*;
+    vec![
+        get("/schedules/preview", USER, "Say when an expression would fire", preview),
+        get("/calendars", USER, "List calendars of days on which schedules do not fire", calendars),
+        get("/calendars/{name}", USER, "Show a calendar", calendar),
+        put("/calendars/{name}", OPERATOR, "Make or replace a calendar", put_calendar),
+        delete("/calendars/{name}", OPERATOR, "Remove a calendar that no schedule names", delete_calendar),
+    ]
+}
+
 fn queue_routes() -> Vec<Route> {
     use queues::*;
     vec![
@@ -174,7 +187,12 @@ fn event_routes() -> Vec<Route> {
         get("/events", USER, "List the last events, newest first", list),
         get("/events/", USER, "List the last events, newest first", list),
         get("/events/topics", USER, "List the topics that tasks wait for", topics),
-        get("/events/stream", USER, "Events as they happen: text/event-stream, from after= or Last-Event-ID", stream),
+        get(
+            "/events/stream",
+            USER,
+            "Events as they happen: text/event-stream, from after= or Last-Event-ID",
+            stream,
+        ),
         get("/events/stream/recent", USER, "List the events that were published, newest first", recent),
         delete("/events/stream/cleanup", OPERATOR, "Forget events older than max_age_hours", cleanup),
         post("/events/subscriptions", OPERATOR, "Have a URL called for events", subscribe),

@@ -9,6 +9,7 @@ mod approvals;
 mod events;
 mod keep;
 mod queues;
+mod schedules;
 mod workers;
 
 pub use agents::Agents;
@@ -16,6 +17,7 @@ pub use approvals::Approvals;
 pub use events::{Events, Listener, Listeners, Published, Topic};
 pub use keep::{Keep, KnownAgent};
 pub use queues::Queues;
+pub use schedules::Schedules;
 pub use workers::{KnownWorker, LogLine, NewLogLine, PushWorker, ToolView, Workers};
 
 use crate::views::{
@@ -214,6 +216,8 @@ pub struct Reads {
     pub tasks: Arc<dyn Tasks>,
     /// Acts on tasks and queues.
     pub queues: Arc<dyn Queues>,
+    /// Calendars of holidays.
+    pub schedules: Arc<dyn Schedules>,
     /// What waits for persons.
     pub approvals: Arc<dyn Approvals>,
     /// Workers and tools.

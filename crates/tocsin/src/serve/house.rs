@@ -95,7 +95,8 @@ impl House {
         let engine = Engine::start(&loaded, &external_url, stores, &outgoing, &process, &clock).await?;
         let drain = settings::drain_limit()?;
         let (actions, client) = (outgoing.actions.clone(), outgoing.client.clone());
-        let workers = Arc::new(seams::Workers::new(engine.core.clone(), actions, client, clock.clone(), drain));
+        let workers =
+            Arc::new(seams::Workers::new(engine.core.clone(), actions, client, clock.clone(), drain));
         workers.restore(called);
         let collector = Arc::new(collector(&engine.core, &outgoing, &db, &clock));
         collector.apply(loaded.collect.clone());
@@ -134,7 +135,20 @@ impl House {
             workers: workers.clone(),
         };
         let app = front.app(auth, gate, limits.clone());
-        Ok(House { listeners, limits, app, engine, collector, pool, workers, db, registry, reloader, process, clock })
+        Ok(House {
+            listeners,
+            limits,
+            app,
+            engine,
+            collector,
+            pool,
+            workers,
+            db,
+            registry,
+            reloader,
+            process,
+            clock,
+        })
     }
 
     /// Runs until a signal or a failed store; then closes everything in order.
@@ -243,6 +257,7 @@ impl Front<'_> {
                 feed: self.feed,
                 listeners: Arc::new(Listeners::new(EVENT_CLIENTS_MAX, EVENT_CLIENT_PATIENCE)),
             }),
+            schedules: Arc::new(seams::Schedules { core: core.clone() }),
             queues: Arc::new(seams::Queues {
                 core: core.clone(),
                 reader: self.reader.clone(),
