@@ -22,6 +22,8 @@ pub struct Cli {
 pub enum Verb {
     /// Run everything in one process, until SIGTERM
     Serve(Serve),
+    /// Do work for a Tocsin elsewhere, over HTTP, until SIGTERM
+    Worker(Worker),
     /// Write a commented tocsin.yml for what is found on this machine
     Init(Init),
     /// Say what is wrong in a file, where, and what would be right
@@ -90,6 +92,26 @@ pub enum Auth {
     Local,
     /// Everybody.
     Required,
+}
+
+/// `tocsin worker`
+#[derive(Debug, Args)]
+pub struct Worker {
+    /// A file whose `tools:` this worker can do, in the form of tocsin.yml
+    #[arg(long, value_name = "FILE")]
+    pub actions: Option<PathBuf>,
+    /// Its name; one name, one worker [default: a random one]
+    #[arg(long)]
+    pub id: Option<String>,
+    /// What it is, NAME=VALUE; may be given several times
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    pub labels: Vec<String>,
+    /// How many runs at once
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub slots: u32,
+    /// Which server, as whom.
+    #[command(flatten)]
+    pub remote: Remote,
 }
 
 /// `tocsin init`

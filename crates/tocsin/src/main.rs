@@ -8,6 +8,7 @@ mod config;
 mod core;
 mod data_dir;
 mod discover;
+mod elsewhere;
 mod health;
 mod init;
 mod log;
@@ -26,6 +27,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let done = match Cli::parse().verb {
         Verb::Serve(args) => serve::run(&args),
+        Verb::Worker(args) => elsewhere::run(&args),
         Verb::Init(args) => init::run(&args).map(|()| ExitCode::SUCCESS),
         Verb::Check(args) => Ok(verbs::check(&args)),
         Verb::Secrets(cli::Secrets::Generate { json }) => Ok(secrets::generate(json)),
