@@ -92,12 +92,12 @@ pub const VARIABLES: &[Variable] = &[
     // The queue.
     holds("REDIS_URL", "", Form::Text),
     idle("ORCHESTRATOR_QUEUE_PREFIX", "orchestrator", Form::Text, NO_REDIS_QUEUE),
-    holds("ORCHESTRATOR_TASK_TTL", "86400", Form::Whole(1, YEARS)),
+    holds("ORCHESTRATOR_TASK_TTL", "", Form::Whole(1, YEARS)),
     holds("ORCHESTRATOR_APPROVAL_TIMEOUT", "86400", Form::Whole(1, YEARS)),
     holds("ORCHESTRATOR_APPROVAL_HISTORY_TTL", "2592000", Form::Whole(1, YEARS)),
     holds("ORCHESTRATOR_MAX_APPROVAL_HISTORY", "1000", Form::Whole(1, 1_000_000)),
     holds("TZ", "UTC", Form::Text),
-    holds("SCHEDULER_MISFIRE_GRACE_TIME", "30", Form::Seconds(0.0, DAY)),
+    holds("SCHEDULER_MISFIRE_GRACE_TIME", "", Form::Seconds(0.0, DAY)),
     idle("SCHEDULER_MAX_WORKERS", "10", Form::Whole(1, 10_000), "one thread decides all schedules"),
     holds("TOCSIN_EVENTS_RETENTION", "86400", Form::Whole(1, YEARS)),
     holds("TOCSIN_EVENTS_MAX", "10000", Form::Whole(1, 1_000_000)),
@@ -119,7 +119,7 @@ pub const VARIABLES: &[Variable] = &[
     ),
     idle("WORKER_CLEANUP_INTERVAL", "300", Form::Seconds(0.1, DAY), NO_SWEEPER),
     holds("CIRCUIT_BREAKER_FAILURE_THRESHOLD", "10", Form::Whole(1, 10_000)),
-    holds("CIRCUIT_BREAKER_RECOVERY_TIMEOUT", "90", Form::Seconds(0.001, DAY)),
+    holds("CIRCUIT_BREAKER_RECOVERY_TIMEOUT", "90", Form::Seconds(0.1, DAY)),
     // What is seen.
     holds("LOG_LEVEL", "info", LEVELS),
     holds("LOG_FORMAT", "json", Form::OneOf(&["json", "text", "console"])),
@@ -190,7 +190,11 @@ impl Variables {
         } else {
             ""
         };
-        (!fits).then(|| format!("{}={shown} is not {right}{hint}", known.name))
+        let usual = match known.usual {
+            "" => String::new(),
+            usual => format!("; left out it is {usual}"),
+        };
+        (!fits).then(|| format!("{}={shown} is not {right}{usual}{hint}", known.name))
     }
 
     /// Those that are set and have no effect, and why.
@@ -210,11 +214,6 @@ impl Variables {
     /// A whole number, if it is set.
     pub fn whole(&self, name: &str) -> Option<u64> {
         self.text(name)?.trim().parse().ok()
-    }
-
-    /// As many seconds, if it is set.
-    pub fn seconds(&self, name: &str) -> Option<Duration> {
-        Duration::try_from_secs_f64(self.text(name)?.trim().parse().ok()?).ok()
     }
 
     /// All of them, for whoever looks for names that it makes up itself.

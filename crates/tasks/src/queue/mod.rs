@@ -16,6 +16,7 @@ pub mod broken;
 mod calendars;
 mod claim;
 mod counts;
+mod deadlines;
 mod deliver;
 mod gates;
 mod index;
@@ -100,6 +101,8 @@ pub struct Settings {
     pub waits: Waits,
     /// How long an attempt at a typed task may take.
     pub attempt_timeout: Duration,
+    /// How long a typed task that does not say may wait before its first attempt; `None`: for ever.
+    pub task_ttl: Option<Duration>,
 }
 
 impl Default for Settings {
@@ -121,6 +124,7 @@ impl Default for Settings {
             misfire_grace: None,
             waits: Waits::default(),
             attempt_timeout: Duration::from_secs(3600),
+            task_ttl: None,
         }
     }
 }
@@ -149,6 +153,7 @@ pub struct Queue {
     ended_order: VecDeque<AttemptToken>,
     once: once::Once,
     gates: gates::Gates,
+    deadlines: deadlines::Deadlines,
     dead: replay::DoneWith,
     approvals: approval::Approvals,
     trail: events::Trail,
@@ -192,6 +197,16 @@ impl Live {
         self.step().map_or(self.task.max_retries, |step| step.max_retries)
     }
 
+    /// Whether another try would end the same way. A page is tried in any case: what is wrong may be mended.
+    fn is_final(&self, error: &crate::RunError) -> bool {
+        self.run.class == model::Class::User && crate::retry::is_final(error, self.task.options.as_deref())
+    }
+
+    /// How long an attempt lives without a heartbeat, where `usual` is what all have.
+    fn lease(&self, usual: Duration) -> Duration {
+        self.task.options.as_ref().and_then(|options| options.heartbeat_timeout).unwrap_or(usual)
+    }
+
     fn timeout(&self) -> Duration {
         self.step().map_or(self.task.timeout, |step| step.timeout)
     }
@@ -219,6 +234,7 @@ impl Queue {
             ended: HashMap::new(),
             ended_order: VecDeque::new(),
             once: once::Once::default(),
+            deadlines: deadlines::Deadlines::default(),
             dead: replay::DoneWith::restored(loaded.take_records(crate::RecordKind::DeadLetter)),
             gates: gates::Gates::restored(&loaded.take_records(crate::RecordKind::Queue)),
             approvals: approval::Approvals::default(),
@@ -289,6 +305,8 @@ impl Queue {
             self.fires.first().map(|(at, _)| *at),
             self.dedupe_ends.first().map(|(at, _, _)| *at),
             self.once.next(),
+            self.deadlines.next(),
+            self.gates.next(),
             self.listeners.next_look(),
             self.approvals.next_wake(),
         ];
@@ -300,6 +318,10 @@ impl Queue {
         let Some(live) = self.runs.get_mut(&id) else { return };
         let Ok(next) = live.run.at.state.next(event) else { return };
         self.index.leave(live);
+        let running = crate::RunState::Running;
+        if (live.run.at.state == running) != (next == running) {
+            self.gates.count(&live.task, next == running);
+        }
         live.run.at.state = next;
         edit(&mut live.run.at);
         if next != crate::RunState::Running {

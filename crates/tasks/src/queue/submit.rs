@@ -17,6 +17,8 @@ const NAME_BYTES_MAX: usize = 100;
 const RETRIES_MAX: u32 = 10;
 /// The longest an attempt may take.
 const TIMEOUT_MAX: Duration = Duration::from_secs(86_400);
+/// The most different queues, labels and kinds that wait at once: each is looked at for each claim.
+const LANES_MAX: usize = 10_000;
 /// The longest a dedupe window may be.
 const WINDOW_MAX: Duration = Duration::from_secs(366 * 86_400);
 
@@ -44,6 +46,10 @@ impl Queue {
     ) -> Result<Submitted, Refusal> {
         if self.users_live >= self.settings.queue_max {
             return Err(Refusal::Full { max: self.settings.queue_max });
+        }
+        if (options.queue.is_some() || !options.labels.is_empty()) && self.index.lanes() >= LANES_MAX {
+            let what = format!("runs with {LANES_MAX} different queues, labels and kinds wait already");
+            return Err(Refusal::invalid("queue", what));
         }
         let options = (options != Options::default()).then(|| Box::new(options));
         match new {
@@ -117,6 +123,14 @@ impl Queue {
             let what = format!("{:?} is not a source; known: {}", new.source, typed::sources());
             return Err(Refusal::invalid("source", what));
         }
+        let options = match self.settings.task_ttl {
+            Some(ttl) => {
+                let mut options = options.unwrap_or_default();
+                options.queued_timeout.get_or_insert(ttl);
+                Some(options)
+            }
+            None => options,
+        };
         let payload = new.payload;
         self.check_size("payload", payload.size())?;
         self.check_fits("payload", &canonical, || payload.value())?;

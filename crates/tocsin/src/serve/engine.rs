@@ -210,6 +210,7 @@ fn deciders(
         misfire_grace: settings::misfire_grace()?,
         waits: settings::waits()?,
         attempt_timeout: settings::attempt_timeout()?,
+        task_ttl: settings::task_ttl(),
         ..defaults
     };
     let events = events(&mut state.tasks, outgoing, now)?;

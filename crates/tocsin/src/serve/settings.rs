@@ -153,6 +153,12 @@ pub fn misfire_grace() -> Result<Option<Duration>> {
     Ok((grace != Duration::MAX).then_some(grace))
 }
 
+/// `ORCHESTRATOR_TASK_TTL`: how long a typed task may wait to be begun. That it is a number was checked at the start.
+pub fn task_ttl() -> Option<Duration> {
+    let text = std::env::var("ORCHESTRATOR_TASK_TTL").ok()?;
+    text.trim().parse().ok().map(Duration::from_secs)
+}
+
 /// `WORKER_MAX_PROCESSING_TIME`: how long an attempt at a typed task may take.
 pub fn attempt_timeout() -> Result<Duration> {
     seconds("WORKER_MAX_PROCESSING_TIME", 1.0, tasks::Settings::default().attempt_timeout)
