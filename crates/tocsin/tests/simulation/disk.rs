@@ -100,6 +100,7 @@ impl Tables {
                 .iter()
                 .map(|((kind, key), row)| Record { kind: *kind, key: key.clone(), row: row.clone() })
                 .collect(),
+            ..Loaded::default()
         }
     }
 }
@@ -124,6 +125,8 @@ pub struct Disk {
     refusing: bool,
     /// Writes so far, torn ones too.
     pub writes: u64,
+    /// Whether the last write is there, heard of or not.
+    pub kept: bool,
     /// For the next write; back to durable after it.
     pub fate: Fate,
     /// A real store beside it, on some seeds.
@@ -167,11 +170,6 @@ impl Disk {
         None
     }
 
-    /// Whether what was just written is there although nobody was told.
-    pub fn is_durable(&self, changes: &Changes) -> bool {
-        self.log.last().is_some_and(|entry| entry.whole && entry.changes == changes.tasks)
-    }
-
     /// Starts over from what is durable: the torn tail goes, and so does the refusal.
     pub fn reopen(&mut self) -> &Tables {
         while self.log.last().is_some_and(|entry| !entry.whole) {
@@ -195,13 +193,14 @@ impl Journal for Disk {
         if self.refusing {
             return Err(Error::Refusing);
         }
-        self.refusing = true;
+        (self.refusing, self.kept) = (true, false);
         self.writes += 1;
         if let Some(task) = self.fired_elsewhere(&changes.tasks) {
             return Err(Error::FiredElsewhere { task: task.to_string() });
         }
         let fate = std::mem::take(&mut self.fate);
-        self.log.push(Entry { changes: changes.tasks.clone(), whole: fate != Fate::Torn });
+        self.kept = fate != Fate::Torn;
+        self.log.push(Entry { changes: changes.tasks.clone(), whole: self.kept });
         if let (Some(twin), true) = (&mut self.twin, fate != Fate::Torn) {
             twin.commit(changes);
         }

@@ -68,7 +68,8 @@ fn a_crash_at_every_write_loses_nothing() {
 /// Throws one fault; within 1,000 seeds somebody must notice.
 fn is_caught(fault: &str, throw: fn(bool)) {
     let report = seeds(FIRST, 1_000, |_| Plan::default(), throw);
-    let failure = report.failure.unwrap_or_else(|| panic!("{fault}: nobody noticed in {} seeds", report.seeds));
+    let failure =
+        report.failure.unwrap_or_else(|| panic!("{fault}: nobody noticed in {} seeds", report.seeds));
     println!("{fault}: caught at seed {}: {}", failure.seed, failure.why.replace('\n', " "));
 }
 

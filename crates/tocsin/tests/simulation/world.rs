@@ -334,8 +334,7 @@ impl World {
         if let Err(why) = &done {
             tell!(self, "write {}: {why:?}", self.disk.writes);
         }
-        let durable = done.is_ok() || self.disk.is_durable(&changes);
-        if durable {
+        if done.is_ok() || self.disk.kept {
             self.durable(turn.decisions, &changes);
         }
         self.deliver();
@@ -420,7 +419,7 @@ impl World {
             {
                 self.disk.fate = self.dice.pick(&[Fate::Torn, Fate::Unheard]);
                 let _ = self.disk.commit(&turn.batch.changes);
-                if self.disk.is_durable(&turn.batch.changes) {
+                if self.disk.kept {
                     self.durable(turn.decisions, &turn.batch.changes);
                 }
             }

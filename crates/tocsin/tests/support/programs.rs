@@ -50,6 +50,20 @@ impl Program {
         self.0.wait().expect("it ends").code()
     }
 
+    /// Stands still until [`Program::go_on`].
+    pub fn stand_still(&self) {
+        self.signal(rustix::process::Signal::STOP);
+    }
+
+    pub fn go_on(&self) {
+        self.signal(rustix::process::Signal::CONT);
+    }
+
+    fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        rustix::process::kill_process(pid, signal).expect("it runs");
+    }
+
     pub fn is_running(&mut self) -> bool {
         matches!(self.0.try_wait(), Ok(None))
     }
@@ -229,6 +243,16 @@ impl Tocsin {
             port,
             program: None,
         }
+    }
+
+    /// As [`Tocsin::start`], with a configuration file.
+    pub fn with_config(yaml: &str, envs: &[(&str, String)]) -> Tocsin {
+        let mut tocsin = Tocsin::prepare(&[], envs);
+        let config = tocsin.dir.path().join("tocsin.yml");
+        fs::write(&config, yaml).expect("our own directory");
+        tocsin.add_args(&["--config", config.to_str().expect("a plain path")]);
+        tocsin.start_again();
+        tocsin
     }
 
     pub fn add_args(&mut self, args: &[&str]) {
