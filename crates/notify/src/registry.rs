@@ -41,6 +41,13 @@ impl Registry {
         *self.current.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = next;
     }
 
+    /// The integrations of a receiver; none if there is no such receiver.
+    pub fn integrations(&self, receiver: &str) -> Vec<String> {
+        let current = self.current.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        let shape = current.receivers.shapes().into_iter().find(|shape| shape.name == receiver);
+        shape.into_iter().flat_map(|shape| shape.integrations).map(|one| one.name).collect()
+    }
+
     /// Sends `page` to the integration it names.
     pub async fn send(&self, page: &Page, now: Timestamp) -> Result<(), Error> {
         let current = self.current.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();

@@ -106,6 +106,10 @@ fn seeds_10_row_5_a_pipeline_gets_what_its_tools_answer() {
     assert_eq!(steps["plan"], json!({"said": "good morning"}));
     assert_eq!(steps["all"], json!([{"n": 1, "sky": "clear"}, {"n": 2, "sky": "clear"}]));
 
+    let told = json!([{"id": "tell", "uses": "notify", "with": {"receiver": "console", "text": "done"}, "save_as": "told"}]);
+    let run = ended(&tocsin, &id_of(&tocsin.post("/tasks", &once(told, json!({})))));
+    assert_eq!(run["output"]["steps"]["told"]["receiver"], "console", "{run}");
+
     // What does not fit, loops or explodes is refused with its place, and nothing is stored.
     let before = tocsin.get("/tasks").json()["total"].clone();
     let step = |uses: &str, with: Value, more: Value| {

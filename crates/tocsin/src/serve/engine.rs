@@ -102,6 +102,8 @@ impl Outgoing {
         let templates = template::Set::new(&loaded.templates).context("cannot read the templates")?;
         let receivers = Arc::new(notify::Registry::new(client.clone(), loaded.receivers.clone(), templates));
         actions.add(Arc::new(notify::PageAction::new(receivers.clone(), clock.clone())));
+        let url = loaded.external_url.clone().unwrap_or_default();
+        actions.add(Arc::new(notify::NotifyAction::new(receivers.clone(), clock.clone(), url)));
         let subscribers = Arc::new(notify::Subscribers::default());
         let events = notify::EventAction::new(client.clone(), subscribers.clone(), clock.clone());
         actions.add(Arc::new(events));
