@@ -159,6 +159,8 @@ pub struct GatedStep {
     pub index: u32,
     /// Its id.
     pub id: String,
+    /// Which element of its list, if it is done for each of one.
+    pub item: Option<u32>,
 }
 
 /// How it ended; made by [`Approval`]'s methods only.

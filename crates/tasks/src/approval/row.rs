@@ -13,7 +13,7 @@ pub fn to_json(approval: &Approval) -> Value {
         "id": asked.id,
         "task_id": asked.task_id.to_string(),
         "run_id": asked.run_id.to_string(),
-        "step": asked.step.as_ref().map(|step| json!({"index": step.index, "id": step.id})),
+        "step": asked.step.as_ref().map(|step| json!({"index": step.index, "id": step.id, "item": step.item})),
         "task_type": asked.task_type,
         "priority": asked.priority,
         "title": asked.title,
@@ -43,9 +43,11 @@ pub fn from_json(row: &Value) -> Option<Approval> {
     let time = |key: &str| row[key].as_i64().map(Timestamp::from_millis);
     let step = match &row["step"] {
         Value::Null => None,
-        step => {
-            Some(GatedStep { index: u32::try_from(step["index"].as_u64()?).ok()?, id: string(&step["id"])? })
-        }
+        step => Some(GatedStep {
+            index: u32::try_from(step["index"].as_u64()?).ok()?,
+            id: string(&step["id"])?,
+            item: step["item"].as_u64().and_then(|item| u32::try_from(item).ok()),
+        }),
     };
     Some(Approval {
         asked: Request {

@@ -15,7 +15,7 @@ fn asked(quorum: u32, approvers: &[&str]) -> Approval {
         id: "approval_1".to_owned(),
         task_id: TaskId::parse(ID).unwrap(),
         run_id: RunId::parse(ID).unwrap(),
-        step: Some(GatedStep { index: 2, id: "ship".to_owned() }),
+        step: Some(GatedStep { index: 2, id: "ship".to_owned(), item: Some(3) }),
         task_type: "deploy".to_owned(),
         priority: "P0".to_owned(),
         title: "the shop".to_owned(),

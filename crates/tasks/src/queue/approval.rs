@@ -141,6 +141,12 @@ impl Queue {
             if bytes > max {
                 return Err(Refusal::TooLarge { field: "payload".to_owned(), bytes, max });
             }
+            let live = self.runs.get(&approval.asked.run_id);
+            let kind = live.filter(|live| live.step().is_none() || approval.asked.step.is_some());
+            if let Some(misfit) = kind.and_then(|live| self.misfit(&live.kind, payload)) {
+                let field = format!("payload{}", misfit.path);
+                return Err(Refusal::Misfit { field, what: misfit.what });
+            }
         }
         let run_id = approval.asked.run_id;
         let settings = self.approvals.settings.clone();
@@ -287,7 +293,8 @@ impl Queue {
         let Some(live) = self.runs.get(&id) else { return };
         let task = &live.task;
         let approval_id = match &step {
-            Some(step) => format!("approval_{id}_{}", step.index),
+            Some(GatedStep { index, item: Some(item), .. }) => format!("approval_{id}_{index}_{item}"),
+            Some(GatedStep { index, .. }) => format!("approval_{id}_{index}"),
             // The run of a task that runs once has its task's id.
             None => format!("approval_{id}"),
         };
@@ -347,17 +354,23 @@ impl Queue {
         let Some((step, wish)) = live.step().and_then(|step| Some((step, step.approval.clone()?))) else {
             return;
         };
-        let gated = GatedStep { index: live.run.at.step, id: step.id.clone() };
-        match pipeline::args(&live.task, &live.run, step, self.settings.args_bytes_max) {
+        let gated = GatedStep { index: live.run.at.step, id: step.id.clone(), item: item_of(live) };
+        let args = pipeline::args(&live.task, &live.run, step, self.settings.args_bytes_max)
+            .map_err(|why| super::settle::error("template", why.to_string()));
+        // Nobody is asked about what could not be done anyway.
+        let args = args.and_then(|args| match self.misfit(&step.uses, &args) {
+            None => Ok(args),
+            Some(misfit) => {
+                Err(super::settle::error("bad_args", format!("args{}: {}", misfit.path, misfit.what)))
+            }
+        });
+        match args {
             Ok(payload) => {
                 let reason = wish.reason.clone().unwrap_or_else(|| format!("step {} asks for it", step.id));
                 self.shift(id, RunEvent::Ask, out, |_| {});
                 self.ask_approval(id, Some(gated), (wish, reason), Arc::new(payload), now, out);
             }
-            Err(why) => {
-                let error = super::settle::error("template", why.to_string());
-                self.give_up(id, error, now, out, events);
-            }
+            Err(error) => self.give_up(id, error, now, out, events),
         }
     }
 
@@ -463,11 +476,14 @@ impl Queue {
     pub(super) fn restore_approvals(&mut self, records: Vec<Record>) {
         for record in records {
             let Some(approval) = from_json(&record.row) else { continue };
-            let (run_id, step) = (approval.asked.run_id, approval.asked.step.as_ref().map(|step| step.index));
-            let live = self.runs.get(&run_id).map(|live| &live.run.at);
-            let waits =
-                live.is_some_and(|at| at.state == RunState::AwaitingApproval) && !approval.is_decided();
-            let runs = live.is_some_and(|at| Some(at.step) == step) && approval.lets_go();
+            let (run_id, step) = (approval.asked.run_id, &approval.asked.step);
+            let live = self.runs.get(&run_id);
+            let is_at = |live: &Live| {
+                step.as_ref().is_some_and(|step| live.run.at.step == step.index && item_of(live) == step.item)
+            };
+            let awaits = |live: &Live| live.run.at.state == RunState::AwaitingApproval;
+            let waits = live.is_some_and(awaits) && !approval.is_decided();
+            let runs = live.is_some_and(is_at) && approval.lets_go();
             if waits || runs {
                 self.approvals.by_run.insert(run_id, record.key.clone());
             }
@@ -483,11 +499,18 @@ fn typed(task: &Task) -> Option<&Typed> {
     }
 }
 
+/// Which element of its step's list a run is at.
+fn item_of(live: &Live) -> Option<u32> {
+    let step = live.step().filter(|step| step.foreach.is_some())?;
+    let ended = live.run.steps.iter().rev().take_while(|one| one.item.is_some() && one.id == step.id);
+    u32::try_from(ended.count()).ok()
+}
+
 /// The name of what a run would do: its step, if that alone waits, else all of it.
 fn hash_of(live: &Live, of_step: bool, edits: u32, payload: &Value) -> String {
     let (task, agent) = (&live.task, live.task.agent.as_deref());
     let part = match (live.step(), &task.pipeline) {
-        (Some(step), _) if of_step => Some(step.id.clone()),
+        (Some(step), _) if of_step => Some(json!([step.id, item_of(live)]).to_string()),
         (_, Some(steps)) => {
             let steps: Vec<Value> =
                 steps.iter().map(|one| json!([one.id, one.uses, one.with, one.condition])).collect();
