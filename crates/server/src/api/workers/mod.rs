@@ -49,7 +49,11 @@ pub(crate) async fn quiet(state: Given<Arc<State>>, id: Path<String>, by: Extens
     direct(state, id, by, Directive::Quiet).await
 }
 
-pub(crate) async fn terminate(state: Given<Arc<State>>, id: Path<String>, by: Extension<Principal>) -> Answer {
+pub(crate) async fn terminate(
+    state: Given<Arc<State>>,
+    id: Path<String>,
+    by: Extension<Principal>,
+) -> Answer {
     direct(state, id, by, Directive::Terminate).await
 }
 
@@ -80,7 +84,8 @@ pub(crate) async fn log(Given(state): Given<Arc<State>>, Path(id): Path<String>)
         })
         .collect();
     let total = items.len();
-    Ok(axum::Json(json!({"run_id": run.id, "items": items, "total": total, "left_out": left_out})).into_response())
+    Ok(axum::Json(json!({"run_id": run.id, "items": items, "total": total, "left_out": left_out}))
+        .into_response())
 }
 
 fn shown(worker: &KnownWorker) -> Value {
