@@ -118,8 +118,9 @@ fn a_worker_stopped_past_its_lease_is_refused() {
             let Some(first) = find(&lines, "claims", is_ours, task) else { continue };
             let rescue = find(&lines, "claims", |id| id.starts_with("rescuer"), task);
             let Some(rescue) = rescue else { continue };
-            // The rescuer may have come later than the lease's end: then it waited for nothing.
-            let wait = rescue.at - (first.at + 1.0);
+            // It may have come to work only after the lease's end.
+            let came = lines.iter().find(|line| line.what == "starts" && line.worker == rescue.worker);
+            let wait = rescue.at - (first.at + 1.0).max(came.map_or(0.0, |line| line.at));
             slowest = slowest.max(wait);
         }
         let held: Vec<Line> =

@@ -1,23 +1,29 @@
 //! Chance, from one seed: the same seed throws the same dice.
 
-use rand::{Rng, SeedableRng, rngs::StdRng};
 use std::time::Duration;
 
-/// The one source of chance of a world.
-pub struct Dice(StdRng);
+/// The one source of chance of a world: SplitMix64, which is fast in a build without optimisation too.
+pub struct Dice(u64);
 
 impl Dice {
     pub fn new(seed: u64) -> Dice {
-        Dice(StdRng::seed_from_u64(seed))
+        let mut dice = Dice(seed);
+        // Neighbours would begin alike.
+        dice.0 = dice.bits();
+        dice
     }
 
     pub fn bits(&mut self) -> u64 {
-        self.0.next_u64()
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
     }
 
     /// 0 to `n` - 1; 0 if `n` is 0.
     pub fn below(&mut self, n: u64) -> u64 {
-        if n == 0 { 0 } else { self.0.next_u64() % n }
+        if n == 0 { 0 } else { self.bits() % n }
     }
 
     /// True `n` times of a thousand.
@@ -37,7 +43,7 @@ impl Dice {
     /// Seed bytes for a process: another life, other tokens.
     pub fn bytes(&mut self) -> [u8; 32] {
         let mut bytes = [0; 32];
-        bytes.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&self.0.next_u64().to_le_bytes()));
+        bytes.chunks_mut(8).for_each(|chunk| chunk.copy_from_slice(&self.bits().to_le_bytes()));
         bytes
     }
 }

@@ -38,8 +38,8 @@ pub struct Plan {
 }
 
 enum Event {
-    Arrive(Request),
-    Hear(Answer),
+    Arrive(Box<Request>),
+    Hear(Box<Answer>),
     HangUp(u64),
     Patience(u64, Asker),
     /// The core's turn, if it was not put earlier meanwhile.
@@ -224,12 +224,12 @@ impl World {
         match event {
             Event::Start => self.start(),
             Event::Kill => self.killed(),
-            Event::Arrive(request) => self.arrive(request),
+            Event::Arrive(request) => self.arrive(*request),
             Event::HangUp(no) => self.server.iter_mut().for_each(|server| server.hang_up(no)),
             Event::Turn(life, at) if (life, Some(at)) == (self.checker.life, self.turn_at) => self.turn(),
             Event::Settle(life) if life == self.checker.life => self.settle(),
             Event::Turn(..) | Event::Settle(_) => {}
-            Event::Hear(answer) => self.hear(answer),
+            Event::Hear(answer) => self.hear(*answer),
             Event::Patience(no, from) => self.unheard(no, from, true),
             Event::Worker(nth, life, at) => {
                 if (self.puppets[nth].life, self.puppets[nth].turn_at) == (life, Some(at)) {
@@ -290,7 +290,10 @@ impl World {
     /// Nobody listens.
     fn refuse(&mut self, request: Request) {
         let wait = self.dice.ms(0, 5);
-        self.after(wait, Event::Hear(Answer { no: request.no, to: request.from, body: Told::Broken }));
+        self.after(
+            wait,
+            Event::Hear(Box::new(Answer { no: request.no, to: request.from, body: Told::Broken })),
+        );
     }
 
     fn turn(&mut self) {
@@ -398,10 +401,10 @@ impl World {
         let answers = std::mem::take(&mut *self.outbox.lock().expect("no holder panics"));
         for answer in answers {
             match answer.to {
-                Asker::Worker(0, _) => self.after(Duration::ZERO, Event::Hear(answer)),
+                Asker::Worker(0, _) => self.after(Duration::ZERO, Event::Hear(Box::new(answer))),
                 _ => {
                     for delay in travel(&mut self.dice, &self.weather) {
-                        self.after(delay, Event::Hear(answer.clone()));
+                        self.after(delay, Event::Hear(Box::new(answer.clone())));
                     }
                 }
             }
@@ -454,7 +457,7 @@ impl World {
     fn cut(&mut self, no: u64, to: Asker) {
         if !self.dice.often(self.weather.half_open) {
             let wait = self.dice.ms(0, 20);
-            self.after(wait, Event::Hear(Answer { no, to, body: Told::Broken }));
+            self.after(wait, Event::Hear(Box::new(Answer { no, to, body: Told::Broken })));
         }
     }
 
@@ -483,10 +486,10 @@ impl World {
         }
         let request = Request { no, from, body };
         if matches!(from, Asker::Worker(0, _)) {
-            return self.after(Duration::ZERO, Event::Arrive(request));
+            return self.after(Duration::ZERO, Event::Arrive(Box::new(request)));
         }
         for delay in travel(&mut self.dice, &self.weather) {
-            self.after(delay, Event::Arrive(request.clone()));
+            self.after(delay, Event::Arrive(Box::new(request.clone())));
         }
         self.after(PATIENCE, Event::Patience(no, from));
     }
@@ -594,7 +597,7 @@ impl World {
                 if puppet.stands_until > self.now {
                     // It reads its answer when it moves again.
                     let until = puppet.stands_until;
-                    return self.at(until, Event::Hear(Answer { no, to, body: Told::Work(reply) }));
+                    return self.at(until, Event::Hear(Box::new(Answer { no, to, body: Told::Work(reply) })));
                 }
                 let Some(said) = puppet.said(no) else { return };
                 self.checker.reply_heard(&said, &reply);
@@ -707,7 +710,7 @@ impl World {
         for ask in asks {
             self.count += 1;
             let request = Request { no: self.count, from: Asker::Itself, body: ask };
-            self.after(Duration::ZERO, Event::Arrive(request));
+            self.after(Duration::ZERO, Event::Arrive(Box::new(request)));
         }
         self.after(Duration::from_secs(30), Event::Sweep);
     }
