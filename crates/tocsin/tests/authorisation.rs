@@ -65,8 +65,11 @@ fn claims(role: &str, exp: u64) -> Value {
 
 const FAR: u64 = 9_999_999_999;
 
+/// Its name, its headers, and what it is worth.
+type Credential = (String, Vec<(&'static str, String)>, Option<Role>);
+
 /// Every credential with the role it is worth; `None`: a 401 wherever it is shown.
-fn credentials(tocsin: &Tocsin) -> Vec<(String, Vec<(&'static str, String)>, Option<Role>)> {
+fn credentials(tocsin: &Tocsin) -> Vec<Credential> {
     let good = claims("admin", FAR);
     let mut all = Vec::new();
     for role in ROLES {

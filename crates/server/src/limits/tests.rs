@@ -34,10 +34,7 @@ fn the_defaults_hold_where_others_can_reach_us() {
         }
         let over = limiter.count_at(group, outside, 2000).unwrap();
         assert_eq!((over.allowed, over.remaining, over.left_secs()), (false, 0, 59), "{group:?}");
-        assert!(
-            limiter.count_at(group, outside, 61_000).unwrap().allowed,
-            "the first has left the window"
-        );
+        assert!(limiter.count_at(group, outside, 61_000).unwrap().allowed, "the first has left the window");
         let inside = limiter.count_at(group, asking("ann", "127.0.0.1", true), 2000).unwrap();
         assert_eq!((inside.limit, inside.remaining), (ON_LOOPBACK, ON_LOOPBACK - 1));
     }
@@ -78,8 +75,7 @@ fn clients_are_bounded_and_off_is_off() {
     let mut forgot = 0;
     for n in 0..2 * CLIENTS_MAX as u32 {
         let address = std::net::Ipv4Addr::from_bits(n).to_string();
-        forgot +=
-            u32::from(limiter.count_at(Group::Others, asking("", &address, false), 7).unwrap().forgot);
+        forgot += u32::from(limiter.count_at(Group::Others, asking("", &address, false), 7).unwrap().forgot);
     }
     let kept: usize = limiter.shards.iter().map(|shard| shard.lock().unwrap().len()).sum();
     assert_eq!((kept, forgot as usize), (CLIENTS_MAX, CLIENTS_MAX));
@@ -88,17 +84,11 @@ fn clients_are_bounded_and_off_is_off() {
 
 #[test]
 fn what_an_answer_says() {
-    let quota = Quota {
-        limit: 10,
-        remaining: 9,
-        left: Duration::from_millis(59_001),
-        allowed: true,
-        forgot: false,
-    };
+    let quota =
+        Quota { limit: 10, remaining: 9, left: Duration::from_millis(59_001), allowed: true, forgot: false };
     let mut headers = HeaderMap::new();
     quota.tell(&mut headers, Timestamp::from_millis(1_000_500));
-    let got: Vec<_> =
-        [LIMIT, REMAINING, RESET].map(|name| headers[name].to_str().unwrap().to_owned()).into();
+    let got: Vec<_> = [LIMIT, REMAINING, RESET].map(|name| headers[name].to_str().unwrap().to_owned()).into();
     assert_eq!((got.join(","), quota.left_secs()), ("10,9,1060".to_owned(), 60));
 }
 
@@ -244,7 +234,10 @@ async fn pages_of_other_origins() {
     assert_eq!((foreign.status.as_u16(), header(&foreign, "access-control-allow-origin")), (200, None));
     let foreign = ask("OPTIONS", "https://evil.example", true).await;
     assert_eq!((foreign.status.as_u16(), header(&foreign, "access-control-allow-origin")), (400, None));
-    assert_eq!(header(&ask("GET", "http://tocsin.example", false).await, "access-control-allow-origin"), None);
+    assert_eq!(
+        header(&ask("GET", "http://tocsin.example", false).await, "access-control-allow-origin"),
+        None
+    );
     let mut violations = 0.0;
     state.metrics.metrics(&mut |name, _, value| {
         violations += if name == "orchestrator_cors_violations_total" { value } else { 0.0 };
@@ -352,9 +345,11 @@ async fn an_agent_needs_its_secret() {
     let pair = ask(json!({"agent_id": "agent-1", "agent_secret": "its secret"})).await.json();
     assert_eq!((&pair["expires_in"], &pair["role"]), (&json!(3600), &json!("agent")));
     assert_eq!(by_token(&state, &pair["access_token"]).await, 200);
-    let next = tell(&state, "/agents/auth/refresh", None, json!({"refresh_token": pair["refresh_token"]})).await;
+    let next =
+        tell(&state, "/agents/auth/refresh", None, json!({"refresh_token": pair["refresh_token"]})).await;
     assert_eq!(next.status, 200);
-    let gone = tell(&state, "/agents/auth/revoke", None, json!({"refresh_token": next.json()["refresh_token"]}));
+    let gone =
+        tell(&state, "/agents/auth/revoke", None, json!({"refresh_token": next.json()["refresh_token"]}));
     assert_eq!(gone.await.status, 200);
     assert_eq!(by_token(&state, &pair["access_token"]).await, 401);
 }
