@@ -1,5 +1,6 @@
 //! How long to wait before the next try.
 
+use crate::{Options, RunError};
 use model::Backoff;
 use rand::Rng;
 use std::time::Duration;
@@ -43,6 +44,17 @@ pub(crate) fn wait(
     own.max(asked.unwrap_or_default().min(ASKED_MAX))
 }
 
+/// Words in an error's text that say another try would end the same way.
+const FINAL_WORDS: [&str; 6] =
+    ["schema", "validation", "configuration", "permission", "authentication", "authorization"];
+
+/// Whether another try would fail as well: by the words of the error, or because the task says so of its kind.
+pub(crate) fn is_final(error: &RunError, options: Option<&Options>) -> bool {
+    let named = |options: &Options| options.non_retryable.iter().any(|kind| *kind == error.kind);
+    let text = error.message.to_lowercase();
+    options.is_some_and(named) || FINAL_WORDS.iter().any(|word| text.contains(word))
+}
+
 /// Uniform in [0, 1).
 fn fraction(rng: &mut impl Rng) -> f64 {
     (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64
@@ -52,6 +64,21 @@ fn fraction(rng: &mut impl Rng) -> f64 {
 mod tests {
     use super::*;
     use rand::{SeedableRng, rngs::StdRng};
+
+    #[test]
+    fn some_errors_are_final() {
+        let own = Options { non_retryable: vec!["quota".to_owned()], ..Options::default() };
+        for (kind, message, options, want) in [
+            ("error", "Schema mismatch in a", None, true),
+            ("error", "AUTHENTICATION needed", None, true),
+            ("timeout", "connection reset", None, false),
+            ("quota", "connection reset", Some(&own), true),
+            ("timeout", "quota", Some(&own), false),
+        ] {
+            let error = RunError { kind: kind.to_owned(), message: message.to_owned() };
+            assert_eq!(is_final(&error, options), want, "{kind}: {message}");
+        }
+    }
 
     #[test]
     fn waits_grow_and_stay_in_bounds() {

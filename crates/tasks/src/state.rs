@@ -44,6 +44,8 @@ pub enum RunEvent {
     GiveUp,
     /// Somebody put it off; costs no try.
     Hold,
+    /// A time within which it had to begin or to end is over.
+    Expire,
     /// Somebody stopped it.
     Cancel,
 }
@@ -78,6 +80,7 @@ impl RunState {
             // Its arguments cannot be filled in.
             (Available, GiveUp) => Dead,
             (Available | Running | Retryable | Scheduled, Hold) => Scheduled,
+            (Scheduled | AwaitingApproval | Available | Running | Retryable, Expire) => Dead,
             (Scheduled | AwaitingApproval | Available | Running | Retryable, Cancel) => Cancelled,
             _ => return Err(NotApplicable { state: self, event }),
         })
@@ -118,7 +121,8 @@ mod tests {
     #[test]
     fn final_states_take_nothing() {
         use RunEvent::*;
-        let events = [Due, Ask, Approved, Claimed, Done, StepDone, Retry, Snooze, GiveUp, Hold, Cancel];
+        let events =
+            [Due, Ask, Approved, Claimed, Done, StepDone, Retry, Snooze, GiveUp, Hold, Expire, Cancel];
         for state in [RunState::Completed, RunState::Cancelled, RunState::Dead] {
             for event in events {
                 assert_eq!(state.next(event), Err(NotApplicable { state, event }));

@@ -26,6 +26,7 @@ impl Queue {
     ) -> (WorkReply, Vec<Event>) {
         let (mut reply, mut events) = (WorkReply::default(), Vec::new());
         let card = &request.worker;
+        self.gates.at(now);
         if !self.meet(card, now, out, &mut events) {
             reply.directive = Directive::Quiet;
             reply.results.extend(request.complete.iter().map(|one| (one.token, TokenResult::Unknown)));
@@ -59,7 +60,9 @@ impl Queue {
             && !card.draining
             && self.directive_of(&card.id) == Directive::None
             && card.slots_free > 0
-            && self.index.has_ready(|lane| takes(card, lane) && self.room(card, lane.class) > 0)
+            && self.index.has_ready(|lane| {
+                takes(card, lane) && self.room(card, lane.class) > 0 && self.lane_open(lane)
+            })
     }
 
     fn extend(
@@ -75,8 +78,9 @@ impl Queue {
                 false => TokenResult::Unknown,
             };
         };
-        let (lease, max) = (self.settings.lease, self.settings.args_bytes_max);
+        let (usual, max) = (self.settings.lease, self.settings.args_bytes_max);
         let Some(live) = self.runs.get_mut(&id) else { return TokenResult::Unknown };
+        let lease = live.lease(usual);
         if live.run.at.worker_id.as_deref() != Some(worker) {
             return TokenResult::Stale;
         }
@@ -103,8 +107,9 @@ impl Queue {
         for class in [Class::Page, Class::Runbook, Class::User] {
             let room = (self.room(card, class) as usize).min(want);
             while claims.len() < room {
-                let best =
-                    self.index.best(room - claims.len(), |lane| lane.class == class && takes(card, lane));
+                let best = self.index.best(room - claims.len(), |lane| {
+                    lane.class == class && takes(card, lane) && self.lane_open(lane)
+                });
                 if best.is_empty() {
                     break;
                 }
@@ -143,6 +148,10 @@ impl Queue {
             self.index.block(live);
             return None;
         }
+        let (task, lease) = (live.task.clone(), live.lease(self.settings.lease));
+        if self.hold_back(id, now) {
+            return None;
+        }
         let args = match self.args(id) {
             Ok(args) => args,
             Err(error) => {
@@ -154,7 +163,7 @@ impl Queue {
         #[cfg(feature = "broken-token")]
         super::broken::handed_out(token, id);
         let worker_id = self.workers.get_key_value(card.id.as_str())?.0.clone();
-        let lease = self.settings.lease;
+        self.gates.begin(&task, now, out);
         self.shift(id, RunEvent::Claimed, out, |at| {
             at.attempt += 1;
             at.token = Some(token);
@@ -214,6 +223,9 @@ pub(super) struct Card<'a> {
 /// Whether a worker may take the runs of a lane. Ours alone takes pages and runbook steps.
 pub(super) fn can(card: &Card<'_>, lane: &Lane) -> bool {
     let builtin = card.id.starts_with(BUILTIN_WORKER);
+    if lane.labels.iter().any(|(name, value)| card.labels.get(name) != Some(value)) {
+        return false;
+    }
     match lane.by {
         By::Agent => !builtin && card.labels.get("agent").is_some_and(|agent| **agent == *lane.name),
         By::Kind => {

@@ -2,10 +2,11 @@
 //! what is due when, whose lease ends when, who holds what. `enter` and `leave` are each other's inverse.
 
 use super::Live;
+use super::lines::InLine;
 use crate::task::{Status, class_str};
 use crate::{AttemptToken, RunId, RunState};
 use model::{Class, Timestamp};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// Runs that the same workers may take.
@@ -15,6 +16,10 @@ pub(super) struct Lane {
     pub(super) by: By,
     /// The kind or the agent.
     pub(super) name: Arc<str>,
+    /// The queue.
+    pub(super) line: InLine,
+    /// What a worker must have.
+    pub(super) labels: BTreeMap<String, String>,
 }
 
 /// By what a lane's runs find their worker.
@@ -43,7 +48,7 @@ pub(super) const STATES: [RunState; 5] = [
 pub(super) struct Index {
     ready: HashMap<Lane, BTreeSet<Place>>,
     /// Runs that would be ready, but another of their concurrency key has a worker.
-    blocked: HashMap<Arc<str>, BTreeSet<Place>>,
+    blocked: HashMap<Arc<str>, HashMap<Lane, BTreeSet<Place>>>,
     /// Concurrency keys that are taken.
     busy: HashMap<Arc<str>, RunId>,
     /// When waiting runs become due, and when leases end.
@@ -91,10 +96,7 @@ impl Index {
             }
             RunState::Available => {
                 self.leave_ready(live);
-                // The one that had moved up may leave without being claimed: then the next one's turn has come.
-                if let Some(key) = live.task.concurrency_key.as_ref().filter(|key| !self.busy.contains_key(*key)) {
-                    self.freed.push(key.clone());
-                }
+                self.pass_on(live);
             }
             RunState::Running => {
                 self.timers.remove(&(at.lease_until.unwrap_or(Timestamp::MAX), id));
@@ -123,9 +125,10 @@ impl Index {
         let mut moved = Vec::new();
         for key in std::mem::take(&mut self.freed) {
             if !self.busy.contains_key(&key)
-                && let Some(first) = self.blocked.get(&key).and_then(|blocked| blocked.first())
+                && let Some(blocked) = self.blocked.get(&key)
             {
-                moved.push(first.2);
+                // The first of each lane: who may take one lane may not be able to take another.
+                moved.extend(blocked.values().filter_map(|places| places.first()).map(|first| first.2));
             }
         }
         moved
@@ -140,6 +143,24 @@ impl Index {
     /// Whether anything could be unblocked.
     pub(super) fn has_freed(&self) -> bool {
         !self.freed.is_empty()
+    }
+
+    /// Takes a run out of the ready ones; [`Index::block`] brings it back.
+    pub(super) fn park(&mut self, live: &Live) {
+        self.leave_ready(live);
+        self.pass_on(live);
+    }
+
+    /// A run that had moved up may leave without being claimed: then the next one's turn has come.
+    fn pass_on(&mut self, live: &Live) {
+        if let Some(key) = live.task.concurrency_key.as_ref().filter(|key| !self.busy.contains_key(*key)) {
+            self.freed.push(key.clone());
+        }
+    }
+
+    /// How many lanes hold something.
+    pub(super) fn lanes(&self) -> usize {
+        self.ready.len()
     }
 
     /// Takes a run whose concurrency key is busy out of the ready ones.
@@ -164,7 +185,8 @@ impl Index {
         }
         match &live.task.concurrency_key {
             Some(key) if self.busy.contains_key(key) => {
-                self.blocked.entry(key.clone()).or_default().insert(place(live));
+                let lanes = self.blocked.entry(key.clone()).or_default();
+                lanes.entry(lane(live)).or_default().insert(place(live));
             }
             _ => {
                 self.ready.entry(lane(live)).or_default().insert(place(live));
@@ -181,10 +203,14 @@ impl Index {
             }
         }
         if let Some(key) = &live.task.concurrency_key
-            && let Some(set) = self.blocked.get_mut(key)
+            && let Some(lanes) = self.blocked.get_mut(key)
+            && let Some(set) = lanes.get_mut(&lane)
         {
             set.remove(&place);
             if set.is_empty() {
+                lanes.remove(&lane);
+            }
+            if lanes.is_empty() {
                 self.blocked.remove(key);
             }
         }
@@ -266,10 +292,12 @@ impl Index {
 }
 
 pub(super) fn lane(live: &Live) -> Lane {
-    match &live.task.agent {
-        Some(agent) => Lane { class: live.run.class, by: By::Agent, name: agent.clone() },
-        None => Lane { class: live.run.class, by: By::Kind, name: live.kind.clone() },
-    }
+    let (by, name) = match &live.task.agent {
+        Some(agent) => (By::Agent, agent.clone()),
+        None => (By::Kind, live.kind.clone()),
+    };
+    let labels = live.task.options.as_ref().map(|options| options.labels.clone()).unwrap_or_default();
+    Lane { class: live.run.class, by, name, line: InLine::of(&live.task), labels }
 }
 
 fn place(live: &Live) -> Place {

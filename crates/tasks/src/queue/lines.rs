@@ -44,16 +44,49 @@ pub(super) struct Lines {
     rates: Rates,
 }
 
-/// The queue that a task waits in.
-pub(super) fn line_of(task: &Task) -> &str {
-    match &task.options {
-        Some(options) if options.queue.is_some() => options.queue.as_deref().unwrap_or_default(),
-        _ => match task.form {
-            Form::Plain => "plain",
-            Form::Typed(_) => "typed",
-            Form::Scheduled(_) => "scheduled",
-        },
+/// The name of a queue, as a lane holds it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum InLine {
+    /// That of tasks by kind.
+    Plain,
+    /// That of typed tasks.
+    Typed,
+    /// That of scheduled tasks.
+    Scheduled,
+    /// One that a task named.
+    Named(Arc<str>),
+}
+
+impl InLine {
+    /// The queue that a task waits in.
+    pub(super) fn of(task: &Task) -> InLine {
+        let named = task.options.as_ref().and_then(|options| options.queue.clone());
+        named.map(InLine::Named).unwrap_or(match task.form {
+            Form::Plain => InLine::Plain,
+            Form::Typed(_) => InLine::Typed,
+            Form::Scheduled(_) => InLine::Scheduled,
+        })
     }
+
+    /// Its name.
+    pub(super) fn as_str(&self) -> &str {
+        match self {
+            InLine::Plain => "plain",
+            InLine::Typed => "typed",
+            InLine::Scheduled => "scheduled",
+            InLine::Named(name) => name,
+        }
+    }
+}
+
+/// The name of the queue that a task waits in.
+pub(super) fn line_of(task: &Task) -> &str {
+    let named = task.options.as_ref().and_then(|options| options.queue.as_deref());
+    named.unwrap_or(match task.form {
+        Form::Plain => "plain",
+        Form::Typed(_) => "typed",
+        Form::Scheduled(_) => "scheduled",
+    })
 }
 
 impl Lines {
@@ -76,6 +109,11 @@ impl Lines {
     /// What is set about a queue.
     pub(super) fn get(&self, name: &str) -> Line {
         self.set.get(name).cloned().unwrap_or_default()
+    }
+
+    /// The name of a queue about which something is set.
+    pub(super) fn name(&self, name: &str) -> Option<&Arc<str>> {
+        self.set.get_key_value(name).map(|(name, _)| name)
     }
 
     /// The queues about which something is set.

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::{
-    Claim, Completion, Extension, NewTask, Outcome, Record, RecordKind, RunError, RunState, TokenResult,
-    WorkReply, WorkRequest, WorkerCard,
+    Claim, Completion, Extension, NewTask, Options, Outcome, Record, RecordKind, RunError, RunState,
+    TokenResult, WorkReply, WorkRequest, WorkerCard,
 };
 use model::{Backoff, Class, TaskSpec};
 use rand::Rng;
@@ -110,8 +110,14 @@ struct World {
     accepted: Vec<TaskId>,
     done: BTreeMap<String, u32>,
     births: u64,
+    /// When runs of a rate key began.
+    began: BTreeMap<String, Vec<Timestamp>>,
 }
 
+/// Runs at once of the queue that is bounded.
+const NARROW: u32 = 3;
+/// Runs of a rate key in a minute.
+const RATE: u32 = 5;
 const RESCUES_MAX: u32 = 1_000;
 
 impl World {
@@ -129,14 +135,16 @@ impl World {
             accepted: Vec::new(),
             done: BTreeMap::new(),
             births: 0,
+            began: BTreeMap::new(),
         };
         for nth in 0..4 {
             let id = if nth == 0 { "builtin".to_owned() } else { format!("w{nth}") };
+            let gpu = (nth == 1).then(|| ("gpu".to_owned(), "yes".to_owned()));
             world.puppets.push(Puppet {
                 card: WorkerCard {
                     id,
                     boot_nonce: "0".to_owned(),
-                    labels: BTreeMap::new(),
+                    labels: gpu.into_iter().collect(),
                     kinds: vec!["*".to_owned()],
                     slots_free: 20,
                     draining: false,
@@ -162,7 +170,8 @@ impl World {
             25..80 => self.worker_turn(),
             80..84 => self.kill_worker(),
             84..86 => self.crash(),
-            86..90 => self.forge(),
+            86..89 => self.forge(),
+            89..91 => self.meddle(),
             _ => {
                 let ms = 1 + self.below(20_000);
                 self.now = self.now.plus(Duration::from_millis(ms));
@@ -203,8 +212,80 @@ impl World {
             self.acknowledge(task_id, out);
             return;
         }
-        let taken = self.queue.submit(NewTask::Plain(spec, Duration::ZERO), "t", self.now, &mut out);
+        // Only users have wishes.
+        let options = if spec.class == Class::User { self.options() } else { Options::default() };
+        let new = NewTask::Plain(spec, Duration::ZERO);
+        let taken = self.queue.submit_with(new, options, "t", self.now, &mut out);
         self.acknowledge(taken.expect("room in the queue").task_id, out);
+    }
+
+    /// Rarer wishes, now and then.
+    fn options(&mut self) -> Options {
+        let mut options = Options::default();
+        if self.below(8) == 0 {
+            options.queue = Some(Arc::from("narrow"));
+        }
+        if self.below(10) == 0 {
+            let key = self.below(2);
+            options.rate_key = Some(Arc::from(format!("rate{key}")));
+            options.rate_per_minute = Some(RATE);
+        }
+        if self.below(10) == 0 {
+            options.labels = BTreeMap::from([("gpu".to_owned(), "yes".to_owned())]);
+        }
+        if self.below(12) == 0 {
+            options.queued_timeout = Some(Duration::from_millis(1 + self.below(120_000)));
+        }
+        if self.below(12) == 0 {
+            options.total_timeout = Some(Duration::from_millis(1 + self.below(300_000)));
+        }
+        if self.below(12) == 0 {
+            options.sla_deadline = Some(self.now.plus(Duration::from_millis(1 + self.below(300_000))));
+        }
+        options
+    }
+
+    /// People pause a queue, bound it, hold tasks and let them go on.
+    fn meddle(&mut self) {
+        let (mut out, now) = (Vec::new(), self.now);
+        let set = match self.below(3) {
+            0 => Line {
+                paused: Some(("ann".to_owned(), now)),
+                running_max: Some(NARROW),
+                rate_per_minute: None,
+            },
+            _ => Line { running_max: Some(NARROW), ..Line::default() },
+        };
+        self.queue.set_line("narrow", |line| *line = set, "ann", now, &mut out).expect("room for a queue");
+        let paused = self.below(2) == 0;
+        let known = self.accepted.len() as u64;
+        for _ in 0..3 {
+            let nth = self.below(known.max(1)) as usize;
+            let Some(id) = self.accepted.get(nth).copied() else { break };
+            // One that has ended is refused, and nothing changes.
+            let _ = match paused {
+                true => self.queue.pause(id, "ann", now, &mut out).map(drop),
+                false => self.queue.resume(id, "ann", now, &mut out).map(drop),
+            };
+        }
+        self.disk.commit(out);
+    }
+
+    /// A run began: not more of its rate key in a minute than may, nor on a worker that lacks a label.
+    fn begun(&mut self, who: usize, claim: &Claim) {
+        let Some(id) = TaskId::parse(&claim.task_id) else { return };
+        let Some(options) = self.disk.tasks.get(&id).and_then(|task| task.options.clone()) else { return };
+        let seed = self.seed;
+        assert!(
+            options.labels.is_empty() || who == 1,
+            "seed {seed}: {id} went to a worker without its labels"
+        );
+        if let Some(key) = &options.rate_key {
+            let began = self.began.entry(key.to_string()).or_default();
+            began.push(self.now);
+            let lately = began.iter().filter(|at| self.now.since(**at) < Duration::from_secs(60)).count();
+            assert!(lately <= RATE as usize, "seed {seed}: {lately} of {key} began in a minute");
+        }
     }
 
     /// A crash before the commit loses the request: then nothing was acknowledged.
@@ -298,6 +379,7 @@ impl World {
         for claim in reply.runs {
             assert!(claim.kind == "noop" || who == 0, "seed {}: a page went to {who}", self.seed);
             *self.done.entry(claim.run_id.clone()).or_default() += 1;
+            self.begun(who, &claim);
             self.puppets[who].held.push(claim);
         }
     }
@@ -338,6 +420,12 @@ impl World {
 
     fn check(&self) {
         let seed = self.seed;
+        let narrow = |live: &&Live| {
+            let queue = live.task.options.as_ref().and_then(|options| options.queue.as_deref());
+            live.run.at.state == RunState::Running && queue == Some("narrow")
+        };
+        let running = self.queue.runs.values().filter(narrow).count();
+        assert!(running <= NARROW as usize, "seed {seed}: {running} runs of a queue of {NARROW}");
         let (mut tokens, mut keys) = (BTreeSet::new(), BTreeSet::new());
         for live in self.queue.runs.values().filter(|live| live.run.at.state == RunState::Running) {
             let token = live.run.at.token.expect("a running attempt has a token").to_bytes();
@@ -364,8 +452,15 @@ impl World {
 
     /// Time goes on, workers behave: everything must end.
     fn settle(&mut self) {
-        for _ in 0..3_000 {
-            if self.queue.runs.is_empty() {
+        let mut out = Vec::new();
+        let open = |line: &mut Line| line.paused = None;
+        self.queue.set_line("narrow", open, "ann", self.now, &mut out).expect("room for a queue");
+        for id in self.accepted.clone() {
+            let _ = self.queue.resume(id, "ann", self.now, &mut out);
+        }
+        self.disk.commit(out);
+        for _ in 0..6_000 {
+            if self.queue.runs.is_empty() && self.queue.deadlines.is_empty() && self.queue.gates.is_idle() {
                 break;
             }
             self.now = self.now.plus(Duration::from_secs(1));
@@ -391,6 +486,11 @@ impl World {
         assert_eq!(self.queue.next_wake(), None, "seed {}: something is left to wake for", self.seed);
         assert!(self.queue.pages.is_empty() && self.queue.dedupe.is_empty(), "seed {}", self.seed);
         self.check();
+        assert!(
+            self.disk.records.keys().all(|(kind, _)| *kind != RecordKind::Sla),
+            "seed {}: told for ever",
+            self.seed
+        );
         let counts = self.queue.counts(self.now);
         assert_eq!((counts.pending, counts.processing), (0, 0), "seed {}", self.seed);
         let disk = self.disk.runs.values().filter(|run| run.class == Class::User);

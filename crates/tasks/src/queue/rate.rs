@@ -79,6 +79,14 @@ impl Rates {
         began.free_at(limit.max(1)).map(|at| Timestamp::from_millis(at * 1000))
     }
 
+    /// How many runs of `key` may begin now.
+    pub(super) fn free(&self, key: &str, limit: u32, now: Timestamp) -> u32 {
+        let Some(began) = self.keys.get(key) else { return limit };
+        let mut began = began.clone();
+        began.forget(now);
+        limit.saturating_sub(began.count())
+    }
+
     /// Notes that a run of `key` begins.
     pub(super) fn begin(&mut self, key: &Arc<str>, now: Timestamp, out: &mut Vec<Change>) {
         let began = self.keys.entry(key.clone()).or_default();
@@ -105,6 +113,7 @@ impl Rates {
     }
 
     /// How many keys are held.
+    #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.keys.len()
     }

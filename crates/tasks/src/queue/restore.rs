@@ -1,5 +1,6 @@
 //! From what the store kept back to a queue.
 
+use super::deadlines::Due;
 use super::once::Once;
 use super::page::Waiting;
 use super::workers::Worker;
@@ -10,6 +11,7 @@ use std::collections::HashMap;
 
 impl Queue {
     pub(super) fn restore(&mut self, mut loaded: Loaded, now: Timestamp) {
+        let told = self.deadlines.restore(loaded.take_records(RecordKind::Sla));
         self.once = Once::restored(loaded.take_records(RecordKind::Idempotency));
         let approvals = loaded.take_records(RecordKind::Approval);
         self.calendars = super::calendars::restored(loaded.take_records(RecordKind::Calendar));
@@ -45,8 +47,10 @@ impl Queue {
             if let Some(scheduled) = self.schedules.get_mut(&run.task_id) {
                 scheduled.live.push(run.id);
             }
-            self.insert_live(Live::new(run, task));
+            let told = told.get(&run.id).copied();
+            self.insert_told(Live::new(run, task), told);
         }
+        self.count_lines();
         self.restore_pages(&ended);
         self.restore_approvals(approvals);
         self.schedules.retain(|_, scheduled| !scheduled.is_over());
@@ -83,6 +87,12 @@ impl Queue {
 
     /// Adds a live run to the maps.
     pub(super) fn insert_live(&mut self, live: Live) {
+        self.insert_told(live, None);
+    }
+
+    /// As [`Queue::insert_live`], with what was told about its deadline.
+    fn insert_told(&mut self, live: Live, told: Option<Due>) {
+        self.deadlines.arm(&live, told);
         self.index.enter(&live);
         self.users_live += usize::from(live.run.class == Class::User);
         self.available += usize::from(live.run.at.state == RunState::Available);

@@ -209,7 +209,7 @@ impl Queue {
     ) {
         let Some(live) = self.runs.get_mut(&id) else { return };
         let failures = live.run.at.failures + 1;
-        if failures > live.max_retries() {
+        if failures > live.max_retries() || live.is_final(&error) {
             live.run.at.failures = failures;
             return self.give_up(id, error, now, out, events);
         }
@@ -297,6 +297,7 @@ impl Queue {
             self.child_ended(&run, parent, now, events);
         }
         self.page_ended(run.id);
+        self.end_deadlines(run.id, run.at.state, out);
         self.approval_run_ended(run.id, now, out, events);
         self.schedule_run_ended(run.task_id, run.id, now, out);
         self.end_key(&task, now, out);

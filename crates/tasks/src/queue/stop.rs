@@ -74,7 +74,7 @@ impl Queue {
     }
 
     /// A running attempt's token stops counting, and its worker is told.
-    fn detach(&mut self, id: RunId) {
+    pub(super) fn detach(&mut self, id: RunId) {
         let Some(live) = self.runs.get(&id).filter(|live| live.run.at.state == RunState::Running) else {
             return;
         };

@@ -13,6 +13,7 @@ impl Queue {
     /// silent workers, lets pages go whose deadline is there, frees dedupe keys.
     pub fn tick(&mut self, now: Timestamp, out: &mut Vec<Change>) -> Vec<Event> {
         let mut events = Vec::new();
+        self.gates.at(now);
         self.fire_due(now, out, &mut events);
         self.expire_approvals(now, out, &mut events);
         #[cfg(feature = "broken-lease")]
@@ -27,6 +28,8 @@ impl Queue {
                 }
             }
         }
+        self.meet_deadlines(now, out, &mut events);
+        self.open_rates(now);
         self.release_ready(now, out, &mut events);
         self.end_keys(now, out);
         self.once.expire(now, out);

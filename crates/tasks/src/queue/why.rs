@@ -3,10 +3,10 @@
 use super::claim::{Card, can};
 use super::index::lane;
 use super::lines::{Closed, line_of};
-use super::{Live, Queue};
+use super::{BUILTIN_WORKER, Live, Queue};
 use crate::task::Status;
 use crate::{Form, RunId, RunState, TaskId};
-use model::Timestamp;
+use model::{Class, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -201,7 +201,15 @@ impl Queue {
             now.since(row.last_seen) <= silence
                 && can(&Card { id: &row.id, labels: &row.labels, kinds: &row.kinds }, &wanted)
         };
-        let able: Vec<_> = self.workers.values().filter(capable).collect();
+        // Slots that are kept for pages take nothing of users.
+        let reserved = |worker: &&super::workers::Worker| {
+            let held = self.index.held(&worker.row.id).map_or(0, |held| held.len());
+            let slots = held.saturating_add(worker.slots_free as usize);
+            worker.row.id.starts_with(BUILTIN_WORKER)
+                && live.run.class == Class::User
+                && slots <= self.settings.page_slots as usize
+        };
+        let able: Vec<_> = self.workers.values().filter(capable).filter(|worker| !reserved(worker)).collect();
         if able.is_empty() {
             return Some(Hold::NoWorker {
                 kind: live.kind.to_string(),
