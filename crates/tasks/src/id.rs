@@ -60,6 +60,8 @@ impl TaskId {
 impl RunId {
     /// Sorts before all others; nobody has it.
     pub(crate) const MIN: RunId = RunId(0);
+    /// Sorts after all others; nobody has it.
+    pub(crate) const MAX: RunId = RunId(u128::MAX);
 
     /// W3C trace context of an attempt: the run is the trace, its last half and the attempt the span.
     pub(crate) fn traceparent(self, attempt: u32) -> String {

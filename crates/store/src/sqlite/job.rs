@@ -123,7 +123,7 @@ fn is_big(text: Option<&str>) -> bool {
 
 /// A run that may be read again when it is wanted is marked so: a start leaves it on disk.
 fn live(task: Option<&Task>, run: &Run, at: &Progress) -> Option<i64> {
-    let light = task.is_some_and(|task| run.may_sleep(task));
+    let light = task.is_some_and(|task| run.may_sleep(task)) && at.is_untouched();
     (!at.state.is_final()).then_some(if light { 2 } else { 1 })
 }
 

@@ -51,8 +51,6 @@ fn collect<T>(
 const CHILDREN: &str = "job.owner IN (SELECT page.key FROM job AS page WHERE page.live = 1 AND page.class = 0) \
      AND job.live IS NULL AND job.form < 2";
 
-const SLEEP: bool = false;
-
 /// A task that fires when it is told to.
 const LISTENS: &str = "(schedule_kind IN ('event', 'condition') AND status <> 'canceled')";
 
@@ -125,8 +123,7 @@ fn load_light(connection: &Connection) -> Result<(Vec<Sleeping>, Vec<i64>), Bad>
         let scheduled = state == rows::state_number(RunState::Scheduled);
         let waits = scheduled || state == rows::state_number(RunState::Available);
         let held = row.get_ref(4)?.as_str_or_null().is_ok_and(|status| status.is_some());
-        // Until the queue takes them so, none is left on disk.
-        if !SLEEP || !waits || held || row.get::<_, i64>(3)? > 0 || run_at == i64::MAX {
+        if !waits || held || row.get::<_, i64>(3)? > 0 || run_at == i64::MAX {
             touched.push(key);
             continue;
         }

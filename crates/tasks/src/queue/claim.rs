@@ -12,7 +12,7 @@ use model::{Class, Json, Timestamp};
 use std::collections::BTreeMap;
 
 /// The most runs handed out in one reply.
-const WANT_MAX: usize = 1_000;
+pub(super) const WANT_MAX: usize = 1_000;
 
 impl Queue {
     /// Takes what a worker has to say and hands out what it may have. The reply may leave only after the commit
@@ -107,9 +107,13 @@ impl Queue {
         for class in [Class::Page, Class::Runbook, Class::User] {
             let room = (self.room(card, class) as usize).min(want);
             while claims.len() < room {
-                let best = self.index.best(room - claims.len(), |lane| {
+                let mut best = self.index.best(room - claims.len(), |lane| {
                     lane.class == class && takes(card, lane) && self.lane_open(lane)
                 });
+                // Nobody is passed over: who sleeps should have been woken (`Queue::wanted`).
+                if let Some(first) = best.iter().position(|id| self.sleeps(*id)) {
+                    best.truncate(first);
+                }
                 if best.is_empty() {
                     break;
                 }
@@ -209,7 +213,8 @@ impl Queue {
     }
 }
 
-fn takes(card: &WorkerCard, lane: &Lane) -> bool {
+/// As [`can`].
+pub(super) fn takes(card: &WorkerCard, lane: &Lane) -> bool {
     can(&Card { id: &card.id, labels: &card.labels, kinds: &card.kinds }, lane)
 }
 

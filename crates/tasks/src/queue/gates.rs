@@ -214,6 +214,13 @@ impl Queue {
             view.waiting += usize::from(!running);
             view.ready += usize::from(ready);
         }
+        for (name, (ready, waiting)) in ["plain", "typed"].into_iter().zip(self.asleep()) {
+            if waiting > 0 {
+                let view = views.entry(name).or_insert_with(|| new(name));
+                view.ready += ready;
+                view.waiting += waiting;
+            }
+        }
         views.into_values().collect()
     }
 

@@ -244,6 +244,47 @@ impl Index {
         self.ready.keys().any(takes)
     }
 
+    /// Puts runs in line that wait on disk; the lane has none yet.
+    pub(super) fn enter_asleep(&mut self, lane: Lane, mut places: Vec<Place>) {
+        // A set made of a sorted list has full nodes.
+        places.sort_unstable();
+        self.ready.entry(lane).or_default().append(&mut places.into_iter().collect());
+    }
+
+    /// Counts a user's run that waits on disk.
+    pub(super) fn count_asleep(&mut self, state: RunState, priority: u8, change: impl Fn(&mut usize)) {
+        if let Some(nth) = STATES.iter().position(|one| *one == state) {
+            change(&mut self.counts.entry(class_str(Class::User)).or_default()[nth]);
+            change(&mut self.waiting[usize::from(priority).min(9)]);
+        }
+    }
+
+    /// Whether a run stands where it would if it were ready.
+    pub(super) fn is_ready(&self, live: &Live) -> bool {
+        self.ready.get(&lane(live)).is_some_and(|set| set.contains(&place(live)))
+    }
+
+    /// Takes a ready run out of line of which only the id is known; says its priority and by what it is found. Searches.
+    pub(super) fn forget_ready(&mut self, id: RunId) -> Option<(u8, By)> {
+        for (lane, set) in &mut self.ready {
+            if let Some(found) = set.iter().find(|(_, _, one)| *one == id).copied() {
+                set.remove(&found);
+                let by = lane.by;
+                self.ready.retain(|_, set| !set.is_empty());
+                return Some((found.0, by));
+            }
+        }
+        None
+    }
+
+    pub(super) fn add_timer(&mut self, at: Timestamp, id: RunId) {
+        self.timers.insert((at, id));
+    }
+
+    pub(super) fn drop_timer(&mut self, at: Timestamp, id: RunId) {
+        self.timers.remove(&(at, id));
+    }
+
     pub(super) fn due(&self, now: Timestamp) -> Option<(Timestamp, RunId)> {
         self.timers.first().filter(|(at, _)| *at <= now).copied()
     }

@@ -30,6 +30,7 @@ mod replay;
 mod restore;
 mod schedule;
 mod settle;
+mod sleep;
 mod stop;
 mod submit;
 mod timer;
@@ -80,6 +81,8 @@ pub struct Settings {
     pub rescues_max: u32,
     /// The most bytes of a task's arguments.
     pub args_bytes_max: usize,
+    /// About how many bytes of waiting users' runs are kept in memory; what is more waits on disk.
+    pub awake_bytes_max: usize,
     /// The most bytes of a result; more is a failure.
     pub result_bytes_max: usize,
     /// The most workers known; further ones are told to take nothing.
@@ -114,6 +117,7 @@ impl Default for Settings {
             page_slots: 4,
             rescues_max: 3,
             args_bytes_max: 256 << 10,
+            awake_bytes_max: 16 << 20,
             result_bytes_max: 1 << 20,
             workers_max: 10_000,
             worker_silence: Duration::from_secs(600),
@@ -161,6 +165,7 @@ pub struct Queue {
     totals: Totals,
     available: usize,
     users_live: usize,
+    sleepers: sleep::Sleepers,
     draining: bool,
     swept: Timestamp,
 }
@@ -172,11 +177,14 @@ struct Live {
     task: Arc<Task>,
     /// The kind of work of its present step.
     kind: Arc<str>,
+    /// It may sleep, and nobody has touched it.
+    light: bool,
 }
 
 impl Live {
     fn new(run: Run, task: Arc<Task>) -> Live {
-        let mut live = Live { run, kind: task.kind.clone(), task };
+        let light = run.may_sleep(&task) && run.at.is_untouched();
+        let mut live = Live { run, kind: task.kind.clone(), light, task };
         live.name_kind();
         live
     }
@@ -219,7 +227,9 @@ impl Queue {
         let mut queue = Queue {
             rng: StdRng::from_seed(settings.seed),
             fits: None,
-            ids: IdMaker::new(),
+            ids: loaded
+                .newest
+                .map_or_else(IdMaker::new, |id| IdMaker::after(crate::EventId::from_bits(id.bits()))),
             runs: HashMap::new(),
             index: Index::default(),
             schedules: HashMap::new(),
@@ -243,6 +253,7 @@ impl Queue {
             totals: loaded.totals,
             available: 0,
             users_live: 0,
+            sleepers: sleep::Sleepers::default(),
             draining: false,
             swept: now,
             settings,
@@ -302,6 +313,7 @@ impl Queue {
     pub fn next_wake(&self) -> Option<Timestamp> {
         let first = [
             self.index.next_timer(),
+            self.sleepers.next_due(),
             self.fires.first().map(|(at, _)| *at),
             self.dedupe_ends.first().map(|(at, _, _)| *at),
             self.once.next(),
@@ -321,6 +333,9 @@ impl Queue {
         let running = crate::RunState::Running;
         if (live.run.at.state == running) != (next == running) {
             self.gates.count(&live.task, next == running);
+        }
+        if event != RunEvent::Due {
+            Queue::touched(&mut self.sleepers, live);
         }
         live.run.at.state = next;
         edit(&mut live.run.at);

@@ -72,13 +72,24 @@ impl Disk {
             let parent = run.parent.as_ref().and_then(|parent| self.runs.get(&parent.run_id));
             !run.at.state.is_final() || parent.is_some_and(|parent| !parent.at.state.is_final())
         };
-        let runs: Vec<Run> = self.runs.values().filter(live).cloned().collect();
+        let light = |run: &Run| {
+            let task = &self.tasks[&run.task_id];
+            run.at.is_untouched() && run.may_sleep(task) && run.at.run_at != Timestamp::MAX
+        };
+        let (light, runs): (Vec<Run>, Vec<Run>) =
+            self.runs.values().filter(live).cloned().partition(|run| light(run));
+        let sleeping = light.iter().map(|run| crate::Sleeping {
+            kind: self.tasks[&run.task_id].kind.clone(),
+            agent: None,
+            scheduled: run.at.state == RunState::Scheduled,
+            places: vec![(self.tasks[&run.task_id].priority, run.at.run_at, run.id)],
+        });
         let ended = self.runs.values().filter(|run| run.at.state.is_final());
         Loaded {
             tasks: self.tasks.values().cloned().collect(),
             ended: ended.filter_map(|run| Some((run.at.token?, run.at.outcome))).collect(),
             runs,
-            sleeping: Vec::new(),
+            sleeping: sleeping.collect(),
             newest: None,
             dedupe: self.dedupe.values().cloned().collect(),
             workers: self.workers.values().cloned().collect(),
@@ -157,7 +168,9 @@ impl World {
     }
 
     fn settings(life: u8) -> Settings {
-        Settings { seed: [life; 32], rescues_max: RESCUES_MAX, ..Settings::default() }
+        // Room for two or three runs: the others sleep.
+        let awake_bytes_max = 3_000;
+        Settings { seed: [life; 32], rescues_max: RESCUES_MAX, awake_bytes_max, ..Settings::default() }
     }
 
     fn below(&mut self, n: u64) -> u64 {
@@ -182,8 +195,35 @@ impl World {
 
     fn tick(&mut self) {
         let mut out = Vec::new();
+        loop {
+            let due = self.queue.due_asleep(self.now, 7);
+            if due.is_empty() {
+                break;
+            }
+            self.wake(due);
+        }
         self.queue.tick(self.now, &mut out);
+        self.commit(out);
+    }
+
+    /// What is committed need not stay in memory.
+    fn commit(&mut self, out: Vec<Change>) {
         self.disk.commit(out);
+        let mark = self.queue.mark();
+        self.queue.stored(mark);
+    }
+
+    fn wake(&mut self, ids: Vec<RunId>) {
+        let rows = ids.into_iter().map(|id| {
+            let run = self.disk.runs[&id].clone();
+            ((*self.disk.tasks[&run.task_id]).clone(), run)
+        });
+        self.queue.wake(rows.collect());
+    }
+
+    fn wake_for(&mut self, request: &WorkRequest) {
+        let wanted = self.queue.wanted(&request.worker, request.want);
+        self.wake(wanted);
     }
 
     fn submit(&mut self) {
@@ -293,7 +333,7 @@ impl World {
         if self.below(50) == 0 {
             return self.restart();
         }
-        self.disk.commit(out);
+        self.commit(out);
         self.accepted.push(id);
     }
 
@@ -347,13 +387,14 @@ impl World {
         let (want, card) = (self.below(6) as u32, self.puppets[who].card.clone());
         let request = WorkRequest { worker: card, complete, extend, want, wait: Duration::ZERO };
         let mut out = Vec::new();
+        self.wake_for(&request);
         let (reply, _) = self.queue.work(&request, self.now, &mut out);
         if self.below(60) == 0 {
             // The process dies before the commit: the worker never hears, and sends the same again.
             self.puppets[who].sent = request.complete;
             return self.restart();
         }
-        self.disk.commit(out);
+        self.commit(out);
         if self.below(30) == 0 {
             // The reply is lost: what was claimed is held by nobody and must be rescued.
             self.puppets[who].sent = request.complete;
@@ -426,7 +467,7 @@ impl World {
         };
         let running = self.queue.runs.values().filter(narrow).count();
         assert!(running <= NARROW as usize, "seed {seed}: {running} runs of a queue of {NARROW}");
-        let (mut tokens, mut keys) = (BTreeSet::new(), BTreeSet::new());
+        let (mut tokens, mut keys, mut sleeping) = (BTreeSet::new(), BTreeSet::new(), 0);
         for live in self.queue.runs.values().filter(|live| live.run.at.state == RunState::Running) {
             let token = live.run.at.token.expect("a running attempt has a token").to_bytes();
             assert!(tokens.insert(token), "seed {seed}: two live leases share a token");
@@ -438,7 +479,9 @@ impl World {
             let run = self.disk.runs.get(&RunId::of_single(*id));
             let run = run.unwrap_or_else(|| panic!("seed {seed}: acknowledged task {id} is absent"));
             let live = self.queue.runs.get(&run.id).map(|live| live.run.at.state);
-            let known = if run.at.state.is_final() { None } else { Some(run.at.state) };
+            let asleep = live.is_none() && run.at.is_untouched() && run.may_sleep(&self.disk.tasks[id]);
+            sleeping += usize::from(asleep);
+            let known = if run.at.state.is_final() || asleep { None } else { Some(run.at.state) };
             assert_eq!(live, known, "seed {seed}: memory and disk differ about {id}");
             let task = &self.disk.tasks[id];
             assert!(run.at.failures <= task.max_retries + 1, "seed {seed}: {id} tried too often");
@@ -448,6 +491,8 @@ impl World {
                 "seed {seed}: {id} ended twice"
             );
         }
+        let said: usize = self.queue.asleep().iter().map(|(_, all)| all).sum();
+        assert_eq!(said, sleeping, "seed {seed}: who sleeps is in line");
     }
 
     /// Time goes on, workers behave: everything must end.
@@ -456,11 +501,16 @@ impl World {
         let open = |line: &mut Line| line.paused = None;
         self.queue.set_line("narrow", open, "ann", self.now, &mut out).expect("room for a queue");
         for id in self.accepted.clone() {
+            self.rouse(id);
             let _ = self.queue.resume(id, "ann", self.now, &mut out);
         }
-        self.disk.commit(out);
+        self.commit(out);
         for _ in 0..6_000 {
-            if self.queue.runs.is_empty() && self.queue.deadlines.is_empty() && self.queue.gates.is_idle() {
+            if self.queue.runs.is_empty()
+                && self.queue.asleep() == [(0, 0); 2]
+                && self.queue.deadlines.is_empty()
+                && self.queue.gates.is_idle()
+            {
                 break;
             }
             self.now = self.now.plus(Duration::from_secs(1));
@@ -476,8 +526,9 @@ impl World {
                 let request =
                     WorkRequest { worker: card, complete, extend: vec![], want: 10, wait: Duration::ZERO };
                 let mut out = Vec::new();
+                self.wake_for(&request);
                 let (reply, _) = self.queue.work(&request, self.now, &mut out);
-                self.disk.commit(out);
+                self.commit(out);
                 self.hear(who, request, reply);
             }
         }

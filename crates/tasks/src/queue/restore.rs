@@ -50,6 +50,7 @@ impl Queue {
             let told = told.get(&run.id).copied();
             self.insert_told(Live::new(run, task), told);
         }
+        self.restore_sleeping(loaded.sleeping);
         self.count_lines();
         self.restore_pages(&ended);
         self.restore_approvals(approvals);
@@ -96,6 +97,7 @@ impl Queue {
         self.index.enter(&live);
         self.users_live += usize::from(live.run.class == Class::User);
         self.available += usize::from(live.run.at.state == RunState::Available);
+        self.note_fresh(&live);
         self.runs.insert(live.run.id, live);
     }
 }

@@ -286,13 +286,14 @@ impl Queue {
         if self.runs.get(&id).is_none_or(|live| !live.run.at.state.is_final()) {
             return;
         }
-        let Some(live) = self.runs.remove(&id) else { return };
+        let Some(mut live) = self.runs.remove(&id) else { return };
+        Queue::touched(&mut self.sleepers, &mut live);
         self.users_live -= usize::from(live.run.class == Class::User);
         self.after_end(live, now, out, events);
     }
 
     fn after_end(&mut self, live: Live, now: Timestamp, out: &mut Vec<Change>, events: &mut Vec<Event>) {
-        let Live { run, task, kind } = live;
+        let Live { run, task, kind, .. } = live;
         if let Some(parent) = &run.parent {
             self.child_ended(&run, parent, now, events);
         }
