@@ -167,6 +167,8 @@ pub struct Queue {
     users_live: usize,
     sleepers: sleep::Sleepers,
     draining: bool,
+    /// Workers that are to be told something.
+    poked: Vec<Arc<str>>,
     swept: Timestamp,
 }
 
@@ -255,6 +257,7 @@ impl Queue {
             users_live: 0,
             sleepers: sleep::Sleepers::default(),
             draining: false,
+            poked: Vec::new(),
             swept: now,
             settings,
         };

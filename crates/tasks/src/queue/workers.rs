@@ -98,6 +98,7 @@ impl Queue {
         let Some(known) = self.workers.get_mut(worker) else { return false };
         if known.directive != directive {
             (known.directive, known.told) = (directive, false);
+            self.poked.push(known.row.id.clone());
             out.push(directive_row(worker, directive));
         }
         true
@@ -168,11 +169,17 @@ impl Queue {
     pub(super) fn tell_cancel(&mut self, worker: &str, token: AttemptToken) {
         if let Some(worker) = self.workers.get_mut(worker) {
             worker.cancel.push(token);
+            self.poked.push(worker.row.id.clone());
         }
     }
 
     pub(super) fn take_cancels(&mut self, worker: &str) -> Vec<AttemptToken> {
         self.workers.get_mut(worker).map(|worker| std::mem::take(&mut worker.cancel)).unwrap_or_default()
+    }
+
+    /// The workers for whom there is something new since the last call: a cancellation, a directive.
+    pub fn take_poked(&mut self) -> Vec<Arc<str>> {
+        std::mem::take(&mut self.poked)
     }
 
     /// Whether a reply to this worker would carry a cancellation: for waking parked requests.

@@ -49,9 +49,10 @@ fn holds(vector: Vec<(Labels, f64)>) -> Option<Value> {
     }
     // JSON knows no NaN and no infinity: those are texts.
     let number = |v: f64| if v.is_finite() { json!(v) } else { json!(v.to_string()) };
-    let series = vector.iter().take(SERIES_MAX).map(|(labels, v)| {
-        json!({"labels": labels.iter().collect::<BTreeMap<_, _>>(), "value": number(*v)})
-    });
+    let series = vector
+        .iter()
+        .take(SERIES_MAX)
+        .map(|(labels, v)| json!({"labels": labels.iter().collect::<BTreeMap<_, _>>(), "value": number(*v)}));
     Some(json!({
         "value": number(vector[0].1),
         "count": vector.len(),

@@ -7,7 +7,6 @@ use super::handle::{Handle, Stopped};
 use model::{Clock, Ingest, Labels, Querier, Timestamp};
 use promql::{Expr, Options};
 use rules::{GroupId, RuleId, Trigger};
-use tasks::TaskId;
 use std::{
     sync::{
         Arc,
@@ -15,6 +14,7 @@ use std::{
     },
     time::{Duration, Instant},
 };
+use tasks::TaskId;
 
 /// The longest one expression may take.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -74,7 +74,10 @@ impl Hours {
     pub fn ended(&mut self, successful: bool, failed: bool, took: Duration, now: Timestamp) {
         let seconds = took.as_secs_f64();
         let (successful, failed) = (u64::from(successful), u64::from(failed));
-        self.add(Ended { total: 1, successful, failed, seconds, seconds_max: seconds, ..Ended::default() }, now);
+        self.add(
+            Ended { total: 1, successful, failed, seconds, seconds_max: seconds, ..Ended::default() },
+            now,
+        );
     }
 
     /// What the store knows from before, by minutes and by hours.

@@ -16,19 +16,21 @@ mod hours;
 mod pages;
 mod parked;
 mod revision;
+mod sleepers;
 mod waiters;
 mod writer;
 
 pub use approvals::WAIT_BOUNDS;
 pub use arrivals::Arrivals;
 pub use batch::Batch;
+pub use evaluator::{Evaluated, Evaluator, Job, queue as evaluation_queue};
 pub use events::Events;
 pub use feed::Feed;
-pub use evaluator::{Evaluated, Evaluator, Job, queue as evaluation_queue};
-pub use hours::{Ended, Hours};
 pub use handle::{Event, Handle, QUEUE_MAX, Stopped};
+pub use hours::{Ended, Hours};
 pub use pages::{Pages, SENT_MAX, Told};
 pub use revision::Revision;
+pub use sleepers::Disk;
 pub use writer::{Counts as WriterCounts, start as start_writer};
 
 use alerts::Alerts;
@@ -106,7 +108,8 @@ pub struct Core {
     rules_busy: BTreeSet<RuleId>,
     /// Rules whose last evaluation failed.
     rules_failing: BTreeSet<RuleId>,
-    parked: Vec<Parked>,
+    parked: Parked,
+    disk: Disk,
     pruned_at: Timestamp,
 }
 
@@ -172,6 +175,7 @@ impl Core {
         arrivals: Arc<Arrivals>,
         revision: Arc<Revision>,
         evaluations: mpsc::Sender<Job>,
+        disk: Disk,
     ) -> Core {
         let Deciders { rules, alerts, book, queue, pages, events, agents } = deciders;
         Core {
@@ -192,7 +196,8 @@ impl Core {
             groups_busy: BTreeSet::new(),
             rules_busy: BTreeSet::new(),
             rules_failing: BTreeSet::new(),
-            parked: Vec::new(),
+            parked: Parked::default(),
+            disk,
             pruned_at: Timestamp::default(),
         }
     }
@@ -214,11 +219,13 @@ impl Core {
             let now = clock.now();
             let mut batch = Batch::default();
             let mut stop = false;
+            self.note_stored();
             for event in events.drain(..) {
                 stop |= matches!(event, Event::Stop);
                 self.take(event, &mut batch, now);
             }
             self.turn(&mut batch, now);
+            self.mark_stored(&mut batch);
             if !batch.changes.is_empty() {
                 self.revision.rise();
             }
@@ -245,6 +252,7 @@ impl Core {
         self.arrived(now);
         self.due_rules(now);
         self.due_pages(batch, now);
+        self.wake_due(now);
         let happened = self.queue.tick(now, &mut batch.changes.tasks);
         self.happened(happened, batch, now);
         self.due_conditions(batch, now);
@@ -257,11 +265,9 @@ impl Core {
     }
 
     fn next_wake(&self) -> Timestamp {
-        let parked = self.parked.iter().map(|parked| parked.until);
-        [self.rules.next_due(), self.alerts.next_wake(), self.queue.next_wake()]
+        [self.rules.next_due(), self.alerts.next_wake(), self.queue.next_wake(), self.parked.next_end()]
             .into_iter()
             .flatten()
-            .chain(parked)
             .min()
             .unwrap_or(Timestamp::MAX)
     }

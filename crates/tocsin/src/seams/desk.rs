@@ -75,6 +75,7 @@ impl server::Desk for Desk {
             let id = TaskId::parse(&task_id).ok_or_else(not_found)?;
             let done = self.core.call(move |core, batch, now| {
                 let out = &mut batch.changes.tasks;
+                core.rouse(id);
                 let events = core.queue.patch_status(id, &status, error.as_deref(), &by, now, out)?;
                 core.happened(events, batch, now);
                 Ok::<_, Refusal>(())

@@ -134,7 +134,7 @@ impl Engine {
         process: &Arc<Process>,
         clock: &Arc<dyn Clock>,
     ) -> Result<Engine> {
-        let Stores { db, journal, state, pages, .. } = stores;
+        let Stores { db, reader, journal, state, pages, .. } = stores;
         let (deciders, first) = deciders(state, pages, loaded, external_url, outgoing, &db, clock.as_ref())?;
         let feed = deciders.events.feed.clone();
         let (sender, incoming) = mpsc::channel(core::QUEUE_MAX);
@@ -151,7 +151,14 @@ impl Engine {
             tracing::error!(critical = true, event = "commit_failed", "The store failed, stopping: {why}");
             failing.send_replace(true);
         })?;
-        let core = Core::new(deciders, evaluate::template_query(db.clone()), arrivals, revision, jobs);
+        let core = Core::new(
+            deciders,
+            evaluate::template_query(db.clone()),
+            arrivals,
+            revision,
+            jobs,
+            core::Disk::new(reader),
+        );
         let core_thread = start_core(core, clock.clone(), incoming, batches)?;
         let evaluator = Evaluator {
             series: Arc::new(db),

@@ -115,6 +115,7 @@ impl Queues {
             concurrency_key: update.concurrency_key,
         };
         let done = self.core.call(move |core, batch, now| {
+            core.rouse(id);
             let events = core.queue.update(id, update, &by, now, &mut batch.changes.tasks)?;
             core.happened(events, batch, now);
             Ok::<_, Refusal>(())
@@ -136,6 +137,7 @@ impl Queues {
         let Some(id) = TaskId::parse(&task) else { return };
         let (tell, told) = oneshot::channel();
         let asked = self.core.call(move |core, _, _| {
+            core.rouse(id);
             if core.queue.is_under_way(id) {
                 core.waiters.add(id, tell);
             }
@@ -168,6 +170,7 @@ fn do_act(
     batch: &mut Batch,
     now: Timestamp,
 ) -> Result<Acted, Refusal> {
+    core.rouse(id);
     let out = &mut batch.changes.tasks;
     Ok(match act {
         TaskAct::RunNow => {

@@ -19,7 +19,14 @@ const DAY: Duration = Duration::from_secs(86_400);
 impl Queues {
     pub(super) async fn why(&self, task: String) -> Result<Option<Why>, Failure> {
         let Some(id) = TaskId::parse(&task) else { return Ok(None) };
-        if let Some(why) = self.core.call(move |core, _, now| core.queue.why(id, now)).await? {
+        if let Some(why) = self
+            .core
+            .call(move |core, _, now| {
+                core.rouse(id);
+                core.queue.why(id, now)
+            })
+            .await?
+        {
             return Ok(Some(Why {
                 task_id: id.to_string(),
                 run_id: why.run.map(|(id, _)| id.to_string()),
