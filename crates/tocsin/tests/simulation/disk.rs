@@ -86,6 +86,8 @@ impl Tables {
         let tasks = self.tasks.values();
         let ended = self.runs.values().filter(|run| run.at.state.is_final());
         Loaded {
+            sleeping: Vec::new(),
+            newest: None,
             tasks: tasks
                 .filter(|task| task.next_fire.is_some() || of_runs.contains_key(&task.id))
                 .cloned()
