@@ -12,11 +12,17 @@ use std::sync::{Arc, LazyLock};
 pub struct Json(Arc<str>);
 
 static NULL: LazyLock<Json> = LazyLock::new(|| Json(Arc::from("null")));
+static EMPTY: LazyLock<Json> = LazyLock::new(|| Json(Arc::from("{}")));
 
 impl Json {
     /// `null`.
     pub fn null() -> Json {
         NULL.clone()
+    }
+
+    /// `{}`.
+    pub fn empty_object() -> Json {
+        EMPTY.clone()
     }
 
     /// Takes a text over, blanks and all, if it is one JSON value.

@@ -83,9 +83,11 @@ impl HttpMetrics {
     /// Writes every sample as name, labels, value.
     pub fn metrics(&self, out: &mut Sink<'_>) {
         let inner = self.lock();
-        for (method, status, endpoint, timed) in inner.requests.iter().flat_map(|((method, status), routes)| {
-            routes.iter().map(move |(endpoint, timed)| (method, status, endpoint, timed))
-        }) {
+        for (method, status, endpoint, timed) in
+            inner.requests.iter().flat_map(|((method, status), routes)| {
+                routes.iter().map(move |(endpoint, timed)| (method, status, endpoint, timed))
+            })
+        {
             let status = status.to_string();
             let labels =
                 [("method", *method), ("endpoint", endpoint.as_str()), ("status_code", status.as_str())];

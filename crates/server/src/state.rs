@@ -102,7 +102,21 @@ impl State {
         let gate = Gate::default();
         let limiter = Limiter::new(gate.rates.clone());
         let holders = Arc::default();
-        State { reads, desk, clock, auth, limits, gate, limiter, holders, links: None, build, metrics, queries, told: Mutex::default() }
+        State {
+            reads,
+            desk,
+            clock,
+            auth,
+            limits,
+            gate,
+            limiter,
+            holders,
+            links: None,
+            build,
+            metrics,
+            queries,
+            told: Mutex::default(),
+        }
     }
 
     /// The same with signed links.

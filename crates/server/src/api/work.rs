@@ -8,11 +8,13 @@ use crate::seam::NewLogLine;
 use crate::state::State;
 use axum::Extension;
 use axum::extract::State as Given;
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use model::Timestamp;
+use model::{Json, Timestamp};
 use serde::Deserialize;
-use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
+use serde_json::Value;
+use std::collections::{BTreeMap, HashSet};
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use tasks::{
@@ -127,7 +129,8 @@ pub(crate) async fn work(
     }
     tracing::trace!(event = "work_asked", worker = request.worker.id, by = principal.name, "Worker asks");
     let reply = state.desk.work(request).await?;
-    let mut response = axum::Json(shown(&reply, garbled)).into_response();
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    let mut response = (json, shown(&reply, &garbled)).into_response();
     response.extensions_mut().insert(Waited);
     Ok(response)
 }
@@ -178,7 +181,10 @@ fn parse(body: &[u8]) -> Result<(WorkRequest, Vec<String>, Aside), String> {
     }
     let mut aside = Aside { release_on_close: asked.worker.release_on_close, log: Vec::new() };
     for one in asked.log {
-        let at = one.at.map(|at| Timestamp::parse_rfc3339(&at).map_err(|why| format!("log: at: {why}"))).transpose()?;
+        let at = one
+            .at
+            .map(|at| Timestamp::parse_rfc3339(&at).map_err(|why| format!("log: at: {why}")))
+            .transpose()?;
         let level = one.level.unwrap_or_else(|| "info".to_owned());
         if let Some(token) = token(one.attempt_token) {
             aside.log.push(NewLogLine { token, at, level, line: shortened(one.line) });
@@ -211,7 +217,9 @@ fn check(asked: &Asked) -> Result<(), String> {
     count("complete", asked.complete.len(), RESULTS_MAX)?;
     count("extend", asked.extend.len(), RESULTS_MAX)?;
     count("log", asked.log.len(), LINES_MAX)?;
-    if let Some(bad) = asked.log.iter().filter_map(|one| one.level.as_deref()).find(|one| !LEVELS.contains(one)) {
+    if let Some(bad) =
+        asked.log.iter().filter_map(|one| one.level.as_deref()).find(|one| !LEVELS.contains(one))
+    {
         return Err(format!("log: level is {bad:?}, not one of {}", LEVELS.join(", ")));
     }
     if asked.want > WANT_MAX {
@@ -245,19 +253,50 @@ fn outcome(
     })
 }
 
-fn shown(reply: &WorkReply, garbled: Vec<String>) -> Value {
-    let mut results: Map<String, Value> = reply
-        .results
-        .iter()
-        .map(|(token, result)| (token.to_string(), result_word(*result).into()))
-        .collect();
-    results.extend(garbled.into_iter().map(|token| (token, result_word(TokenResult::Unknown).into())));
-    json!({
-        "results": results,
-        "runs": reply.runs.iter().map(claim).collect::<Vec<_>>(),
-        "cancel": reply.cancel.iter().map(AttemptToken::to_string).collect::<Vec<_>>(),
-        "directive": directive_word(reply.directive),
-    })
+/// The reply as JSON, written as it goes: claims carry their arguments as the text they came as.
+fn shown(reply: &WorkReply, garbled: &[String]) -> Vec<u8> {
+    let args: usize = reply.runs.iter().map(|claim| claim.args.size()).sum();
+    let mut out = Vec::with_capacity(128 + reply.results.len() * 48 + reply.runs.len() * 360 + args);
+    out.extend_from_slice(b"{\"results\":{");
+    let mut first = true;
+    let mut comma = |out: &mut Vec<u8>| {
+        if !std::mem::take(&mut first) {
+            out.push(b',');
+        }
+    };
+    // Of a token that was sent twice the last result counts. Writing to memory does not fail.
+    let mut said = HashSet::with_capacity(reply.results.len());
+    for (token, result) in reply.results.iter().rev().filter(|(token, _)| said.insert(*token)) {
+        comma(&mut out);
+        let _ = write!(out, "\"{token}\":\"{}\"", result_word(*result));
+    }
+    for token in garbled {
+        comma(&mut out);
+        let _ = write!(out, "{}:\"{}\"", Value::from(token.as_str()), result_word(TokenResult::Unknown));
+    }
+    out.extend_from_slice(b"},\"runs\":[");
+    for (nth, one) in reply.runs.iter().enumerate() {
+        out.extend_from_slice(if nth == 0 { b"" } else { b"," });
+        claim(&mut out, one);
+    }
+    out.extend_from_slice(b"],\"cancel\":[");
+    for (nth, token) in reply.cancel.iter().enumerate() {
+        let _ = write!(out, "{}\"{token}\"", if nth == 0 { "" } else { "," });
+    }
+    let _ = write!(out, "],\"directive\":\"{}\"}}", directive_word(reply.directive));
+    out
+}
+
+fn claim(out: &mut Vec<u8>, claim: &Claim) {
+    let Claim { run_id, task_id, token, attempt, traceparent, .. } = claim;
+    let _ = write!(out, "{{\"id\":\"{run_id}\",\"task_id\":\"{task_id}\",\"kind\":");
+    let _ = serde_json::to_writer(&mut *out, &claim.kind);
+    let _ = write!(out, ",\"attempt_token\":\"{token}\",\"attempt\":{attempt},\"args\":");
+    out.extend_from_slice(claim.args.as_str().as_bytes());
+    let (lease, deadline) = (claim.lease.as_millis(), claim.deadline.as_millis());
+    let _ = write!(out, ",\"lease_ms\":{lease},\"deadline_ms\":{deadline},\"traceparent\":\"{traceparent}\"");
+    let checkpoint = claim.checkpoint.as_ref().map_or("null", Json::as_str);
+    let _ = write!(out, ",\"checkpoint\":{checkpoint}}}");
 }
 
 /// What a worker is told to do.
@@ -284,22 +323,6 @@ fn result_word(result: TokenResult) -> &'static str {
         TokenResult::Stale => "stale",
         TokenResult::Unknown => "unknown",
     }
-}
-
-fn claim(claim: &Claim) -> Value {
-    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
-    json!({
-        "id": claim.run_id,
-        "task_id": claim.task_id,
-        "kind": claim.kind,
-        "attempt_token": claim.token.to_string(),
-        "attempt": claim.attempt,
-        "args": claim.args.value(),
-        "lease_ms": ms(claim.lease),
-        "deadline_ms": ms(claim.deadline),
-        "traceparent": claim.traceparent,
-        "checkpoint": claim.checkpoint.as_ref().map(model::Json::value),
-    })
 }
 
 #[cfg(test)]
@@ -345,6 +368,7 @@ mod tests {
         let body = r#"{"worker": {"id": "w", "boot_nonce": "n"}, "extend": [{"attempt_token": "nonsense"}]}"#;
         let (request, garbled, _) = parse(body.as_bytes()).unwrap();
         assert!(request.extend.is_empty());
-        assert_eq!(shown(&WorkReply::default(), garbled)["results"]["nonsense"], "unknown");
+        let shown: Value = serde_json::from_slice(&shown(&WorkReply::default(), &garbled)).unwrap();
+        assert_eq!(shown["results"]["nonsense"], "unknown");
     }
 }

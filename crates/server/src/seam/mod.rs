@@ -23,7 +23,7 @@ pub use workers::{KnownWorker, LogLine, NewLogLine, PushWorker, ToolView, Worker
 use crate::views::{
     AlertGroup, AlertView, Health, Instant, LabelsQuery, MetricMetadata, NewTask, PageOf, ProbeView,
     QueryAnswer, QueueStats, Range, RuleGroupView, RunFilter, RunView, RuntimeView, SeriesQuery, SilenceView,
-    Submitted, TargetView, TaskFilter, TaskView, Trend, TsdbView, WaitingView, WorkerView,
+    Submitted, Taken, TargetView, TaskFilter, TaskView, Trend, TsdbView, WaitingView, WorkerView,
 };
 use futures_util::future::BoxFuture;
 use model::{Alert, Labels, Matcher, Timestamp};
@@ -137,6 +137,12 @@ pub trait Monitoring: Send + Sync {
 pub trait Desk: Send + Sync {
     /// Takes a task. `by` is the principal's name.
     fn submit(&self, task: NewTask, by: String) -> BoxFuture<'_, Result<Submitted, Failure>>;
+    /// Takes many tasks as one: each has its own verdict, in their order.
+    fn submit_many(
+        &self,
+        tasks: Vec<NewTask>,
+        by: String,
+    ) -> BoxFuture<'_, Result<Vec<Result<Taken, Failure>>, Failure>>;
     /// One round trip of a worker; waits for work at most `request.wait`. Dropping the future drops the wait,
     /// not a claim that was committed (its lease runs out).
     fn work(&self, request: WorkRequest) -> BoxFuture<'_, Result<WorkReply, Failure>>;

@@ -21,8 +21,8 @@ pub use series::{
 };
 pub use status::{Build, Check, Health, HealthStatus, RuntimeView};
 pub use task::{
-    NewTask, PlainTask, RunFilter, RunView, ScheduledTask, Sla, Submitted, TaskFilter, TaskForm, TaskView,
-    TypedTask, Wishes,
+    NewTask, PlainTask, RunFilter, RunView, ScheduledTask, Sla, Submitted, Taken, TaskFilter, TaskForm,
+    TaskView, TypedTask, Wishes,
 };
 pub use watch::{
     ActiveAlertView, ActiveState, MetricMetadata, ProbeView, RuleGroupView, RuleHealth, RuleKind, RuleView,

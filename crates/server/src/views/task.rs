@@ -1,9 +1,9 @@
 //! Tasks and runs, as they are asked for and as they are shown.
 
-use model::{ApprovalWish, Timestamp};
+use model::{ApprovalWish, Json, Timestamp};
 use serde_json::Value;
 use std::{collections::BTreeMap, time::Duration};
-use tasks::RunState;
+use tasks::{RunState, TaskId};
 
 /// A task in one of its three forms. The server has checked shapes and bounds; whether a kind, a type, a
 /// schedule or a step exists is for the queue to say.
@@ -34,7 +34,7 @@ pub struct PlainTask {
     /// What kind of work.
     pub kind: String,
     /// Its arguments: an object.
-    pub args: Value,
+    pub args: Json,
     /// 1 (first) to 9 (last).
     pub priority: Option<u8>,
     /// Not before this much time has passed.
@@ -147,6 +147,15 @@ pub struct ScheduledTask {
     pub approval: Option<ApprovalWish>,
     /// How it fires where that is not as usual: [`tasks::schedule::Firing`] by its keys.
     pub firing: serde_json::Map<String, Value>,
+}
+
+/// A task that was taken, in as few words as possible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Taken {
+    /// Its id, or that of the task which has its dedupe key.
+    pub id: TaskId,
+    /// It was asked for by `type`.
+    pub typed: bool,
 }
 
 /// What became of a task that was taken.

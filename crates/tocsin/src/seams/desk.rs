@@ -1,12 +1,12 @@
 //! What clients change, through the core.
 
-use crate::core::Handle;
+use crate::core::{Core, Handle};
 use alerts::{NewSilence, SilenceError};
 use futures_util::future::BoxFuture;
 use model::{Alert, TaskSpec, Timestamp};
 use server::{
     Failure,
-    views::{NewTask, ScheduledTask, SilenceView, Submitted, Wishes},
+    views::{NewTask, ScheduledTask, SilenceView, Submitted, Taken, Wishes},
 };
 use std::{sync::Arc, time::Duration};
 use tasks::schedule::{Firing, Language};
@@ -39,14 +39,36 @@ impl server::Desk for Desk {
                 let out = &mut batch.changes.tasks;
                 let submitted = core.queue.submit_with(new, options, &by, now, out).map_err(refusal)?;
                 if let (false, Some(task)) = (submitted.duplicate, &submitted.task) {
-                    *core.counts.tasks_created.entry(sort_of(task)).or_default() += 1;
-                    core.counts.hours.created(1, now);
+                    count(core, task, now);
                 }
                 Ok::<_, Failure>(submitted)
             });
             let submitted = done.await??;
             let view = super::tasks::view_after_submit(&self.reader, &submitted).await?;
             Ok(Submitted { task: view, duplicate: submitted.duplicate })
+        })
+    }
+
+    fn submit_many(
+        &self,
+        tasks: Vec<NewTask>,
+        by: String,
+    ) -> BoxFuture<'_, Result<Vec<Result<Taken, Failure>>, Failure>> {
+        Box::pin(async move {
+            let done = self.core.call(move |core, batch, now| {
+                let one = |task: NewTask| {
+                    let (new, options) = asked(task, &by, now)?;
+                    let out = &mut batch.changes.tasks;
+                    let submitted = core.queue.submit_with(new, options, &by, now, out).map_err(refusal)?;
+                    let typed = submitted.task.as_ref().is_some_and(|task| is_typed(task));
+                    if let (false, Some(task)) = (submitted.duplicate, &submitted.task) {
+                        count(core, task, now);
+                    }
+                    Ok(Taken { id: submitted.task_id, typed })
+                };
+                tasks.into_iter().map(one).collect()
+            });
+            Ok(done.await?)
         })
     }
 
@@ -156,6 +178,16 @@ pub(super) fn uuid() -> String {
     let bits = rand::random::<u128>() & !(0xf << 76) & !(0x3 << 62) | (4 << 76) | (2 << 62);
     let hex = format!("{bits:032x}");
     [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+/// Counts a task that was taken.
+fn count(core: &mut Core, task: &tasks::Task, now: Timestamp) {
+    *core.counts.tasks_created.entry(sort_of(task)).or_default() += 1;
+    core.counts.hours.created(1, now);
+}
+
+fn is_typed(task: &tasks::Task) -> bool {
+    matches!(task.form, tasks::Form::Typed(_))
 }
 
 /// Under which type, kind of schedule and priority a task is counted.

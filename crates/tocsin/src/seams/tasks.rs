@@ -261,7 +261,7 @@ fn form(task: &Task) -> TaskForm {
     match &task.form {
         Form::Plain => TaskForm::Plain(PlainTask {
             kind: task.kind.to_string(),
-            args: task.args.value(),
+            args: task.args.clone(),
             priority: Some(task.priority),
             delay: None,
             dedupe_key: task.dedupe_key.clone(),

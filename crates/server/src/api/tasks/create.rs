@@ -1,7 +1,7 @@
 //! `POST /tasks`: three forms of one request, told apart by the key that only one of them has.
 
 use super::fields::{Fields, Unknown};
-use super::show;
+use super::{quick, show};
 use crate::api::body::Raw;
 use crate::api::{Refused, once};
 use crate::auth::Principal;
@@ -72,7 +72,7 @@ pub fn answer_submitted(submitted: &Submitted) -> (u16, Value) {
     (status, body)
 }
 
-pub(super) fn log_created(submitted: &Submitted) {
+fn log_created(submitted: &Submitted) {
     let id = &submitted.task.id;
     match &submitted.task.form {
         TaskForm::Typed { agent, .. } => {
@@ -90,6 +90,14 @@ pub(super) fn log_created(submitted: &Submitted) {
 
 /// One task from its JSON text.
 pub(super) fn parse(body: &[u8]) -> Result<NewTask, Refused> {
+    match quick::parse(body) {
+        Some(plain) => Ok(NewTask::Plain(plain)),
+        None => parse_whole(body),
+    }
+}
+
+/// As [`parse`], by way of a tree of values.
+pub(super) fn parse_whole(body: &[u8]) -> Result<NewTask, Refused> {
     let whole = |what: String| Refused::Shape(vec![(String::new(), what)]);
     let value: Value =
         serde_json::from_slice(body).map_err(|err| whole(format!("the body is not JSON: {err}")))?;
@@ -110,7 +118,7 @@ fn plain(map: Map<String, Value>) -> Result<PlainTask, Refused> {
     let mut fields = Fields::new(map);
     let task = PlainTask {
         kind: fields.needed_text("kind", 1..=100),
-        args: fields.object("args"),
+        args: fields.object("args").into(),
         priority: priority(&mut fields),
         delay: fields.seconds("delay_seconds", SECONDS_MAX),
         dedupe_key: fields.text("dedupe_key", 1..=100),
@@ -222,7 +230,8 @@ fn typed(map: Map<String, Value>) -> Result<TypedTask, Refused> {
 }
 
 fn scheduled(map: Map<String, Value>) -> Result<ScheduledTask, Refused> {
-    let given = tasks::schedule::KEYS.iter().filter_map(|key| Some(((*key).to_owned(), map.get(*key)?.clone())));
+    let given =
+        tasks::schedule::KEYS.iter().filter_map(|key| Some(((*key).to_owned(), map.get(*key)?.clone())));
     let firing: Map<String, Value> = given.collect();
     let mut fields = Fields::new(map);
     if let Err((field, what)) = tasks::schedule::Firing::read(&firing) {

@@ -4,6 +4,7 @@ mod acts;
 mod bulk;
 mod create;
 mod fields;
+mod quick;
 mod read;
 mod runs;
 mod show;

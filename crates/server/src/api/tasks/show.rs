@@ -13,7 +13,7 @@ pub(super) fn task(task: &TaskView) -> Value {
             &plain.wishes,
             json!({
                 "kind": plain.kind,
-                "args": plain.args,
+                "args": plain.args.value(),
                 "priority": plain.priority,
                 "dedupe_key": plain.dedupe_key,
                 "concurrency_key": plain.concurrency_key,
