@@ -32,6 +32,8 @@ pub enum Verb {
     Health(Health),
     /// Decide on what waits for an approval, or list it
     Approve(Approve),
+    /// List tasks, ask why one does not run, stop it, do a dead one again
+    Tasks(Tasks),
     /// Run PromQL .test scripts against the real engine and store
     Promqltest(Promqltest),
     /// Show who would be told
@@ -162,13 +164,13 @@ pub struct Health {
 #[derive(Debug, Args)]
 pub struct Remote {
     /// As JSON
-    #[arg(long)]
+    #[arg(long, global = true)]
     pub json: bool,
     /// Which server [default: http://127.0.0.1 with the port of PORT or ORCHESTRATOR_PORT, else 8080]
-    #[arg(long, value_name = "URL", env = "TOCSIN_SERVER")]
+    #[arg(long, global = true, value_name = "URL", env = "TOCSIN_SERVER")]
     pub server: Option<String>,
     /// An API key; without one, on this machine, the key in ./tocsin-data is tried if the server asks for one
-    #[arg(long, value_name = "KEY", env = "TOCSIN_KEY", hide_env_values = true)]
+    #[arg(long, global = true, value_name = "KEY", env = "TOCSIN_KEY", hide_env_values = true)]
     pub key: Option<String>,
 }
 
@@ -189,6 +191,94 @@ pub struct Approve {
     /// Which server, as whom.
     #[command(flatten)]
     pub remote: Remote,
+}
+
+/// `tocsin tasks`
+#[derive(Debug, Args)]
+pub struct Tasks {
+    /// What to do [default: list]
+    #[command(subcommand)]
+    pub verb: Option<TasksVerb>,
+    /// Which server, as whom.
+    #[command(flatten)]
+    pub remote: Remote,
+}
+
+/// What to do about tasks.
+#[derive(Debug, Clone, Subcommand)]
+pub enum TasksVerb {
+    /// The newest ones
+    List {
+        /// Of this status or state
+        #[arg(long)]
+        status: Option<String>,
+        /// At most this many
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=200))]
+        limit: u64,
+    },
+    /// One of them, as JSON
+    Show {
+        /// Its id
+        id: String,
+    },
+    /// All that keeps one from running
+    Why {
+        /// Its id
+        id: String,
+    },
+    /// Run one now, besides its schedule
+    Run {
+        /// Its id
+        id: String,
+    },
+    /// Stop one for good
+    Cancel {
+        /// Its id
+        id: String,
+    },
+    /// Hold one until it is resumed
+    Pause {
+        /// Its id
+        id: String,
+    },
+    /// Let a held one go on
+    Resume {
+        /// Its id
+        id: String,
+    },
+    /// Put off what waits of one
+    Snooze {
+        /// Its id
+        id: String,
+        /// By how many seconds
+        seconds: u64,
+        /// Why
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// The queues
+    Queues,
+    /// Let nothing of a queue begin
+    PauseQueue {
+        /// Its name
+        name: String,
+    },
+    /// Let a queue go on
+    ResumeQueue {
+        /// Its name
+        name: String,
+    },
+    /// Runs that were given up
+    Dead {
+        /// At most this many
+        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=200))]
+        limit: u64,
+    },
+    /// Do a run again that was given up
+    Replay {
+        /// Its id
+        run: String,
+    },
 }
 
 /// `tocsin promqltest`

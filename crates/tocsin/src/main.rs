@@ -17,6 +17,7 @@ mod own_metrics;
 mod seams;
 mod secrets;
 mod serve;
+mod tasks_verb;
 mod variables;
 mod verbs;
 
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Verb::Secrets(cli::Secrets::Generate { json }) => Ok(secrets::generate(json)),
         Verb::Health(args) => health::run(&args),
         Verb::Approve(args) => approve::run(&args),
+        Verb::Tasks(args) => tasks_verb::run(&args),
         Verb::Promqltest(args) => verbs::promqltest(&args),
         Verb::Routes(cli::Routes::Test { alertmanager_config, labels }) => {
             Ok(verbs::routes_test(&alertmanager_config, &labels))

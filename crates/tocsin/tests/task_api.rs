@@ -525,7 +525,7 @@ fn a_deadline_is_warned_of_and_its_violation_counted_once() {
     submit(&tocsin, json!({"kind": "noop", "sla_deadline": at(1.5), "sla_alert_threshold": 0.5}));
     let kept = submit(&tocsin, json!({"kind": "noop", "sla_deadline": at(600.0)}));
     let types = |tocsin: &Tocsin| {
-        let events = tocsin.get("/events/stream/recent?count=50").json();
+        let events = tocsin.get("/events?limit=100").json();
         let text = events.to_string();
         ["sla.warning", "sla.violation"].map(|type_| text.matches(&format!("\"{type_}\"")).count())
     };
@@ -536,7 +536,7 @@ fn a_deadline_is_warned_of_and_its_violation_counted_once() {
     eventually("both deadlines are missed", LIMIT, || {
         (metric(&tocsin, "bugfix") && metric(&tocsin, "noop")).then_some(())
     });
-    assert_eq!(types(&tocsin), [2, 2], "{}", tocsin.get("/events/stream/recent?count=50").body);
+    assert_eq!(types(&tocsin), [2, 2], "{}", tocsin.get("/events?limit=100").body);
     tocsin.kill();
     tocsin.start_again();
     assert_eq!(tocsin.get(&format!("/tasks/{kept}")).json()["state"], "available");

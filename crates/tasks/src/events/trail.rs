@@ -85,7 +85,7 @@ impl Word {
             RunEvent::Retry => Word::Retrying,
             RunEvent::Hold if run.at.run_at == Timestamp::MAX => Word::Blocked,
             RunEvent::Hold | RunEvent::Snooze => Word::Snoozed,
-            RunEvent::GiveUp => Word::Failed,
+            RunEvent::GiveUp | RunEvent::Expire => Word::Failed,
             RunEvent::Cancel => Word::Cancelled,
             // The approval tells of itself.
             _ => return None,
