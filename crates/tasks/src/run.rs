@@ -30,7 +30,7 @@ impl Run {
     /// nothing that has to be looked after meanwhile.
     pub fn may_sleep(&self, task: &Task) -> bool {
         let plain = match &task.form {
-            Form::Plain => true,
+            Form::Plain => task.agent.is_none(),
             Form::Typed(typed) => typed.sla.is_none(),
             Form::Scheduled(_) => false,
         };

@@ -303,12 +303,21 @@ impl World {
             let nth = self.below(known.max(1)) as usize;
             let Some(id) = self.accepted.get(nth).copied() else { break };
             // One that has ended is refused, and nothing changes.
+            self.rouse(id);
             let _ = match paused {
                 true => self.queue.pause(id, "ann", now, &mut out).map(drop),
                 false => self.queue.resume(id, "ann", now, &mut out).map(drop),
             };
         }
-        self.disk.commit(out);
+        self.commit(out);
+    }
+
+    /// Who does something to a task by its name wakes it first.
+    fn rouse(&mut self, id: TaskId) {
+        if !self.queue.is_awake(id) {
+            let run = self.disk.runs[&RunId::of_single(id)].clone();
+            self.queue.rouse((*self.disk.tasks[&id]).clone(), run);
+        }
     }
 
     /// A run began: not more of its rate key in a minute than may, nor on a worker that lacks a label.

@@ -10,6 +10,7 @@
 
 use super::claim::{WANT_MAX, takes};
 use super::index::{By, Lane};
+use super::lines::InLine;
 use super::{Live, Queue};
 use crate::{Run, RunId, RunState, Sleeping, Task, TaskId, WorkerCard};
 use model::{Class, Timestamp};
@@ -121,7 +122,7 @@ impl Queue {
         if self.sleepers.count == 0 || want == 0 || self.draining || card.draining {
             return Vec::new();
         }
-        let mine = |lane: &Lane| lane.class == Class::User && takes(card, lane);
+        let mine = |lane: &Lane| lane.class == Class::User && takes(card, lane) && self.lane_open(lane);
         let asleep = |id: &RunId| !self.runs.contains_key(id);
         if !self.index.best(want, mine).iter().any(asleep) {
             return Vec::new();
@@ -212,8 +213,12 @@ impl Queue {
     pub(super) fn restore_sleeping(&mut self, lines: Vec<Sleeping>) {
         for line in lines {
             let Sleeping { kind, agent, scheduled, places } = line;
-            let (by, name) = agent.map_or((By::Kind, kind), |agent| (By::Agent, agent));
-            let lane = Lane { class: Class::User, by, name };
+            // Only typed tasks have an agent.
+            let (by, name, line) = match agent {
+                None => (By::Kind, kind, InLine::Plain),
+                Some(agent) => (By::Agent, agent, InLine::Typed),
+            };
+            let lane = Lane { class: Class::User, by, name, line, labels: BTreeMap::new() };
             self.users_live += places.len();
             let state = if scheduled { RunState::Scheduled } else { RunState::Available };
             self.sleepers.count(by, state, |n| *n += places.len());
