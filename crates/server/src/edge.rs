@@ -1,8 +1,9 @@
 //! What happens around every request, whatever its route: an id, the log line, the figures, the headers, the
 //! body of an error, and a net under panics.
 
-use crate::api::ErrorBody;
+use crate::api::{ErrorBody, Refused};
 use crate::auth::Peer;
+use crate::seam::Failure;
 use crate::state::State;
 use axum::body::Body;
 use axum::extract::{MatchedPath, Request, State as Given};
@@ -31,7 +32,14 @@ pub(crate) async fn edge(Given(state): Given<Arc<State>>, request: Request, next
     let matched = request.extensions().get::<MatchedPath>().cloned();
     let endpoint = matched.as_ref().map_or("none", MatchedPath::as_str);
     let line = Line::of(&request);
-    let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+    let answer = async {
+        if is_text(request.uri().path()) {
+            next.run(request).await
+        } else {
+            Refused::BadRequest("the path's escapes are not UTF-8".to_owned()).into_response()
+        }
+    };
+    let mut response = match AssertUnwindSafe(answer).catch_unwind().await {
         Ok(response) => response,
         Err(_) => {
             tracing::error!(
@@ -39,7 +47,7 @@ pub(crate) async fn edge(Given(state): Given<Arc<State>>, request: Request, next
                 request_id = id,
                 "Request handler panicked: {endpoint}"
             );
-            StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            Refused::Failure(Failure::Internal("a handler panicked".to_owned())).into_response()
         }
     };
     let status = response.status();
@@ -54,6 +62,16 @@ pub(crate) async fn edge(Given(state): Given<Arc<State>>, request: Request, next
     line.log(status, &id);
     add_headers(response.headers_mut(), &id);
     response
+}
+
+/// Whether a path is UTF-8 once its escapes are undone: what takes a part of it takes texts.
+fn is_text(path: &str) -> bool {
+    if !path.contains('%') {
+        return true;
+    }
+    // A plus sign stands for itself in a path; as a space it is no less UTF-8.
+    let bytes: Vec<u8> = percent_encoding::percent_decode_str(path).collect();
+    std::str::from_utf8(&bytes).is_ok()
 }
 
 /// What the access log says of a request.

@@ -21,7 +21,7 @@ pub(crate) use alertmanager::VERSION as ALERTMANAGER_VERSION;
 pub(crate) use body::{Params, whole};
 pub(crate) use error::{ErrorBody, Refused};
 pub(crate) use health::Told;
-pub(crate) use openapi::openapi;
+pub(crate) use openapi::{openapi, tags};
 pub(crate) use prometheus::{VERSION as PROMETHEUS_VERSION, ask};
 pub use tasks::{answer_acted, answer_submitted};
 
@@ -298,7 +298,8 @@ fn screen_routes() -> Vec<Route> {
         get("/graph", OPEN, "Leads to /ui/graph", to_graph),
         get("/alerts", OPEN, "Leads to the overview", to_overview),
         get("/docs", OPEN, "The API's description for people", screens::docs),
-        get("/redoc", OPEN, "The API's description for people", screens::docs),
+        get("/redoc", OPEN, "The API's description for people, in another form", screens::redoc),
+        get("/docs/assets/{file}", OPEN, "Scripts and styles of these two pages", screens::asset),
     ]
 }
 
