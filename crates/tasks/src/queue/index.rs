@@ -6,8 +6,9 @@ use super::lines::InLine;
 use crate::task::{Status, class_str};
 use crate::{AttemptToken, RunId, RunState};
 use model::{Class, Timestamp};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::{sync::Arc, time::Duration};
 
 /// Runs that the same workers may take.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -47,6 +48,8 @@ pub(super) const STATES: [RunState; 5] = [
 #[derive(Debug, Default)]
 pub(super) struct Index {
     ready: HashMap<Lane, BTreeSet<Place>>,
+    /// What one priority is worth, in milliseconds of waiting.
+    step_ms: i64,
     /// Runs that would be ready, but another of their concurrency key has a worker.
     blocked: HashMap<Arc<str>, HashMap<Lane, BTreeSet<Place>>>,
     /// Concurrency keys that are taken.
@@ -228,16 +231,35 @@ impl Index {
 
     /// The first `want` places of the lanes that `takes` accepts, best first. They stay where they are.
     pub(super) fn best(&self, want: usize, takes: impl Fn(&Lane) -> bool) -> Vec<RunId> {
-        let mut lanes: Vec<_> =
-            self.ready.iter().filter(|(lane, _)| takes(lane)).map(|(_, set)| set.iter().peekable()).collect();
+        // Within one priority of one lane the order is that of time; between these the oldest by age is first.
+        let mut lines: Vec<_> =
+            self.ready.iter().filter(|(lane, _)| takes(lane)).flat_map(|(_, set)| priorities(set)).collect();
+        let mut heads: BinaryHeap<_> = lines
+            .iter_mut()
+            .enumerate()
+            .filter_map(|(nth, line)| Some(Reverse((self.age(line.next()?), nth))))
+            .collect();
         let mut found = Vec::with_capacity(want.min(64));
-        while found.len() < want {
-            let heads = lanes.iter_mut().filter_map(|lane| lane.peek().copied().map(|head| (*head, lane)));
-            let Some(((_, _, id), lane)) = heads.min_by_key(|(head, _)| *head) else { break };
-            lane.next();
+        while found.len() < want
+            && let Some(Reverse(((_, (_, _, id)), nth))) = heads.pop()
+        {
             found.push(id);
+            heads.extend(lines[nth].next().map(|next| Reverse((self.age(next), nth))));
         }
         found
+    }
+
+    /// How old a place is, older being less: each priority is worth some time of waiting, so that nobody waits for
+    /// ever behind those who come first.
+    fn age(&self, place: &Place) -> (i64, Place) {
+        let worth = i64::from(place.0).saturating_mul(self.step_ms);
+        (place.1.as_millis().saturating_add(worth), *place)
+    }
+
+    /// How long a run waits until it counts as one priority higher; `None`: it never does.
+    pub(super) fn set_ageing(&mut self, step: Option<Duration>) {
+        let never = i64::MAX / 32;
+        self.step_ms = step.map_or(never, |step| i64::try_from(step.as_millis()).unwrap_or(never).min(never));
     }
 
     pub(super) fn has_ready(&self, takes: impl Fn(&Lane) -> bool) -> bool {
@@ -330,6 +352,18 @@ impl Index {
         }
         oldest
     }
+}
+
+/// The places of a lane, one line for each priority that is there.
+fn priorities(set: &BTreeSet<Place>) -> impl Iterator<Item = std::collections::btree_set::Range<'_, Place>> {
+    let from = |priority: u8| (priority, Timestamp::MIN, RunId::MIN);
+    let mut next = set.first().map(|place| place.0);
+    std::iter::from_fn(move || {
+        let priority = next?;
+        let after = priority.saturating_add(1);
+        next = set.range(from(after)..).next().map(|place| place.0);
+        Some(set.range(from(priority)..from(after)))
+    })
 }
 
 pub(super) fn lane(live: &Live) -> Lane {

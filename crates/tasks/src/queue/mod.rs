@@ -100,6 +100,8 @@ pub struct Settings {
     /// A recurring fire that comes later than this makes no run; `None`: missed fires make one run, however
     /// late.
     pub misfire_grace: Option<Duration>,
+    /// A run that has waited this long counts as one priority higher; `None`: it never does.
+    pub ageing: Option<Duration>,
     /// Between which bounds the waits before another try are.
     pub waits: Waits,
     /// How long an attempt at a typed task may take.
@@ -126,6 +128,7 @@ impl Default for Settings {
             kinds: None,
             timezone: "UTC".to_owned(),
             misfire_grace: None,
+            ageing: Some(Duration::from_secs(60)),
             waits: Waits::default(),
             attempt_timeout: Duration::from_secs(3600),
             task_ttl: None,
@@ -261,6 +264,7 @@ impl Queue {
             swept: now,
             settings,
         };
+        queue.index.set_ageing(queue.settings.ageing);
         queue.restore(loaded, now);
         queue
     }

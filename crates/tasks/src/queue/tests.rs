@@ -228,6 +228,30 @@ fn order_is_class_then_priority_then_time() {
 }
 
 #[test]
+fn nobody_waits_for_ever_behind_those_who_come_first() {
+    let mut bench = Bench::new();
+    let low = bench.plain(TaskSpec { priority: 9, ..noop() });
+    for minute in 0.. {
+        let high = bench.plain(TaskSpec { priority: 1, ..noop() });
+        let taken = bench.claim("w").unwrap();
+        bench.end("w", &taken, Outcome::Done(json!(null)));
+        if taken.task_id == low.to_string() {
+            // Eight priorities lower is eight minutes older; of the same age, the one that comes first is first.
+            assert_eq!(minute, 9, "{high} waits");
+            break;
+        }
+        assert!(minute < 10, "it waits for ever");
+        bench.after(60_000);
+    }
+    let strict = Settings { ageing: None, ..Settings::default() };
+    let mut bench = Bench::with(strict);
+    bench.plain(TaskSpec { priority: 2, ..noop() });
+    bench.after(86_400_000 * 365);
+    let high = bench.plain(TaskSpec { priority: 1, ..noop() });
+    assert_eq!(bench.claim("w").unwrap().task_id, high.to_string());
+}
+
+#[test]
 fn kinds_and_agents_find_their_workers() {
     let mut bench = Bench::new();
     bench.plain(noop());
