@@ -94,49 +94,36 @@ fn a_worker_stopped_past_its_lease_is_refused() {
     for round in 0..total.div_ceil(at_once) {
         let many = at_once.min(total - round * at_once);
         let ids: Vec<String> = (0..many).map(|nth| format!("stopped-{round}-{nth}")).collect();
-        let stopped: Vec<Program> =
-            ids.iter().map(|id| crew.start(id, &["--want", "1", "--work", "0.5"])).collect();
+        let start = |id: &String| crew.start(id, &["--want", "1", "--stand-still"]);
+        let stopped: Vec<Program> = ids.iter().map(start).collect();
         let is_ours = |id: &str| ids.iter().any(|one| one == id);
-        let mut tasks = BTreeSet::new();
-        let mut still = BTreeSet::new();
-        tasks.extend((0..many).map(|_| post(&tocsin)));
-        eventually("each has a task and stands still", LIMIT, || {
-            for line in crew.lines().iter().filter(|line| line.what == "claims" && is_ours(&line.worker)) {
-                if still.insert(line.worker.clone()) {
-                    let nth = ids.iter().position(|id| *id == line.worker).expect("one of ours");
-                    stopped[nth].stand_still();
-                }
-            }
-            (still.len() == many).then_some(())
+        let tasks: BTreeSet<String> = (0..many).map(|_| post(&tocsin)).collect();
+        eventually("each has stood still with a task", LIMIT, || {
+            let lines = crew.lines();
+            let have = lines.iter().filter(|line| line.what == "claims" && is_ours(&line.worker));
+            (have.map(|line| &line.worker).collect::<BTreeSet<_>>().len() == many).then_some(())
         });
-        // Only now, so that it is not faster than those who are to be stopped.
+        // Only now, or it would be faster than those who are to be stopped.
         let rescuer = crew.start(&format!("rescuer-{round}"), &["--want", "1000"]);
         eventually("somebody else has done them all", LIMIT, || tasks.is_subset(&crew.done()).then_some(()));
         stopped.iter().for_each(Program::go_on);
         let lines = crew.lines();
         for task in &tasks {
-            let Some(first) = find(&lines, "claims", is_ours, task) else { continue };
-            let rescue = find(&lines, "claims", |id| id.starts_with("rescuer"), task);
-            let Some(rescue) = rescue else { continue };
+            let claims = |line: &&Line| line.what == "claims" && line.task == *task;
+            // On a slow machine one may have had it after another.
+            let Some(last) = lines.iter().filter(claims).rfind(|line| is_ours(&line.worker)) else { continue };
+            let Some(rescue) = find(&lines, "claims", |id| id.starts_with("rescuer"), task) else { continue };
             // It may have come to work only after the lease's end.
             let came = lines.iter().find(|line| line.what == "starts" && line.worker == rescue.worker);
-            let wait = rescue.at - (first.at + 1.0).max(came.map_or(0.0, |line| line.at));
+            let wait = rescue.at - (last.at + 1.0).max(came.map_or(0.0, |line| line.at));
             slowest = slowest.max(wait);
         }
-        let held: Vec<Line> =
-            lines.into_iter().filter(|line| line.what == "claims" && is_ours(&line.worker)).collect();
-        for claim in held {
+        for claim in lines.iter().filter(|line| line.what == "claims" && is_ours(&line.worker)) {
             let answer = eventually("the stopped worker hears", LIMIT, || {
-                let lines = crew.lines();
-                let of = |line: &&Line| {
-                    line.token == claim.token && matches!(line.what.as_str(), "heard" | "loses")
-                };
-                lines.iter().find(of).cloned()
+                crew.lines().into_iter().find(|line| line.what == "heard" && line.token == claim.token)
             });
-            // One that said so in time, before it was stopped, was right to.
-            let rescued = find(&crew.lines(), "claims", |id| !is_ours(id), &claim.task).is_some();
-            assert!(!(rescued && answer.is_accepted()), "accepted after its lease: {claim:?}, {answer:?}");
-            refused += usize::from(!answer.is_accepted());
+            assert!(!answer.is_accepted(), "accepted after its lease: {claim:?}, {answer:?}");
+            refused += 1;
         }
         drop((stopped, rescuer));
     }
@@ -173,7 +160,8 @@ fn what_a_dead_worker_held_is_taken_over_when_it_starts_anew() {
         anew = Some(crew.start("first", &["--want", "0"]));
     });
     let lines = crew.lines();
-    let back = lines.iter().rfind(|line| line.what == "starts" && line.worker == "first").expect("it started");
+    let back =
+        lines.iter().rfind(|line| line.what == "starts" && line.worker == "first").expect("it started");
     let took = taken - back.at;
     println!("taken over {took:.2} s after it was back, with a lease of 30 s");
     assert!(took <= 1.0, "{took:.2} s");

@@ -15,7 +15,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::time::Duration;
 use store::{Changes, Journal};
 use tasks::approval::{Rank, Say, Voter};
-use tasks::{Queue, RecordKind, RunState, Settings, Status, TaskId, WorkRequest};
+use tasks::{Change, Queue, RecordKind, RunState, Settings, Status, TaskId, WorkRequest};
 
 /// How long askers wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -472,6 +472,10 @@ impl World {
         let mut changes = Changes::default();
         let mut queue = Queue::new(self.settings(), self.checker.tables.loaded(), now);
         let events = queue.tick(now, &mut changes.tasks);
+        // Without a fire nothing would tell the first process: that is what the lock of the data directory is for.
+        if !changes.tasks.iter().any(|change| matches!(change, Change::Fired { .. })) {
+            return;
+        }
         tell!(self, "an intruder fires what is due");
         self.disk.commit(&changes).expect("nobody else has fired yet");
         let decision = Decision { now, what: What::Tick(events), changes: 0..changes.tasks.len() };

@@ -50,18 +50,10 @@ impl Program {
         self.0.wait().expect("it ends").code()
     }
 
-    /// Stands still until [`Program::go_on`].
-    pub fn stand_still(&self) {
-        self.signal(rustix::process::Signal::STOP);
-    }
-
+    /// SIGCONT to one that was stopped.
     pub fn go_on(&self) {
-        self.signal(rustix::process::Signal::CONT);
-    }
-
-    fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.0);
-        rustix::process::kill_process(pid, signal).expect("it runs");
+        rustix::process::kill_process(pid, rustix::process::Signal::CONT).expect("it runs");
     }
 
     pub fn is_running(&mut self) -> bool {

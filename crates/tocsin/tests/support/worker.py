@@ -2,12 +2,15 @@
 """A worker for the crash tests, as anybody would write one: it claims, beats, completes, says everything again that
 was not answered, and writes to its log what it says and hears, each line before it goes on.
 
-    worker.py ID LOG [--want N] [--work SECONDS] [--hang-up]      URL and key: TOCSIN_SERVER, TOCSIN_KEY
+    worker.py ID LOG [--want N] [--work SECONDS] [--stand-still] [--hang-up]
+
+URL and key: TOCSIN_SERVER, TOCSIN_KEY.
 """
 import argparse
 import http.client
 import json
 import os
+import signal
 import time
 import urllib.parse
 import uuid
@@ -17,6 +20,7 @@ parser.add_argument("id")
 parser.add_argument("log")
 parser.add_argument("--want", type=int, default=50, help="runs at once")
 parser.add_argument("--work", type=float, default=0.0, help="how long each takes")
+parser.add_argument("--stand-still", action="store_true", help="stops itself (SIGSTOP) when it has its first run")
 parser.add_argument("--hang-up", action="store_true", help="what it holds is given back when its connection closes")
 options = parser.parse_args()
 server = urllib.parse.urlsplit(os.environ["TOCSIN_SERVER"])
@@ -88,5 +92,8 @@ while True:
         note("claims", task=run["task_id"], token=token, attempt=run["attempt"], until=sent + lease)
         done_at = time.time() + options.work
         held[token] = {"task": run["task_id"], "lease": lease, "beat_at": sent, "done_at": done_at}
+    if held and options.stand_still:
+        options.stand_still = False
+        os.kill(os.getpid(), signal.SIGSTOP)
     if held and not reply["runs"]:
         time.sleep(min(0.05, options.work))
