@@ -22,7 +22,7 @@ impl FromRequest<Arc<State>> for Raw {
 
 /// How much of a body that is too large is still read, and thrown away: a client that is cut off while it writes
 /// never reads why.
-const DISCARD_MAX: usize = 64 << 20;
+const DISCARD_MAX: usize = 256 << 20;
 
 /// The body of at most `max` bytes.
 pub(crate) async fn whole(body: Body, max: usize, state: &State) -> Result<Bytes, Refused> {

@@ -84,7 +84,7 @@ fn publish() -> Operation {
         ("event_type", text()),
         ("message", text()),
         ("event_id", text()),
-        ("triggered_tasks", count()),
+        ("triggered_tasks", list(text())),
     ]))
     .takes(
         object(
@@ -111,7 +111,7 @@ fn post_topic() -> Operation {
         ("event_id", text()),
         ("stream_id", text()),
         ("topic", text()),
-        ("triggered_tasks", count()),
+        ("triggered_tasks", list(text())),
         ("published_at", instant()),
     ]);
     let reply = with(told.clone(), [("success", is(true)), ("message", text()), ("details", told)]);

@@ -427,6 +427,7 @@ fn why() -> Value {
             ("worker_id", text()),
             ("state", text()),
             ("status", text()),
+            ("finished_at", or_null(instant())),
         ],
     );
     whole_object([
