@@ -50,7 +50,7 @@ const FINAL_WORDS: [&str; 6] =
 
 /// Whether another try would fail as well: by the words of the error, or because the task says so of its kind.
 pub(crate) fn is_final(error: &RunError, options: Option<&Options>) -> bool {
-    let named = |options: &Options| options.non_retryable.iter().any(|kind| *kind == error.kind);
+    let named = |options: &Options| options.non_retryable.contains(&error.kind);
     let text = error.message.to_lowercase();
     options.is_some_and(named) || FINAL_WORDS.iter().any(|word| text.contains(word))
 }

@@ -81,6 +81,7 @@ pub(super) struct LimitsConfig {
     query_timeout: Option<Spanned<String>>,
     query_samples_max: Option<usize>,
     queue_max: Option<usize>,
+    ageing: Option<Spanned<String>>,
     alerts_max: Option<usize>,
     rates: Option<RatesConfig>,
 }
@@ -186,6 +187,8 @@ pub struct Limits {
     pub query_samples_max: Option<usize>,
     /// Runs that may wait.
     pub queue_max: Option<usize>,
+    /// How long a run waits until it counts as one priority higher.
+    pub ageing: Option<Duration>,
     /// Alerts kept at once.
     pub alerts_max: Option<usize>,
     /// How often clients may ask.
@@ -274,6 +277,7 @@ impl TocsinConfig {
             query_timeout: duration(&raw.query_timeout, problems),
             query_samples_max: raw.query_samples_max,
             queue_max: raw.queue_max,
+            ageing: duration(&raw.ageing, problems),
             alerts_max: raw.alerts_max,
             rates: raw.rates.map(|raw| rates(raw, problems)),
         }

@@ -213,6 +213,7 @@ fn deciders(
         lease: settings::lease()?,
         seed: rand::random(),
         queue_max: loaded.limits.queue_max.unwrap_or(defaults.queue_max),
+        ageing: loaded.limits.ageing.or(defaults.ageing),
         page_slots: PAGE_SLOTS,
         kinds: Some(outgoing.actions.api_kinds().into_iter().collect()),
         timezone: settings::timezone(),
