@@ -1,10 +1,11 @@
 //! The run that tells a subscriber of an event.
 
+use crate::Error;
 use crate::action::outcome;
 use crate::registry::refusal;
-use crate::{Error, sign};
 use model::Clock;
 use reach::http::{Client, Request};
+use reach::signature;
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -73,8 +74,8 @@ impl EventAction {
         request.set_header("Idempotency-Key", event["event_id"].as_str().unwrap_or(""))?;
         request.set_header("X-Tocsin-Subscription", id)?;
         if let Some(secret) = &subscriber.secret {
-            let signature = sign(secret.as_bytes(), self.clock.now(), &request.body);
-            request.set_header("X-Tocsin-Signature", &signature)?;
+            let signature = signature::sign(secret.as_bytes(), self.clock.now(), &request.body);
+            request.set_header(signature::HEADER, &signature)?;
         }
         let host = request.url.host_str().unwrap_or("").to_owned();
         let response = self.client.send(request).await?;

@@ -13,7 +13,6 @@ mod message;
 mod page_json;
 mod receivers;
 mod registry;
-mod signature;
 
 mod console;
 mod slack;
@@ -26,7 +25,6 @@ pub use message::{NOTIFY_KIND, NotifyAction};
 pub use page_json::{page_from_json, page_to_json};
 pub use receivers::{CONSOLE, IntegrationShape, ReceiverShape, Receivers};
 pub use registry::Registry;
-pub use signature::sign;
 
 /// The kind of the run that sends a page: its arguments are the page as JSON.
 pub const PAGE_KIND: &str = "page";

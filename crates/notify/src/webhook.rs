@@ -1,13 +1,14 @@
 //! The generic webhook: Alertmanager's payload, version 4, with one object `tocsin` beside its fields.
 
+use crate::Error;
 use crate::config::WebhookConfig;
 use crate::page_json::labels_to_json;
 use crate::receivers::Scope;
 use crate::registry::Sending;
-use crate::{Error, sign};
 use model::{Alert, Page, Timestamp};
 use reach::config::{Access, Source};
 use reach::http::Request;
+use reach::signature;
 use serde_json::{Map, Value, json};
 use serde_saphyr::Location;
 use std::{path::Path, time::Duration};
@@ -75,8 +76,8 @@ impl Webhook {
         (request.timeout, request.body_max) = (self.timeout, ANSWER_MAX);
         request.set_header("Idempotency-Key", &page.key)?;
         if let Some(secret) = &self.signing {
-            let signature = sign(secret.read().await?.as_bytes(), sending.now, &request.body);
-            request.set_header("X-Tocsin-Signature", &signature)?;
+            let signature = signature::sign(secret.read().await?.as_bytes(), sending.now, &request.body);
+            request.set_header(signature::HEADER, &signature)?;
         }
         self.access.prepare(&mut request).await?;
         sending.post(request, &self.access.client(sending.client)).await?;

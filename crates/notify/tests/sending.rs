@@ -116,7 +116,8 @@ async fn the_webhook_payload() {
         head.contains("idempotency-key: key-1\n") && head.contains("content-type: application/json\n"),
         "{head}"
     );
-    let signature = notify::sign(b"topsecret", Timestamp::from_millis(1_700_000_000_000), body.as_bytes());
+    let signature =
+        reach::signature::sign(b"topsecret", Timestamp::from_millis(1_700_000_000_000), body.as_bytes());
     assert!(head.contains(&format!("x-tocsin-signature: {signature}\n")), "{head}");
     let annotations = json!({ "diagnosis": "nobody is there", "summary": "it is down" });
     assert_eq!(

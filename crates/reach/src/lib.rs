@@ -19,6 +19,7 @@ pub mod tcp;
 pub mod command;
 pub mod file;
 pub mod process;
+pub mod signature;
 
 pub use error::{Error, Kind};
 pub use guard::{Dialed, Guard, Own, OwnListeners, Policy, Target};

@@ -155,7 +155,7 @@ fn a_stream_goes_on_where_it_was_left() {
 
 /// SEEDS 10 row 19: an unknown event became `task.created`, so that `task.in_progress` was told as that.
 #[test]
-fn row_19_what_is_told_is_what_happened() {
+fn defect_19_what_is_told_is_what_happened() {
     let tocsin = Tocsin::start(&[], &[]);
     let reply = tocsin.post("/tasks", &json!({"type": "bugfix", "payload": {}, "priority": "P2"}));
     let id = reply.json()["task_id"].as_str().expect("an id").to_owned();
@@ -239,7 +239,7 @@ fn a_subscriber_is_called_until_it_takes_it() {
     assert_eq!(got.body["payload"]["n"], 1);
     let at = got.signature.strip_prefix("t=").and_then(|rest| rest.split(',').next()).unwrap_or("");
     let at = model::Timestamp::from_millis(at.parse::<i64>().expect("seconds") * 1000);
-    assert_eq!(got.signature, notify::sign(secret.as_bytes(), at, got.body.to_string().as_bytes()));
+    assert_eq!(got.signature, reach::signature::sign(secret.as_bytes(), at, got.body.to_string().as_bytes()));
     assert!(pages.all().iter().all(|got| got.body["event_type"] == "pr.merged"), "only what was asked for");
 
     // Our own listener would take the call for a local one.
@@ -270,7 +270,7 @@ fn a_subscriber_is_called_until_it_takes_it() {
 
 /// SEEDS 10 row 8: an agent's id was its password; the secret was never checked.
 #[test]
-fn row_8_an_agent_shows_its_secret() {
+fn defect_8_an_agent_shows_its_secret() {
     let mut tocsin = Tocsin::start(&[], &[]);
     assert_eq!(tocsin.get("/agents/").status, 403, "the local operator is no admin");
     let new = json!({"name": "night-bot", "scopes": ["notify"], "webhook_url": "https://example.com/hook"});
@@ -322,7 +322,7 @@ fn row_8_an_agent_shows_its_secret() {
 
 /// SEEDS 10 row 20: the ops agent popped any task and dropped those that were not its own.
 #[test]
-fn row_20_an_agent_gets_its_own_tasks_only() {
+fn defect_20_an_agent_gets_its_own_tasks_only() {
     let mut tocsin = Tocsin::start(&[], &[]);
     let submit = |tocsin: &Tocsin, type_: &str| {
         let reply = tocsin.post("/tasks", &json!({"type": type_, "payload": {}, "priority": "P2"}));
@@ -383,7 +383,7 @@ fn row_20_an_agent_gets_its_own_tasks_only() {
 /// SEEDS 10 row 20: a merge made the ops agent crash. `examples/events/deploy-on-merge.json` does what it was for,
 /// behind an approval.
 #[test]
-fn row_20_a_merge_is_deployed_once_somebody_agreed() {
+fn defect_20_a_merge_is_deployed_once_somebody_agreed() {
     let tocsin = Tocsin::start(&[], &[]);
     let deployer = Pages::start();
     let text = std::fs::read_to_string(support::root().join("examples/events/deploy-on-merge.json"));

@@ -7,14 +7,12 @@
 
 use crate::args::{Trouble, outcome};
 use crate::{Actions, Pool, Settings};
-use hmac::{Hmac, KeyInit, Mac};
-use model::{Clock, Timestamp};
+use model::Clock;
 use reach::http::{Client, Request, Response};
+use reach::signature;
 use serde_json::{Value, json};
-use sha2::Sha256;
 use std::{
     collections::{BTreeMap, HashMap},
-    fmt::Write,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -155,10 +153,10 @@ impl Push {
             "checkpoint": attempt.checkpoint,
         })
         .to_string();
-        let signature = sign(self.target.secret.as_bytes(), self.clock.now(), body.as_bytes());
+        let signature = signature::sign(self.target.secret.as_bytes(), self.clock.now(), body.as_bytes());
         let mut request = Request::post_json(&self.target.url, body)?;
         (request.timeout, request.body_max, request.redirects_max) = (attempt.deadline, ANSWER_BYTES_MAX, 0);
-        request.set_header("X-Tocsin-Signature", &signature)?;
+        request.set_header(signature::HEADER, &signature)?;
         request.set_header("Idempotency-Key", &attempt.token.to_string())?;
         self.client.send(request).await
     }
@@ -199,19 +197,6 @@ fn read(body: &[u8]) -> Option<Outcome> {
         "snooze" => Outcome::Snooze(after?),
         _ => return None,
     })
-}
-
-fn sign(secret: &[u8], at: Timestamp, body: &[u8]) -> String {
-    let seconds = at.as_millis().div_euclid(1000);
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
-    mac.update(seconds.to_string().as_bytes());
-    mac.update(b".");
-    mac.update(body);
-    let mut text = format!("t={seconds},v1=");
-    for byte in mac.finalize().into_bytes() {
-        write!(text, "{byte:02x}").expect("a String takes everything");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -1,12 +1,16 @@
-//! The webhook's signature: `t=SECONDS,v1=HEX`, an HMAC-SHA256 over the seconds, a dot and the body.
+//! The signature of what we send to others: `t=SECONDS,v1=HEX`, an HMAC-SHA256 over the seconds, a dot and the
+//! body. Pages, events and pushed runs are all signed here, so that one check serves their receivers.
 
 use hmac::{Hmac, KeyInit, Mac};
 use model::Timestamp;
 use sha2::Sha256;
 use std::fmt::Write;
 
-/// The value of `X-Tocsin-Signature` for `body`. The instant is part of what is signed, so that an old message
-/// cannot be sent again as a new one.
+/// The header that carries it.
+pub const HEADER: &str = "X-Tocsin-Signature";
+
+/// The value of [`HEADER`] for `body`. The instant is part of what is signed, so that an old message cannot be sent
+/// again as a new one.
 pub fn sign(secret: &[u8], at: Timestamp, body: &[u8]) -> String {
     let seconds = at.as_millis().div_euclid(1000);
     let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes a key of any length");
