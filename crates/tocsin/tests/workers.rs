@@ -65,7 +65,7 @@ fn once(pipeline: Value, params: Value) -> Value {
 }
 
 #[test]
-fn seeds_10_row_5_a_pipeline_gets_what_its_tools_answer() {
+fn defect_5_a_pipeline_gets_what_its_tools_answer() {
     let weather = server(|_, body| (200, format!("{{\"sky\": \"clear\", \"asked\": {body}}}")));
     let script =
         r#"while read -r line; do echo "{\"id\": 1, \"result\": {\"said\": \"good morning\"}}"; done"#;
@@ -106,6 +106,18 @@ fn seeds_10_row_5_a_pipeline_gets_what_its_tools_answer() {
     assert_eq!(steps["plan"], json!({"said": "good morning"}));
     assert_eq!(steps["all"], json!([{"n": 1, "sky": "clear"}, {"n": 2, "sky": "clear"}]));
 
+    let metrics = tocsin.get("/metrics").body;
+    for line in [
+        "orchestrator_step_success_total{tool_addr=\"noop\"} 2",
+        "orchestrator_step_duration_seconds_count{tool_addr=\"weather-mcp.forecast\"} 1",
+        "orchestrator_pipeline_executions_total{status=\"completed\"} 1",
+        "orchestrator_lease_duration_seconds_bucket{le=\"600\"} 4",
+        "orchestrator_worker_heartbeat_total{worker_id=\"builtin\"} ",
+        "orchestrator_events_total{event_type=\"task.completed\"} ",
+    ] {
+        assert!(metrics.contains(line), "{line} is not in\n{metrics}");
+    }
+
     let told = json!([{"id": "tell", "uses": "notify", "with": {"receiver": "console", "text": "done"}, "save_as": "told"}]);
     let run = ended(&tocsin, &id_of(&tocsin.post("/tasks", &once(told, json!({})))));
     assert_eq!(run["output"]["steps"]["told"]["receiver"], "console", "{run}");
@@ -132,6 +144,75 @@ fn seeds_10_row_5_a_pipeline_gets_what_its_tools_answer() {
         assert!(reply.body.contains(place), "{task}: {place} is not in {}", reply.body);
     }
     assert_eq!(tocsin.get("/tasks").json()["total"], before);
+
+    // A step that is given up is counted by its error.
+    let broken =
+        json!([{"id": "a", "uses": "http", "with": {"url": "http://127.0.0.1:1/"}, "max_retries": 0}]);
+    ended(&tocsin, &id_of(&tocsin.post("/tasks", &once(broken, json!({})))));
+    let metrics = tocsin.get("/metrics").body;
+    assert!(
+        metrics.contains("orchestrator_step_failure_total{tool_addr=\"http\",error_type=\""),
+        "{metrics}"
+    );
+    assert!(metrics.contains("orchestrator_pipeline_executions_total{status=\"dead\"} 1"), "{metrics}");
+}
+
+/// A tool that asks for scopes is named only by those who have them, whichever way they name it.
+#[test]
+fn a_tool_is_named_only_by_those_with_its_scopes() {
+    let down = server(|_, _| (400, "no".to_owned()));
+    let tool = |name: &str| json!({"address": name, "transport": "http", "endpoint": down, "scopes": [name]});
+    let tocsin = started(&json!({"tools": [tool("mail"), tool("deploy")]}).to_string(), &[]);
+    let token = {
+        let operator = tocsin.key("operator");
+        let headers = [("content-type", "application/json"), ("x-api-key", operator.as_str())];
+        let ask = json!({"user_id": "ann", "role": "operator", "scopes": ["mail"]}).to_string();
+        let pair = request("POST", &format!("{}/auth/token", tocsin.url), &headers, &ask).expect("an answer");
+        format!("Bearer {}", pair.json()["access_token"].as_str().expect("a token"))
+    };
+    let narrow = |method: &str, path: &str, body: &str| {
+        let headers = [("content-type", "application/json"), ("authorization", token.as_str())];
+        request(method, &format!("{}{path}", tocsin.url), &headers, body).expect("an answer")
+    };
+    let pipeline =
+        |uses: &str| once(json!([{"id": "a", "uses": "noop"}, {"id": "b", "uses": uses}]), json!({}));
+    let mine = id_of(&narrow("POST", "/tasks", &pipeline("mail").to_string()));
+    let theirs = id_of(&tocsin.post("/tasks", &pipeline("deploy")));
+    let dead_of = |uses: &str| {
+        let id = id_of(&tocsin.post("/tasks", &json!({"kind": uses, "max_retries": 0})));
+        ended(&tocsin, &id)["id"].as_str().expect("an id").to_owned()
+    };
+    let (dead_mail, dead_deploy) = (dead_of("mail"), dead_of("deploy"));
+    let payload = |uses: &str| json!({"payload": pipeline(uses)["payload"]}).to_string();
+    let (kind, args) = (|uses: &str| json!({"kind": uses}).to_string(), json!({"args": {}}).to_string());
+    let again = kind("deploy").replace('}', ", \"queue\": \"q\"}");
+    for (method, path, body, place) in [
+        ("POST", "/tasks".to_owned(), kind("mail"), ""),
+        ("POST", "/tasks".to_owned(), kind("noop"), ""),
+        ("POST", "/tasks".to_owned(), kind("deploy"), "kind"),
+        ("POST", "/tasks".to_owned(), again, "kind"),
+        ("POST", "/tasks".to_owned(), pipeline("deploy").to_string(), "payload.pipeline[1].uses"),
+        ("PUT", format!("/tasks/{mine}"), payload("mail"), ""),
+        ("PUT", format!("/tasks/{mine}"), payload("deploy"), "payload.pipeline[1].uses"),
+        ("PUT", format!("/tasks/{theirs}"), json!({"title": "now"}).to_string(), "payload.pipeline[1].uses"),
+        ("POST", format!("/tasks/{theirs}/run_now"), String::new(), "payload.pipeline[1].uses"),
+        ("PUT", format!("/dead-letters/{dead_mail}"), args.clone(), ""),
+        ("PUT", format!("/dead-letters/{dead_deploy}"), args, "kind"),
+        ("POST", format!("/dead-letters/{dead_deploy}/replay"), String::new(), "kind"),
+        ("POST", format!("/dead-letters/{dead_mail}/replay"), String::new(), ""),
+    ] {
+        let reply = narrow(method, &path, &body);
+        let at = format!("{method} {path} {body}: {} {}", reply.status, reply.body);
+        if place.is_empty() {
+            assert!((200..300).contains(&reply.status), "{at}");
+        } else {
+            let said = format!("{place}: tool deploy asks for the scope deploy");
+            assert!(reply.status == 403 && reply.body.contains(&said), "{at}");
+        }
+    }
+    let lines = format!("{}\n{}\n", kind("deploy"), kind("mail"));
+    let verdicts = narrow("POST", "/tasks/bulk", &lines).body;
+    assert!(verdicts.contains("\"status\":403") && verdicts.contains("\"status\":201"), "{verdicts}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::Answer;
 use crate::api::body::Raw;
-use crate::api::tasks::{Fields, OFFSET_MAX, PAGE, PAGE_MAX, Unknown, object, page_of};
+use crate::api::tasks::{Closed, Fields, OFFSET_MAX, PAGE, PAGE_MAX, Unknown, object, page_of};
 use crate::api::{Params, Refused, once};
 use crate::auth::Principal;
 use crate::seam::Failure;
@@ -63,6 +63,9 @@ async fn act(
     act: DeadAct,
     body: &[u8],
 ) -> Answer {
+    if act != DeadAct::Discard {
+        Closed::to(&principal, &state).dead(&state, &run).await?;
+    }
     let once = once::once(&headers, &principal, &method, uri.path(), body)?;
     Ok(once::answer(state.reads.queues.dead_act(run, act, principal.name, once).await?))
 }

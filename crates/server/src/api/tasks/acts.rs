@@ -2,6 +2,7 @@
 //! why it does not run.
 
 use super::fields::{Fields, Unknown, object};
+use super::scopes::Closed;
 use super::show;
 use crate::api::body::Raw;
 use crate::api::{Refused, once};
@@ -66,6 +67,9 @@ async fn act(
     act: TaskAct,
     body: &[u8],
 ) -> Answer {
+    if act == TaskAct::RunNow {
+        Closed::to(&principal, &state).known(&state, &id).await?;
+    }
     let once = once::once(&headers, &principal, &method, uri.path(), body)?;
     let kept = state.reads.queues.act(id, act, principal.name, once).await?;
     Ok(once::answer(kept))
@@ -79,6 +83,11 @@ pub(crate) async fn update(
     body: Result<Raw, Refused>,
 ) -> Answer {
     let update = parse(&body?.0)?;
+    let closed = Closed::to(&principal, &state);
+    match &update.payload {
+        Some(payload) => closed.payload(payload)?,
+        None => closed.known(&state, &id).await?,
+    }
     state.reads.queues.update(id.clone(), update, principal.name).await?;
     let task = state.reads.tasks.task(id.clone()).await?;
     let task = task.ok_or_else(|| Failure::NotFound(format!("Task {id} not found")))?;

@@ -2,6 +2,7 @@
 //! itself. Lines are submitted many at once, so that they share commits.
 
 use super::create::parse;
+use super::scopes::Closed;
 use crate::api::{Refused, whole};
 use crate::seam::Failure;
 use crate::state::State;
@@ -30,27 +31,28 @@ pub(crate) async fn bulk(
 ) -> Result<Response, Refused> {
     let body = whole(request.into_body(), state.limits.bulk_body_max, &state).await?;
     let mut parts = parts_of(&body);
+    let closed = Arc::new(Closed::to(&principal, &state));
     let by = principal.name;
     let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
     if parts.len() <= 1 {
-        let verdicts = part(&state, parts.pop().unwrap_or_default(), by).await;
+        let verdicts = part(&state, parts.pop().unwrap_or_default(), by, &closed).await;
         return Ok((kind, Body::from(verdicts)).into_response());
     }
     let verdicts = stream::iter(parts)
         .map(move |lines| {
-            let (state, by) = (Arc::clone(&state), by.clone());
-            async move { Ok::<_, Infallible>(Bytes::from(part(&state, lines, by).await)) }
+            let (state, by, closed) = (Arc::clone(&state), by.clone(), Arc::clone(&closed));
+            async move { Ok::<_, Infallible>(Bytes::from(part(&state, lines, by, &closed).await)) }
         })
         .buffered(PARTS);
     Ok((kind, Body::from_stream(verdicts)).into_response())
 }
 
 /// Submits some lines; answers their verdicts.
-async fn part(state: &State, lines: Vec<(usize, Bytes)>, by: String) -> Vec<u8> {
+async fn part(state: &State, lines: Vec<(usize, Bytes)>, by: String, closed: &Closed) -> Vec<u8> {
     let mut tasks = Vec::with_capacity(lines.len());
     let mut refused = Vec::with_capacity(lines.len());
     for (_, line) in &lines {
-        match parse(line) {
+        match parse(line).and_then(|task| closed.task(&task).map(|()| task)) {
             Ok(task) => {
                 tasks.push(task);
                 refused.push(None);

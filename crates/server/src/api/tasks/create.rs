@@ -1,6 +1,7 @@
 //! `POST /tasks`: three forms of one request, told apart by the key that only one of them has.
 
 use super::fields::{Fields, Unknown};
+use super::scopes::Closed;
 use super::{quick, show};
 use crate::api::body::Raw;
 use crate::api::{Refused, once};
@@ -44,6 +45,7 @@ pub(crate) async fn create(
 ) -> Result<Response, Refused> {
     let body = body?.0;
     let task = parse(&body)?;
+    Closed::to(&principal, &state).task(&task)?;
     let path = uri.path().trim_end_matches('/');
     if let Some(once) = once::once(&headers, &principal, &Method::POST, path, &body)? {
         return Ok(once::answer(state.reads.queues.submit_once(task, once).await?));
