@@ -84,6 +84,19 @@ pub enum Event {
         /// It has missed it; else it is only close.
         violated: bool,
     },
+    /// A step of a pipeline ended: well, or its tries are used up.
+    StepEnded(Box<StepEnded>),
+}
+
+/// A step of a pipeline that ended, or one element of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepEnded {
+    /// The tool it used.
+    pub kind: Arc<str>,
+    /// The kind of error it was given up with; `None`: it ended well.
+    pub error: Option<String>,
+    /// From the claim of its last try to its end.
+    pub took: Duration,
 }
 
 /// Why a fire made no run.

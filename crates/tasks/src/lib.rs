@@ -20,6 +20,7 @@ mod retry;
 mod run;
 pub mod schedule;
 mod size;
+mod spread;
 mod state;
 mod task;
 mod template;
@@ -29,7 +30,7 @@ mod typed;
 pub use action::{Action, Attempt, Running};
 pub use approval::{Approval, ApprovalSettings, ApprovalStatus};
 pub use change::{Audit, Change, Dedupe, Loaded, Record, RecordKind, Sleeping, Totals, WorkerRow};
-pub use event::{Child, Event, Finished, Skip};
+pub use event::{Child, Event, Finished, Skip, StepEnded};
 pub use fits::{Fits, Misfit};
 pub use id::{EventId, IdText, RunId, TaskId};
 pub use new::{Cancelled, NewScheduled, NewTask, NewTyped, Refusal, Submitted};
@@ -42,11 +43,12 @@ pub use protocol::{
 #[cfg(any(feature = "broken-lease", feature = "broken-token"))]
 pub use queue::broken;
 pub use queue::{
-    Acted, Answer, BUILTIN_WORKER, Counts, Hold, Line, LineView, Queue, Recall, Settings, TaskUpdate, Why,
-    WorkerView,
+    Acted, Answer, BUILTIN_WORKER, Counts, Hold, Line, LineView, Published, Queue, Recall, Settings,
+    TaskUpdate, Why, WorkerView,
 };
 pub use retry::Waits;
 pub use run::{Parent, Progress, Run, StepResult, status_word};
+pub use spread::Spread;
 pub use state::{NotApplicable, RunEvent, RunState};
 pub use task::{
     Form, Schedule, ScheduleKind, Sla, Status, Task, Typed, Urgency, backoff_str, class_str, parse_backoff,

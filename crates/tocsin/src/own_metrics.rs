@@ -30,6 +30,18 @@ const FAMILIES: &[(&str, &str, &str)] = &[
     ("orchestrator_scheduler_last_tick_timestamp_seconds", "gauge", "When the deciders last had a turn."),
     ("orchestrator_scheduler_jobs_created_total", "counter", "Fires of schedules."),
     ("orchestrator_scheduler_skipped_total", "counter", "Fires of schedules that made no run of their own."),
+    (
+        "orchestrator_step_duration_seconds",
+        "histogram",
+        "Pipelines' steps: from the claim of the last try to its end.",
+    ),
+    ("orchestrator_step_success_total", "counter", "Pipelines' steps that ended well, by tool."),
+    ("orchestrator_step_failure_total", "counter", "Pipelines' steps that were given up, by tool and error."),
+    ("orchestrator_pipeline_executions_total", "counter", "Runs of pipelines that ended, by state."),
+    ("orchestrator_lease_duration_seconds", "histogram", "From an attempt's claim to its end or its loss."),
+    ("orchestrator_worker_heartbeat_total", "counter", "Requests of a worker."),
+    ("orchestrator_events_total", "counter", "Events by type."),
+    ("orchestrator_event_deliveries_total", "counter", "Deliveries of events to subscribers by result."),
     ("orchestrator_sla_violations_total", "counter", "Deadlines that users' runs missed, by type."),
     ("orchestrator_approvals_requested_total", "counter", "Approvals asked for."),
     ("orchestrator_approvals_total", "counter", "Approvals by decision."),
@@ -136,6 +148,9 @@ fn figures(core: &Core, now: Timestamp) -> Vec<Figure> {
         let labels = [("type", type_.as_str()), ("result", state)];
         add("orchestrator_tasks_completed_total", &labels, ended.count as f64);
         let success = if *state == "completed" { "true" } else { "false" };
+        if type_ == "scheduled" {
+            add("orchestrator_pipeline_executions_total", &[("status", state)], ended.count as f64);
+        }
         histogram(ended, &[("type", type_), ("success", success), ("status", state)], &mut add);
     }
     for (state, value) in by_state {
@@ -156,6 +171,7 @@ fn figures(core: &Core, now: Timestamp) -> Vec<Figure> {
         let labels = [("worker_id", &*worker.id)];
         add("orchestrator_worker_last_seen_seconds", &labels, worker.last_seen.as_secs_f64());
         add("orchestrator_worker_processed_total", &labels, worker.processed as f64);
+        add("orchestrator_worker_heartbeat_total", &labels, worker.heard as f64);
     }
     add("orchestrator_scheduler_lag_seconds", &[], counts.lag.as_secs_f64());
     add("orchestrator_scheduler_last_tick_timestamp_seconds", &[], core.counts.last_turn.as_secs_f64());
@@ -165,6 +181,14 @@ fn figures(core: &Core, now: Timestamp) -> Vec<Figure> {
     }
     for (type_, missed) in &core.counts.sla_violations {
         add("orchestrator_sla_violations_total", &[("type", type_.as_str())], *missed as f64);
+    }
+    steps(core, &mut add);
+    spread("orchestrator_lease_duration_seconds", core.queue.leases(), &[], &mut add);
+    for (type_, count) in &core.counts.events {
+        add("orchestrator_events_total", &[("event_type", type_.as_str())], *count as f64);
+    }
+    for (result, count) in &core.counts.deliveries {
+        add("orchestrator_event_deliveries_total", &[("result", result)], *count as f64);
     }
     approvals(core, &mut add);
     add("orchestrator_db_up", &[], 1.0);
@@ -192,6 +216,39 @@ fn figures(core: &Core, now: Timestamp) -> Vec<Figure> {
         all.push((name.to_owned(), labels, value));
     });
     all
+}
+
+fn steps(core: &Core, add: &mut Add<'_>) {
+    for (address, tool) in core.counts.steps.tools() {
+        let of = [("tool_addr", address)];
+        add("orchestrator_step_success_total", &of, tool.done as f64);
+        for (error, count) in &tool.failed {
+            let of = [("tool_addr", address), ("error_type", error.as_str())];
+            add("orchestrator_step_failure_total", &of, *count as f64);
+        }
+        spread("orchestrator_step_duration_seconds", &tool.took, &of, add);
+    }
+}
+
+/// A histogram's samples.
+fn spread<const N: usize>(
+    name: &str,
+    of: &tasks::Spread<N>,
+    with: &[(&'static str, &str)],
+    add: &mut Add<'_>,
+) {
+    let mut bucket = |bound: &str, count: u64| {
+        let labels: Vec<_> = with.iter().copied().chain([("le", bound)]).collect();
+        add(&format!("{name}_bucket"), &labels, count as f64);
+    };
+    let mut below = 0;
+    for (bound, count) in of.bounds.iter().zip(of.buckets) {
+        below += count;
+        bucket(&bound.to_string(), below);
+    }
+    bucket("+Inf", of.count);
+    add(&format!("{name}_sum"), with, of.sum);
+    add(&format!("{name}_count"), with, of.count as f64);
 }
 
 fn approvals(core: &Core, add: &mut Add<'_>) {

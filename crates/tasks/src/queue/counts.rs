@@ -2,9 +2,12 @@
 
 use super::index::STATES;
 use super::{BUILTIN_WORKER, Queue};
-use crate::{Directive, RunState, Totals};
+use crate::{Directive, RunState, Spread, Totals};
 use model::{Class, Timestamp};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// Bounds of the histogram of leases, in seconds.
+pub(super) const LEASE_BOUNDS: [f64; 8] = [1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 
 /// The queue in numbers.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +55,8 @@ pub struct WorkerView {
     pub for_users: bool,
     /// Attempts that it ended.
     pub processed: u64,
+    /// How often it was heard of since we started.
+    pub heard: u64,
     /// What an operator told it to do.
     pub directive: Directive,
     /// When it was first heard of.
@@ -81,6 +86,11 @@ impl Queue {
         }
     }
 
+    /// How long attempts were held, since the start: from claim to outcome, or until they were taken back.
+    pub fn leases(&self) -> &Spread<8> {
+        &self.leases
+    }
+
     /// The workers, by name.
     pub fn workers(&self, now: Timestamp) -> Vec<WorkerView> {
         let silence = Duration::from_secs(120).max(self.settings.lease * 2);
@@ -101,6 +111,7 @@ impl Queue {
                     slots_free: worker.slots_free,
                     for_users: !ours || slots > self.settings.page_slots as usize,
                     processed: worker.row.processed,
+                    heard: worker.heard,
                     directive: worker.directive(),
                     created_at: worker.row.created_at,
                 }

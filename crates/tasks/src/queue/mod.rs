@@ -166,6 +166,8 @@ pub struct Queue {
     trail: events::Trail,
     routing: agents::Routing,
     totals: Totals,
+    /// How long attempts were held, since the start.
+    leases: crate::Spread<8>,
     available: usize,
     users_live: usize,
     sleepers: sleep::Sleepers,
@@ -256,6 +258,7 @@ impl Queue {
             trail: events::Trail::default(),
             routing: agents::Routing::new(&mut loaded),
             totals: loaded.totals,
+            leases: crate::Spread::new(counts::LEASE_BOUNDS),
             available: 0,
             users_live: 0,
             sleepers: sleep::Sleepers::default(),

@@ -4,7 +4,8 @@ use super::{Live, Queue};
 use crate::pipeline::{self, Broken, Next, Part, Verdict};
 use crate::size::{json_depth, json_size, outcome_digest};
 use crate::{
-    AttemptToken, Change, Completion, Event, Finished, Outcome, RunError, RunEvent, RunId, TokenResult, retry,
+    AttemptToken, Change, Completion, Event, Finished, Outcome, RunError, RunEvent, RunId, StepEnded,
+    TokenResult, retry,
 };
 use model::{Class, Json, Timestamp};
 use serde_json::Value;
@@ -62,6 +63,7 @@ impl Queue {
         out: &mut Vec<Change>,
         events: &mut Vec<Event>,
     ) {
+        self.note_lease(id, now);
         let max = self.settings.result_bytes_max;
         let outcome = match outcome {
             Outcome::Done(result) if json_size(&result) > max => Outcome::Failed(RunError {
@@ -101,6 +103,7 @@ impl Queue {
             let error = error("result_too_deep", format!("the result has more than {DEPTH_MAX} levels"));
             return self.give_up(id, error, now, out, events);
         }
+        events.push(step_ended(live, None, now));
         let known = live.run.steps.len();
         pipeline::done(&live.task, &mut live.run, Json::from(result), now);
         out.extend(live.run.steps[known..].iter().map(|step| Change::StepDone(id, step.clone())));
@@ -132,6 +135,7 @@ impl Queue {
         if live.step().is_none() {
             return self.end(id, RunEvent::GiveUp, Some(error), None, now, out, events);
         }
+        events.push(step_ended(live, Some(&error), now));
         let known = live.run.steps.len();
         match pipeline::failed(&live.task, &mut live.run, part, error, now) {
             Verdict::End(error) => self.end(id, RunEvent::GiveUp, Some(error), None, now, out, events),
@@ -231,6 +235,7 @@ impl Queue {
         out: &mut Vec<Change>,
         events: &mut Vec<Event>,
     ) {
+        self.note_lease(id, now);
         let Some(live) = self.runs.get_mut(&id) else { return };
         let (kind, rescues) = (live.kind.clone(), live.run.at.rescues + 1);
         let worker_id = live.run.at.worker_id.clone().unwrap_or_else(|| Arc::from(""));
@@ -247,6 +252,13 @@ impl Queue {
         }
         self.shift(id, RunEvent::Retry, out, |at| (at.error, at.run_at) = (Some(error), now));
         self.shift(id, RunEvent::Due, out, |_| {});
+    }
+
+    /// The present attempt of a run is over.
+    fn note_lease(&mut self, id: RunId, now: Timestamp) {
+        if let Some(from) = self.runs.get(&id).and_then(|live| live.run.at.claimed_at) {
+            self.leases.add(now.since(from));
+        }
     }
 
     /// Whoever comes with this token is too late.
@@ -316,6 +328,12 @@ impl Queue {
             since_due: now.since(run.created_at.max(run.at.run_at.min(now))),
         })));
     }
+}
+
+fn step_ended(live: &Live, error: Option<&RunError>, now: Timestamp) -> Event {
+    let took = live.run.at.claimed_at.map(|from| now.since(from)).unwrap_or_default();
+    let error = error.map(|error| error.kind.clone());
+    Event::StepEnded(Box::new(StepEnded { kind: live.kind.clone(), error, took }))
 }
 
 pub(super) fn error(kind: &str, message: String) -> RunError {

@@ -17,6 +17,8 @@ const WORD_BYTES_MAX: usize = 200;
 pub(super) struct Worker {
     pub(super) row: WorkerRow,
     pub(super) slots_free: u32,
+    /// Requests since we started.
+    pub(super) heard: u64,
     written: Timestamp,
     /// Attempts it should stop; told once.
     cancel: Vec<AttemptToken>,
@@ -29,7 +31,8 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn restored(row: WorkerRow) -> Worker {
         let written = row.last_seen;
-        Worker { slots_free: 0, written, cancel: Vec::new(), directive: Directive::None, told: true, row }
+        let (cancel, directive) = (Vec::new(), Directive::None);
+        Worker { slots_free: 0, heard: 0, written, cancel, directive, told: true, row }
     }
 
     pub(super) fn directive(&self) -> Directive {
@@ -64,7 +67,7 @@ impl Queue {
                     created_at: now,
                 };
                 out.push(Change::WorkerSeen(row.clone()));
-                let worker = Worker { slots_free: card.slots_free, ..Worker::restored(row) };
+                let worker = Worker { slots_free: card.slots_free, heard: 1, ..Worker::restored(row) };
                 self.workers.insert(worker.row.id.clone(), worker);
             }
             Some(worker) => {
@@ -76,6 +79,7 @@ impl Queue {
                     worker.row.kinds.clone_from(&card.kinds);
                 }
                 (worker.row.last_seen, worker.slots_free) = (now, card.slots_free);
+                worker.heard += 1;
                 if changed || now.since(worker.written) >= WRITE_EVERY {
                     worker.written = now;
                     out.push(Change::WorkerSeen(worker.row.clone()));

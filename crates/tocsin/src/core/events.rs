@@ -18,6 +18,8 @@ use tasks::{Finished, Loaded, Refusal, RunId, RunState, TaskId};
 const LANES: u64 = 8;
 /// Tries of a delivery after the first: about a quarter of an hour.
 const RETRIES: u32 = 20;
+/// Types of events that are counted apart.
+const EVENT_TYPES_MAX: usize = 200;
 /// The longest one try may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -163,15 +165,27 @@ impl Core {
             let run = self.queue.submit_delivery(spec, now, &mut batch.changes.tasks);
             self.events.under_way.insert(run, subscription.clone());
         }
+        fresh.iter().for_each(|event| self.count_event(event.type_()));
         let feed = self.events.feed.clone();
         batch.after(move || feed.append(fresh, lossy));
         !due.is_empty()
+    }
+
+    fn count_event(&mut self, type_: &str) {
+        match self.counts.events.get_mut(type_) {
+            Some(count) => *count += 1,
+            None => {
+                let type_ = super::steps::bounded(&self.counts.events, type_, EVENT_TYPES_MAX);
+                *self.counts.events.entry(type_).or_default() += 1;
+            }
+        }
     }
 
     /// A run of our own ended that may have been a delivery.
     pub(super) fn delivered(&mut self, finished: &Finished) {
         if let Some(subscription) = self.events.under_way.remove(&finished.run_id) {
             let done = finished.state == RunState::Completed;
+            *self.counts.deliveries.entry(if done { "delivered" } else { "failed" }).or_default() += 1;
             if !done {
                 let why = finished.error.as_ref().map_or("", |error| error.message.as_str());
                 tracing::warn!(

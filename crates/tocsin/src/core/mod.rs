@@ -17,6 +17,7 @@ mod pages;
 mod parked;
 mod revision;
 mod sleepers;
+mod steps;
 mod waiters;
 mod writer;
 
@@ -130,6 +131,12 @@ pub struct Counts {
     pub approvals: approvals::Counts,
     /// What ended in the last hours.
     pub hours: Hours,
+    /// What pipelines' steps came to.
+    pub steps: steps::Steps,
+    /// Events by type; those of types that clients name are bounded.
+    pub events: BTreeMap<String, u64>,
+    /// Deliveries of events to subscribers by result.
+    pub deliveries: BTreeMap<&'static str, u64>,
     /// Fires of schedules.
     pub schedule_fires: u64,
     /// Fires that made no run of their own, by the reason.

@@ -193,6 +193,7 @@ impl Core {
                 Event::Sla { task_id, kind, violated, .. } => self.sla(task_id, &kind, violated),
                 Event::ApprovalRequested(approval) => self.approval_requested(&approval),
                 Event::ApprovalDecided(approval) => self.approval_decided(&approval),
+                Event::StepEnded(ended) => self.counts.steps.add(&ended),
                 Event::Available { .. } => self.parked.note_available(),
             }
         }
