@@ -146,7 +146,7 @@ mod tests {
         }
         let now = start.plus(Duration::from_secs(60 * 179 + 30));
         let last = hours.last_hour(now);
-        assert_eq!((last.created, last.total, last.successful, last.failed), (118, 59, 39, 20));
+        assert_eq!((last.created, last.total, last.successful, last.failed), (120, 60, 40, 20));
         assert_eq!(last.seconds_max, 4.0);
         let each = hours.last(4, now);
         let totals: Vec<_> = each.iter().map(|hour| (hour.from, hour.total)).collect();
