@@ -92,7 +92,7 @@ impl Rule {
             return Err(ScheduleError::Expression("a rule has COUNT or UNTIL, not both".to_owned()));
         }
         parts.check_ordinals(freq)?;
-        let rule = parts.from_start(freq, start);
+        let rule = parts.completed(freq, start);
         rule.check_reachable()?;
         Ok(rule)
     }
@@ -214,7 +214,7 @@ impl Parts {
         }
     }
 
-    fn from_start(mut self, freq: Freq, start: i64) -> Rule {
+    fn completed(mut self, freq: Freq, start: i64) -> Rule {
         let (_, month, day) = date_of(start.div_euclid(DAY));
         let time = start.rem_euclid(DAY);
         let no_days = self.weeks.is_empty() && self.year_days.is_empty() && self.month_days.is_empty();

@@ -35,7 +35,7 @@ fn check(text: &str, wanted: &[&str]) {
 
 /// SEEDS 10, row 12: one hour late across the change of clocks, COUNT without end, seconds of the present.
 #[test]
-fn seeds_10_row_12_rrule_across_dst() {
+fn defect_12_rrule_across_dst() {
     // Clocks in Chisinau go from 02:00 to 03:00 on 29 March 2026, and back on 25 October.
     let daily = "RRULE:FREQ=DAILY;BYHOUR=8;BYMINUTE=30";
     let zone = "Europe/Chisinau";
