@@ -86,7 +86,9 @@ mod tests {
         let (holders, gone) = (Arc::new(Holders::default()), Arc::new(AtomicUsize::new(0)));
         let watch = |connection: &Connection, worker: &str| {
             let gone = Arc::clone(&gone);
-            holders.watch(connection, worker, move || drop(gone.fetch_add(1, Ordering::SeqCst)));
+            holders.watch(connection, worker, move || {
+                gone.fetch_add(1, Ordering::SeqCst);
+            });
         };
         let (first, second) = (Connection::new(), Connection::new());
         watch(&first, "w");

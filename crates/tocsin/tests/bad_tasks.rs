@@ -72,7 +72,7 @@ fn a_template_bomb_is_refused() {
         ("placeholders without number", with("${a}".repeat(200_000))),
         (
             "growth by growth",
-            with(format!("${{{}}}", vec!["map(&[@,@,@,@,@,@,@,@]"; 12].join(", ") + ", @" + &")".repeat(12))),
+            with(format!("${{{}}}", ["map(&[@,@,@,@,@,@,@,@]"; 12].join(", ") + ", @" + &")".repeat(12))),
         ),
     ] {
         refused(&tocsin, name, &once(&pipeline), &[400, 413, 422], "payload");

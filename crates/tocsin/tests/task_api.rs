@@ -245,7 +245,7 @@ fn why_names_every_cause() {
     assert_eq!(causes(&tocsin, &delayed), ["scheduled", "queue_paused", "no_worker"]);
     let first = submit(&tocsin, json!({"kind": "noop", "concurrency_key": "k"}));
     let reply = work(&tocsin, json!({}), json!([]), 1);
-    assert_eq!(tasks_of(&reply), [first.clone()]);
+    assert_eq!(tasks_of(&reply), std::slice::from_ref(&first));
     assert_eq!(causes(&tocsin, &first), ["running"]);
     let second = submit(&tocsin, json!({"kind": "noop", "concurrency_key": "k"}));
     assert_eq!(causes(&tocsin, &second), ["concurrency_key"]);

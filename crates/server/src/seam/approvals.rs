@@ -7,10 +7,13 @@ use std::sync::Arc;
 use tasks::Approval;
 use tasks::approval::{Say, Voter};
 
+/// Approvals that wait, and how many there are in all.
+pub type Waiting = (Vec<Arc<Approval>>, usize);
+
 /// Approvals. What changes answers only after its commit. Deciding twice is a [`Failure::Conflict`].
 pub trait Approvals: Send + Sync {
     /// Those that wait, the one that runs out first before the others, at most `limit`; and how many wait.
-    fn pending(&self, limit: usize) -> BoxFuture<'_, Result<(Vec<Arc<Approval>>, usize), Failure>>;
+    fn pending(&self, limit: usize) -> BoxFuture<'_, Result<Waiting, Failure>>;
     /// Decided ones, newest first.
     fn history(&self, limit: usize) -> BoxFuture<'_, Result<Vec<Arc<Approval>>, Failure>>;
     /// One of them.

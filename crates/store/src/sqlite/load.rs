@@ -66,7 +66,10 @@ fn load_tasks(connection: &Connection, light: &[i64]) -> Result<Vec<Arc<tasks::T
     );
     let mut tasks = collect(connection, &sql, |row| rows::task(row, 0).map(Arc::new))?;
     let one = format!("SELECT {job} FROM job WHERE key = ?1");
-    each(connection, &one, light, |row| Ok(tasks.push(Arc::new(rows::task(row, 0)?))))?;
+    each(connection, &one, light, |row| {
+        tasks.push(Arc::new(rows::task(row, 0)?));
+        Ok(())
+    })?;
     Ok(tasks)
 }
 
@@ -77,7 +80,10 @@ fn load_runs(connection: &Connection, light: &[i64]) -> Result<Vec<Run>, Bad> {
     );
     let mut runs = collect(connection, &sql, |row| rows::run(row, 0))?;
     let one = format!("SELECT {columns} FROM job WHERE key = ?1");
-    each(connection, &one, light, |row| Ok(runs.push(rows::run(row, 0)?)))?;
+    each(connection, &one, light, |row| {
+        runs.push(rows::run(row, 0)?);
+        Ok(())
+    })?;
     let steps = collect(
         connection,
         "SELECT step.id, step.step, step.result, step.at, step.item, step.error_type, step.error, job.key, job.tail \

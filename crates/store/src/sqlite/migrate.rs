@@ -71,7 +71,10 @@ UPDATE job SET payload = CASE WHEN big & 1 THEN NULL ELSE payload END, args = CA
     output = CASE WHEN big & 8 THEN NULL ELSE output END WHERE big IS NOT NULL;
 DROP VIEW moved";
 
-const FUNCTIONS: [(&str, fn(&str) -> Option<i64>); 5] = [
+/// A word of the form before as a number of this one.
+type Translate = fn(&str) -> Option<i64>;
+
+const FUNCTIONS: [(&str, Translate); 5] = [
     ("id_key", |text| rows::key_of_text(text).map(|key| key.0)),
     ("id_tail", |text| rows::key_of_text(text).map(|key| key.1)),
     ("class_number", |text| tasks::parse_class(text).map(rows::class_number)),

@@ -1,3 +1,5 @@
+//! Events, subscriptions and what tasks go through.
+
 use super::*;
 use crate::{
     Change, EventId, Loaded, NewTask, NewTyped, Outcome, Queue, Record, RecordKind, RunError,

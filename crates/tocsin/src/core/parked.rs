@@ -141,12 +141,16 @@ impl Core {
     pub(super) fn serve_parked(&mut self, batch: &mut Batch, now: Timestamp) {
         if self.queue.is_draining() {
             let all: Vec<u64> = self.parked.polls.keys().copied().collect();
-            all.into_iter().for_each(|nth| drop(self.serve(nth, batch, now)));
+            for nth in all {
+                self.serve(nth, batch, now);
+            }
             return;
         }
         for worker in self.queue.take_poked() {
             let own = self.parked.workers.get(&*worker).cloned().unwrap_or_default();
-            own.into_iter().for_each(|nth| drop(self.serve(nth, batch, now)));
+            for nth in own {
+                self.serve(nth, batch, now);
+            }
         }
         if std::mem::take(&mut self.parked.available) || now.since(self.parked.looked) >= LOOK_EVERY {
             self.parked.looked = now;

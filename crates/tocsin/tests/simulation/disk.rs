@@ -9,7 +9,9 @@ use std::{
     sync::Arc,
 };
 use store::{Changes, Error, Journal, Receipt};
-use tasks::{Change, Dedupe, Loaded, Record, RecordKind, Run, RunId, Task, TaskId, Totals, WorkerRow};
+use tasks::{
+    Change, Dedupe, Loaded, Record, RecordKind, Run, RunId, RunState, Sleeping, Task, TaskId, Totals, WorkerRow,
+};
 
 /// What a store holds: changes applied in the plainest way.
 #[derive(Debug, Default, Clone, PartialEq)]
@@ -73,8 +75,39 @@ impl Tables {
         }
     }
 
-    /// What a start reads.
-    pub fn loaded(&self) -> Loaded {
+    /// What a start reads; with `asleep`, runs that nobody has touched are left on disk where that may be.
+    pub fn loaded(&self, asleep: bool) -> Loaded {
+        let mut loaded = self.awake();
+        loaded.newest = self.runs.keys().next_back().copied();
+        if !asleep {
+            return loaded;
+        }
+        let sleeps = |run: &Run| {
+            let task = &self.tasks[&run.task_id];
+            run.at.is_untouched() && run.may_sleep(task) && run.at.run_at != Timestamp::MAX
+        };
+        let sleepers: Vec<Run> = loaded.runs.extract_if(.., |run| sleeps(run)).collect();
+        for run in sleepers {
+            loaded.tasks.retain(|task| task.id != run.task_id);
+            let task = &self.tasks[&run.task_id];
+            loaded.sleeping.push(Sleeping {
+                kind: task.kind.clone(),
+                agent: task.agent.clone(),
+                scheduled: run.at.state == RunState::Scheduled,
+                places: vec![(task.priority, run.at.run_at, run.id)],
+            });
+        }
+        loaded
+    }
+
+    /// The row of a run and that of its task, for one that wakes.
+    pub fn rows(&self, id: RunId) -> (Task, Run) {
+        let run = self.runs.get(&id).unwrap_or_else(|| panic!("{id} sleeps and is not on disk"));
+        ((*self.tasks[&run.task_id]).clone(), run.clone())
+    }
+
+    /// All of it, nobody asleep.
+    fn awake(&self) -> Loaded {
         let parent_lives = |run: &Run| {
             let parent = run.parent.as_ref().and_then(|parent| self.runs.get(&parent.run_id));
             parent.is_some_and(|parent| !parent.at.state.is_final())
@@ -102,7 +135,6 @@ impl Tables {
                 .iter()
                 .map(|((kind, key), row)| Record { kind: *kind, key: key.clone(), row: row.clone() })
                 .collect(),
-            ..Loaded::default()
         }
     }
 }
@@ -131,6 +163,8 @@ pub struct Disk {
     pub kept: bool,
     /// For the next write; back to durable after it.
     pub fate: Fate,
+    /// Whether a start leaves waiting runs where they are.
+    pub asleep: bool,
     /// A real store beside it, on some seeds.
     pub twin: Option<crate::twin::Twin>,
 }
@@ -214,7 +248,8 @@ impl Journal for Disk {
     }
 
     fn load(&mut self) -> Result<store::Loaded, Error> {
-        let tasks = self.reopen().loaded();
+        let asleep = self.asleep;
+        let tasks = self.reopen().loaded(asleep);
         Ok(store::Loaded { tasks, ..store::Loaded::default() })
     }
 

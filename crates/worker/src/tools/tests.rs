@@ -184,7 +184,7 @@ fn words(outcome: &Outcome) -> String {
 
 /// SEEDS.md 10 row 5: a pipeline's tools gave simulated results only. Ours are asked.
 #[tokio::test]
-async fn seeds_10_row_5_tools_are_asked_not_simulated() {
+async fn defect_5_tools_are_asked_not_simulated() {
     let (address, hits) = server(vec!["200 {\"got\": ARGS}".to_owned(), "200 plain".to_owned()]);
     let yaml = format!(
         "[{{address: weather-mcp.forecast, transport: http, endpoint: '{address}', headers: {{X-Key: k}}, \

@@ -58,7 +58,7 @@ pub(crate) async fn drop_push(
 ) -> Answer {
     match state.reads.workers.drop_push(id.clone(), by.name).await? {
         true => Ok(done(&id)),
-        false => Err(Failure::NotFound(format!("Worker {id} is not called"))).map_err(Refused::from),
+        false => Err(Refused::from(Failure::NotFound(format!("Worker {id} is not called")))),
     }
 }
 

@@ -294,7 +294,7 @@ fn conditions_fire_when_they_begin_to_hold() {
     let id = bench
         .submit("condition", "up == 0", json!({"dialect": "promql", "check_seconds": 10}))
         .expect("taken");
-    let mut look = |bench: &mut Bench, seconds: u64, holds: Result<bool, &str>| {
+    let look = |bench: &mut Bench, seconds: u64, holds: Result<bool, &str>| {
         bench.now = bench.now.plus(Duration::from_secs(seconds));
         let due = bench.queue.conditions_due(bench.now);
         if due.is_empty() {
@@ -365,7 +365,7 @@ fn wishes_that_mean_nothing_are_refused() {
 /// SEEDS 10, row 2: a schedule could not be kept at all as soon as one task existed. Here it is data: what was
 /// stored makes the same plan again.
 #[test]
-fn seeds_10_row_2_schedules_survive_a_restart() {
+fn defect_2_schedules_survive_a_restart() {
     let mut bench = Bench::new();
     let rule = "RRULE:FREQ=DAILY;COUNT=3";
     let id = bench.submit("rrule", rule, json!({"misfire": "last"})).expect("taken");
@@ -390,7 +390,7 @@ fn seeds_10_row_2_schedules_survive_a_restart() {
 
 /// SEEDS 10, row 3: tasks made while the process runs never fired until it was started anew.
 #[test]
-fn seeds_10_row_3_tasks_fire_without_a_restart() {
+fn defect_3_tasks_fire_without_a_restart() {
     let mut bench = Bench::new();
     bench.to("2026-11-22T00:00:30Z");
     bench.submit("cron", "* * * * *", json!({})).expect("taken");
