@@ -55,11 +55,12 @@ impl Gates {
         rate.into_iter().chain(self.lines.next(self.now)).min()
     }
 
-    /// A worker has a run of this task now, or no longer.
-    pub(super) fn count(&mut self, task: &Task, has: bool) {
-        let Some(name) = self.lines.name(line_of(task)) else { return };
+    /// A worker has a run of this task now, or no longer. True if that may have opened its queue to others.
+    pub(super) fn count(&mut self, task: &Task, has: bool) -> bool {
+        let Some(name) = self.lines.name(line_of(task)) else { return false };
         let running = self.running.entry(name.clone()).or_default();
         *running = if has { *running + 1 } else { running.saturating_sub(1) };
+        !has
     }
 
     /// A run begins: it counts against the rates of its queue and its key.

@@ -342,7 +342,7 @@ impl Queue {
         self.index.leave(live);
         let running = crate::RunState::Running;
         if (live.run.at.state == running) != (next == running) {
-            self.gates.count(&live.task, next == running);
+            self.available += usize::from(self.gates.count(&live.task, next == running));
         }
         if event != RunEvent::Due {
             Queue::touched(&mut self.sleepers, live);
