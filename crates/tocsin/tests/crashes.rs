@@ -111,7 +111,9 @@ fn a_worker_stopped_past_its_lease_is_refused() {
         for task in &tasks {
             let claims = |line: &&Line| line.what == "claims" && line.task == *task;
             // On a slow machine one may have had it after another.
-            let Some(last) = lines.iter().filter(claims).rfind(|line| is_ours(&line.worker)) else { continue };
+            let Some(last) = lines.iter().filter(claims).rfind(|line| is_ours(&line.worker)) else {
+                continue;
+            };
             let Some(rescue) = find(&lines, "claims", |id| id.starts_with("rescuer"), task) else { continue };
             // It may have come to work only after the lease's end.
             let came = lines.iter().find(|line| line.what == "starts" && line.worker == rescue.worker);

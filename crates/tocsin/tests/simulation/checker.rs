@@ -29,6 +29,8 @@ use tasks::{
 /// How often an attempt may be lost with its worker before the run is given up.
 pub const RESCUES_MAX: u32 = 50;
 
+const MINUTE: Duration = Duration::from_secs(60);
+
 /// One decision: what was asked, what was answered, and which changes of its batch are its own.
 #[derive(Debug)]
 pub struct Decision {
@@ -40,12 +42,24 @@ pub struct Decision {
 /// What was decided on.
 #[derive(Debug)]
 pub enum What {
-    Work { request: WorkRequest, reply: WorkReply },
+    Work { request: WorkRequest, reply: WorkReply, events: Vec<Event> },
     Tick(Vec<Event>),
     Submit { new: Box<NewTask>, by: String, result: Box<Result<Submitted, Refusal>> },
-    Act { task: TaskId, act: Act, by: String, result: Result<bool, Refusal> },
-    Vote { by: String, result: Result<TaskId, Refusal> },
+    Act { task: TaskId, act: Act, by: String, result: Result<bool, Refusal>, events: Vec<Event> },
+    Vote { by: String, result: Result<TaskId, Refusal>, events: Vec<Event> },
+    Line { events: Vec<Event> },
     Page,
+}
+
+impl What {
+    /// What was told of besides.
+    pub fn events(&self) -> &[Event] {
+        match self {
+            What::Work { events, .. } | What::Tick(events) | What::Act { events, .. } => events,
+            What::Vote { events, .. } | What::Line { events } => events,
+            What::Submit { .. } | What::Page => &[],
+        }
+    }
 }
 
 /// An attempt that a worker was given.
@@ -77,6 +91,9 @@ pub struct Checker {
     live: HashMap<RunId, AttemptToken>,
     /// Who has a concurrency key.
     keys: HashMap<String, RunId>,
+    /// How many runs of the bounded queue run, and when runs of the rate key began.
+    narrow: u32,
+    began: Vec<Timestamp>,
     /// Claims of a run's present step, and what excuses them beside failures and rescues.
     claims: HashMap<RunId, (u32, u32)>,
     fired: HashSet<(TaskId, Timestamp)>,
@@ -140,6 +157,8 @@ impl Checker {
             attempts: HashMap::new(),
             live: HashMap::new(),
             keys: HashMap::new(),
+            narrow: 0,
+            began: Vec::new(),
             claims: HashMap::new(),
             fired: HashSet::new(),
             latest: Timestamp::MIN,
@@ -177,14 +196,19 @@ impl Checker {
     fn decided(&mut self, now: Timestamp, what: &What, changes: &[Change]) {
         self.latest = self.latest.max(now);
         match what {
-            What::Work { request, reply } => self.work(now, request, reply, changes),
+            What::Work { request, reply, .. } => self.work(now, request, reply, changes),
             What::Tick(events) => self.tick(now, events, changes),
             What::Submit { new, by, result } => self.submit(now, new, by, result, changes),
-            What::Act { task, act, by, result } => {
+            What::Act { task, act, by, result, .. } => {
                 let lines = usize::from(*result == Ok(true) && !matches!(act, Act::Patch(_)));
                 self.act(now, *task, *act, (by, lines), result, changes);
             }
-            What::Vote { by, result } => self.vote(now, by, result, changes),
+            What::Vote { by, result, .. } => self.vote(now, by, result, changes),
+            What::Line { .. } => {
+                let lines = changes.iter().filter(|change| matches!(change, Change::Audit(_))).count();
+                must!(lines <= 1 && changes.len() == lines * 2, "an act on a queue left {changes:?}");
+                self.changes(now, changes, |_, _, _| false);
+            }
             What::Page => self.changes(now, changes, |_, _, _| false),
         }
     }
@@ -247,7 +271,9 @@ impl Checker {
             at.state == RunState::Running && (old.state != RunState::Running || at.token != old.token);
         let ends = old.state == RunState::Running && (at.state != RunState::Running || begins);
         let key = task.concurrency_key.as_deref().map(str::to_owned);
+        let narrow = u32::from(is_narrow(task));
         if ends {
+            self.narrow -= narrow;
             if let Some(token) = self.live.remove(&id)
                 && let Some(attempt) = self.attempts.get_mut(&token)
                 && attempt.fate == Fate::Live
@@ -259,6 +285,7 @@ impl Checker {
             }
         }
         if begins {
+            self.narrow += narrow;
             if let Some(other) = key.and_then(|key| self.keys.insert(key, id)) {
                 panic!("{id} and {other} run at once under one concurrency key");
             }
@@ -274,7 +301,17 @@ impl Checker {
         must!(run.at.run_at <= self.latest || at.token.is_none(), "{id} was claimed before its time");
         if at.token.is_some() {
             self.approved(run, task);
+            self.in_bounds(run, task);
+            if task.options.as_ref().is_some_and(|options| options.rate_key.is_some()) {
+                let lately = self.began.iter().filter(|began| now.since(**began) < MINUTE).count() + 1;
+                // A clock that was set back has had these minutes before.
+                let known = now < self.latest || lately <= guard::RATE as usize;
+                must!(known, "{id} is the {lately}th of its rate key in a minute");
+                self.began.push(now);
+            }
         }
+        let run = &self.tables.runs[&id];
+        let task = &self.tables.tasks[&run.task_id];
         if let Some(pipeline) = &task.pipeline {
             let done: Vec<u32> = run.steps.iter().map(|step| step.index).collect();
             must!(done == (0..at.step).collect::<Vec<_>>(), "{id} is at step {} after {done:?}", at.step);
@@ -575,6 +612,31 @@ impl Checker {
         self.changes(now, changes, |_, _, _| false);
     }
 
+    /// A bounded queue hands out no more than it may, and nothing while it is paused.
+    fn in_bounds(&self, run: &Run, task: &Task) {
+        if is_narrow(task) {
+            must!(!self.narrow_is_paused(), "{} begins, its queue is paused", run.id);
+            must!(
+                self.narrow <= self.narrow_max(),
+                "{} begins as the {}th of its queue",
+                run.id,
+                self.narrow
+            );
+        }
+    }
+
+    fn narrow_row(&self) -> Option<&serde_json::Value> {
+        self.tables.records.get(&(RecordKind::Queue, format!("queue/{}", guard::NARROW)))
+    }
+
+    fn narrow_is_paused(&self) -> bool {
+        self.narrow_row().is_some_and(|row| row["paused_by"].is_string())
+    }
+
+    fn narrow_max(&self) -> u32 {
+        self.narrow_row().and_then(|row| row["running_max"].as_u64()).map_or(u32::MAX, |max| max as u32)
+    }
+
     /// A run that needs one has an approval, by as many principals as it needs, each once, in time, and none of them
     /// who may not; or nobody decided and it says that this means yes.
     fn approved(&self, run: &Run, task: &Task) {
@@ -641,7 +703,9 @@ impl Checker {
         for run in self.tables.runs.values().filter(|run| is_open(run.class, run.at.state)) {
             let task = &self.tables.tasks[&run.task_id];
             let free = task.concurrency_key.as_deref().is_none_or(|key| !self.keys.contains_key(key));
-            if free && task.status == Status::Active {
+            let rated = task.options.as_ref().is_some_and(|options| options.rate_key.is_some());
+            let closed = is_narrow(task) && (self.narrow_is_paused() || self.narrow >= self.narrow_max());
+            if free && !rated && !closed && task.status == Status::Active {
                 open.push((run, task));
             }
         }
@@ -661,6 +725,7 @@ impl Checker {
     pub fn ended(&self) {
         let live: Vec<_> = self.tables.runs.values().filter(|run| !run.at.state.is_final()).collect();
         must!(live.is_empty(), "never ended: {live:?}");
+        must!(self.narrow == 0, "{} runs of the bounded queue are leaked", self.narrow);
         must!(self.keys.is_empty(), "concurrency keys are leaked: {:?}", self.keys);
         must!(self.live.is_empty(), "leases are leaked: {:?}", self.live);
         let users = || self.tables.runs.values().filter(|run| run.class == Class::User);
@@ -682,6 +747,10 @@ fn audits(changes: &[Change], by: &str, id: TaskId) -> usize {
 /// Whether a move takes a run out of somebody's hands or gives it into them.
 fn touches(before: RunState, after: RunState) -> bool {
     before == RunState::Running || after == RunState::Running
+}
+
+fn is_narrow(task: &Task) -> bool {
+    task.options.as_ref().is_some_and(|options| options.queue.as_deref() == Some(guard::NARROW))
 }
 
 fn is_open(class: Class, state: RunState) -> bool {

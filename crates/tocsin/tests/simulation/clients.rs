@@ -5,7 +5,7 @@ use crate::guard;
 use crate::network::{Act, Ask};
 use model::{ApprovalWish, Backoff, OnExpiry, TaskSpec, Timestamp};
 use serde_json::json;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tasks::approval::{Rank, Say, Voter};
 use tasks::{NewScheduled, NewTask, NewTyped, Options, TaskId, Urgency};
 
@@ -33,6 +33,9 @@ impl Client {
         if !known.is_empty() && dice.below(6) == 0 {
             return Ask::Act { task: dice.pick(known), act: act(dice), by };
         }
+        if dice.below(16) == 0 {
+            return Ask::Line { paused: dice.below(2) == 0, max: 1 + dice.below(3) as u32, by };
+        }
         let new = match dice.below(10) {
             0 | 1 => scheduled(now, dice),
             2 => typed(dice),
@@ -48,6 +51,13 @@ impl Client {
                 on_expiry: Some(on_expiry),
                 ..ApprovalWish::default()
             });
+        }
+        if dice.below(8) == 0 {
+            options.rate_key = Some(Arc::from("rate"));
+            options.rate_per_minute = Some(guard::RATE);
+        }
+        if dice.below(6) == 0 {
+            options.queue = Some(Arc::from(guard::NARROW));
         }
         Ask::Submit { new: Box::new(new), options, by }
     }

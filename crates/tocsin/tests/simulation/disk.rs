@@ -10,7 +10,8 @@ use std::{
 };
 use store::{Changes, Error, Journal, Receipt};
 use tasks::{
-    Change, Dedupe, Loaded, Record, RecordKind, Run, RunId, RunState, Sleeping, Task, TaskId, Totals, WorkerRow,
+    Change, Dedupe, Loaded, Record, RecordKind, Run, RunId, RunState, Sleeping, Task, TaskId, Totals,
+    WorkerRow,
 };
 
 /// What a store holds: changes applied in the plainest way.

@@ -5,6 +5,11 @@ use model::{Step, Timestamp};
 use serde_json::{Value, json};
 use tasks::{Form, Run, ScheduleKind, Task};
 
+/// The queue that is paused and bounded at times.
+pub const NARROW: &str = "narrow";
+/// Runs of one rate key in a minute.
+pub const RATE: u32 = 4;
+
 /// Pipelines of the worlds. `params` is `{go, n}`; each step's result is `{n}`.
 pub fn pipelines() -> [Value; 4] {
     [

@@ -28,10 +28,31 @@ pub struct Request {
 #[derive(Debug, Clone)]
 pub enum Ask {
     Work(WorkRequest),
-    Submit { new: Box<NewTask>, options: Options, by: String },
-    Act { task: TaskId, act: Act, by: String },
-    Vote { approval: String, yes: bool, voter: Voter, say: Say },
-    Page { steps: usize },
+    Submit {
+        new: Box<NewTask>,
+        options: Options,
+        by: String,
+    },
+    Act {
+        task: TaskId,
+        act: Act,
+        by: String,
+    },
+    Vote {
+        approval: String,
+        yes: bool,
+        voter: Voter,
+        say: Say,
+    },
+    /// Pauses a queue or lets it go on, and bounds its runs at once.
+    Line {
+        paused: bool,
+        max: u32,
+        by: String,
+    },
+    Page {
+        steps: usize,
+    },
 }
 
 /// What an operator does to a task.
@@ -60,6 +81,7 @@ pub enum Told {
     Submitted(Box<Result<Submitted, Refusal>>),
     Acted(TaskId, Act, Result<(), Refusal>),
     Voted,
+    LineSet,
     /// The connection broke: whatever was asked may have happened or not.
     Broken,
 }

@@ -4,14 +4,18 @@
 
 use crate::batch::Batch;
 use crate::checker::{Decision, What};
+use crate::disk::Tables;
+use crate::guard;
 use crate::network::{Act, Answer, Ask, Asker, Request, Told};
 use model::{Class, TaskSpec, Timestamp};
 use serde_json::json;
 use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tasks::{
-    Acted, Change, Directive, Event, Loaded, Queue, Refusal, Settings, TaskId, WorkReply, WorkRequest,
+    Acted, Change, Directive, Event, Line, Loaded, Queue, Refusal, RunId, Settings, TaskId, WorkReply,
+    WorkRequest,
 };
 
 /// What the writer let out.
@@ -57,6 +61,10 @@ pub struct Server {
     outbox: Outbox,
     /// Requests whose askers have gone.
     gone: HashSet<u64>,
+    /// Something became available since somebody looked who waits for it.
+    available: bool,
+    /// Up to where everything is stored; moved by what the commit lets out.
+    stored: Arc<AtomicU64>,
 }
 
 impl Server {
@@ -69,6 +77,8 @@ impl Server {
             writing: None,
             outbox,
             gone: HashSet::new(),
+            available: true,
+            stored: Arc::default(),
         }
     }
 
@@ -96,19 +106,24 @@ impl Server {
         self.parked.iter().filter(|one| !self.gone.contains(&one.no)).map(|one| &one.request)
     }
 
-    /// Takes at most `most` of what arrived and does what is due. True if the writer got its first batch.
-    pub fn turn(&mut self, most: usize, now: Timestamp) -> bool {
+    /// Takes at most `most` of what arrived and does what is due; `rows` is what a reader of the store finds. True if
+    /// the writer got its first batch.
+    pub fn turn(&mut self, most: usize, rows: &Tables, now: Timestamp) -> bool {
         let mut turn = Turn::default();
+        self.queue.stored(self.stored.load(Ordering::SeqCst));
         for _ in 0..most {
             let Some(request) = self.inbox.pop_front() else { break };
-            self.take(request, &mut turn, now);
+            self.take(request, &mut turn, rows, now);
         }
+        self.queue.wake(self.queue.due_asleep(now, 3).into_iter().map(|id| rows.rows(id)).collect());
         self.decide(&mut turn, now, |queue, out| {
             let events = queue.tick(now, out);
             amend(queue, &events, out);
             What::Tick(events)
         });
-        self.serve_parked(&mut turn, now);
+        self.serve_parked(&mut turn, rows, now);
+        let (mark, stored) = (self.queue.mark(), self.stored.clone());
+        turn.batch.after(move || stored.store(mark, Ordering::SeqCst));
         match &mut self.waiting {
             Some(waiting) => waiting.join(turn),
             None => self.waiting = Some(turn),
@@ -140,35 +155,67 @@ impl Server {
         let from = out.len();
         let what = decide(&mut self.queue, out);
         let changes = from..out.len();
+        self.available |= what.events().iter().any(|event| matches!(event, Event::Available { .. }));
         turn.decisions.push(Decision { now, what, changes });
     }
 
-    fn take(&mut self, request: Request, turn: &mut Turn, now: Timestamp) {
+    /// Who does something to a task by its name wakes it first.
+    fn rouse(&mut self, id: TaskId, rows: &Tables) {
+        let run = RunId::parse(&id.to_string()).expect("a task's id is that of its only run");
+        if !self.queue.is_awake(id) && rows.runs.contains_key(&run) {
+            let (task, run) = rows.rows(run);
+            self.queue.rouse(task, run);
+        }
+    }
+
+    fn wake_for(&mut self, request: &WorkRequest, rows: &Tables) {
+        let wanted = self.queue.wanted(&request.worker, request.want);
+        self.queue.wake(wanted.into_iter().map(|id| rows.rows(id)).collect());
+    }
+
+    fn take(&mut self, request: Request, turn: &mut Turn, rows: &Tables, now: Timestamp) {
         let Request { no, from, body } = request;
         let mut told = None;
         match body {
-            Ask::Work(request) => return self.work(no, from, request, turn, now),
+            Ask::Work(request) => return self.work(no, from, request, turn, rows, now),
             Ask::Submit { new, options, by } => self.decide(turn, now, |queue, out| {
                 let result = Box::new(queue.submit_with((*new).clone(), options, &by, now, out));
                 told = Some(Told::Submitted(result.clone()));
                 What::Submit { new, by, result }
             }),
-            Ask::Act { task, act, by } => self.decide(turn, now, |queue, out| {
-                let result = self::act(queue, task, act, &by, now, out);
-                told = Some(Told::Acted(task, act, result.clone().map(drop)));
-                What::Act { task, act, by, result }
+            Ask::Act { task, act, by } => {
+                self.rouse(task, rows);
+                self.decide(turn, now, |queue, out| {
+                    let (result, events) = match self::act(queue, task, act, &by, now, out) {
+                        Ok((acted, events)) => (Ok(acted), events),
+                        Err(why) => (Err(why), Vec::new()),
+                    };
+                    amend(queue, &events, out);
+                    told = Some(Told::Acted(task, act, result.clone().map(drop)));
+                    What::Act { task, act, by, result, events }
+                });
+            }
+            Ask::Line { paused, max, by } => self.decide(turn, now, |queue, out| {
+                let set = |line: &mut Line| {
+                    line.paused = paused.then(|| line.paused.clone().unwrap_or((by.clone(), now)));
+                    line.running_max = Some(max);
+                };
+                let events = queue.set_line(guard::NARROW, set, &by, now, out).expect("room for one queue");
+                told = Some(Told::LineSet);
+                What::Line { events }
             }),
             Ask::Vote { approval, yes, voter, say } => self.decide(turn, now, |queue, out| {
                 let result = match yes {
                     true => queue.approve(&approval, &voter, say, now, out),
                     false => queue.reject(&approval, &voter, say, now, out),
                 };
-                let result = result.map(|(approval, events)| {
-                    amend(queue, &events, out);
-                    approval.asked.task_id
-                });
+                let (result, events) = match result {
+                    Ok((approval, events)) => (Ok(approval.asked.task_id), events),
+                    Err(why) => (Err(why), Vec::new()),
+                };
+                amend(queue, &events, out);
                 told = Some(Told::Voted);
-                What::Vote { by: voter.name, result }
+                What::Vote { by: voter.name, result, events }
             }),
             Ask::Page { steps } => self.decide(turn, now, |queue, out| {
                 let step = |i| {
@@ -186,13 +233,22 @@ impl Server {
     }
 
     /// As `core::parked` does: answers with work, or keeps the request until there is some.
-    fn work(&mut self, no: u64, from: Asker, mut request: WorkRequest, turn: &mut Turn, now: Timestamp) {
+    fn work(
+        &mut self,
+        no: u64,
+        from: Asker,
+        mut request: WorkRequest,
+        turn: &mut Turn,
+        rows: &Tables,
+        now: Timestamp,
+    ) {
         let mut so_far = WorkReply::default();
+        self.wake_for(&request, rows);
         self.decide(turn, now, |queue, out| {
             let (reply, events) = queue.work(&request, now, out);
             amend(queue, &events, out);
             so_far = reply.clone();
-            What::Work { request: request.clone(), reply }
+            What::Work { request: request.clone(), reply, events }
         });
         if !is_idle(&so_far) || request.wait.is_zero() || request.want == 0 {
             return self.answer(turn, Answer { no, to: from, body: Told::Work(Box::new(so_far)) });
@@ -203,23 +259,27 @@ impl Server {
         self.parked.push(Parked { no, from, request, so_far, until });
     }
 
-    fn serve_parked(&mut self, turn: &mut Turn, now: Timestamp) {
+    /// Looks only when it was said that something became available, or at those who are to be told something: the
+    /// core looks each second besides, but should not need to.
+    fn serve_parked(&mut self, turn: &mut Turn, rows: &Tables, now: Timestamp) {
+        let (look, poked) = (std::mem::take(&mut self.available), self.queue.take_poked());
         for mut parked in std::mem::take(&mut self.parked) {
             if self.gone.contains(&parked.no) {
                 continue;
             }
             let card = &parked.request.worker;
-            let due = self.queue.has_work_for(card) || self.queue.has_cancels_for(&card.id);
+            let due = look && self.queue.has_work_for(card) || poked.iter().any(|id| **id == *card.id);
             if !due && parked.until > now {
                 self.parked.push(parked);
                 continue;
             }
             let mut found = WorkReply::default();
+            self.wake_for(&parked.request, rows);
             self.decide(turn, now, |queue, out| {
                 let (reply, events) = queue.work(&parked.request, now, out);
                 amend(queue, &events, out);
                 found = reply.clone();
-                What::Work { request: parked.request.clone(), reply }
+                What::Work { request: parked.request.clone(), reply, events }
             });
             if is_idle(&found) && parked.until > now {
                 self.parked.push(parked);
@@ -238,7 +298,7 @@ impl Server {
     }
 }
 
-/// Does what an operator asks; whether that changed anything.
+/// Does what an operator asks; whether that changed anything, and what happened.
 fn act(
     queue: &mut Queue,
     task: TaskId,
@@ -246,7 +306,7 @@ fn act(
     by: &str,
     now: Timestamp,
     out: &mut Vec<Change>,
-) -> Result<bool, Refusal> {
+) -> Result<(bool, Vec<Event>), Refusal> {
     let (acted, events) = match act {
         Act::Cancel => (Acted::Now, queue.cancel(task, by, now, out)?.1),
         Act::Patch(status) => (Acted::Now, queue.patch_status(task, status, None, by, now, out)?),
@@ -258,8 +318,7 @@ fn act(
             (Acted::Now, Vec::new())
         }
     };
-    amend(queue, &events, out);
-    Ok(acted == Acted::Now)
+    Ok((acted == Acted::Now, events))
 }
 
 fn is_idle(reply: &WorkReply) -> bool {

@@ -1,9 +1,10 @@
 //! A real SQLite store that is told the same as the virtual disk: at each start it must give back the same.
 
 use crate::disk::Tables;
+use model::Timestamp;
 use std::path::PathBuf;
 use store::{Changes, Journal, Sqlite};
-use tasks::Loaded;
+use tasks::{Loaded, RunId};
 use tempfile::TempDir;
 
 /// The store and its directory.
@@ -33,7 +34,8 @@ impl Twin {
         self.store = None;
         let mut store = Sqlite::open(&self.dir.path().join("tocsin.db")).expect("the store opens");
         let found = sorted(store.load().expect("the store loads").tasks);
-        let wanted = sorted(tables.loaded());
+        let wanted = sorted(tables.loaded(true));
+        assert_eq!(places(&found), places(&wanted), "the real store has others asleep");
         assert_eq!(found.tasks, wanted.tasks, "the real store has other tasks");
         assert_eq!(found.runs, wanted.runs, "the real store has other runs");
         assert_eq!(found.ended, wanted.ended, "the real store has other ended attempts");
@@ -43,6 +45,20 @@ impl Twin {
         assert_eq!(found.records, wanted.records, "the real store has other records");
         self.store = Some(store);
     }
+}
+
+/// Who sleeps, where in which line.
+fn places(loaded: &Loaded) -> Vec<(RunId, u8, Timestamp, bool, String, Option<String>)> {
+    let mut all = Vec::new();
+    for line in &loaded.sleeping {
+        let (kind, agent) = (line.kind.to_string(), line.agent.as_deref().map(str::to_owned));
+        let of = |(priority, at, id): &(u8, Timestamp, RunId)| {
+            (*id, *priority, *at, line.scheduled, kind.clone(), agent.clone())
+        };
+        all.extend(line.places.iter().map(of));
+    }
+    all.sort();
+    all
 }
 
 /// The order of rows is no part of the contract.

@@ -67,6 +67,8 @@ pub struct World {
     due: HashMap<u64, Event>,
     count: u64,
     lease: Duration,
+    /// How much the process keeps in memory of runs that wait.
+    awake_bytes_max: usize,
     disk: Disk,
     server: Option<Server>,
     /// When the core has its next turn.
@@ -123,6 +125,8 @@ impl World {
         let lease = dice.pick(&[2, 10, 30].map(Duration::from_secs));
         let mut disk = Disk::default();
         disk.twin = plan.twin.then(crate::twin::Twin::new);
+        disk.asleep = dice.below(2) == 0;
+        let awake_bytes_max = dice.pick(&[0, 3_000, 16 << 20]);
         let mut world = World {
             plan,
             weather,
@@ -132,6 +136,7 @@ impl World {
             due: HashMap::new(),
             count: 0,
             lease,
+            awake_bytes_max,
             disk,
             server: None,
             turn_at: None,
@@ -270,6 +275,7 @@ impl World {
             lease: self.lease,
             seed: self.dice.bytes(),
             rescues_max: RESCUES_MAX,
+            awake_bytes_max: self.awake_bytes_max,
             worker_silence: Duration::from_secs(120),
             ..Settings::default()
         }
@@ -304,7 +310,7 @@ impl World {
         }
         let Some(server) = &mut self.server else { return };
         let most = 1 + self.dice.below(6) as usize;
-        let begins = server.turn(most, now);
+        let begins = server.turn(most, &self.checker.tables, now);
         let (more, wake) = (server.has_arrivals(), server.next_wake());
         if begins {
             self.commit_begins();
@@ -375,9 +381,9 @@ impl World {
     fn tell_decision(&mut self, decision: &Decision, changes: &Changes) {
         match &decision.what {
             What::Tick(_) if decision.changes.is_empty() => return,
-            What::Work { request, reply } if is_empty(request) && reply.runs.is_empty() => {}
+            What::Work { request, reply, .. } if is_empty(request) && reply.runs.is_empty() => {}
             What::Tick(_) => tell!(self, "  durable: a tick at {:?}", decision.now),
-            What::Work { request, reply } => {
+            What::Work { request, reply, .. } => {
                 let said: Vec<_> = request.complete.iter().map(|one| (one.token, &one.outcome)).collect();
                 let given: Vec<_> = reply.runs.iter().map(|one| (&one.run_id, one.token)).collect();
                 let beats = request.extend.len();
@@ -470,7 +476,7 @@ impl World {
             return;
         }
         let mut changes = Changes::default();
-        let mut queue = Queue::new(self.settings(), self.checker.tables.loaded(), now);
+        let mut queue = Queue::new(self.settings(), self.checker.tables.loaded(false), now);
         let events = queue.tick(now, &mut changes.tasks);
         // Without a fire nothing would tell the first process: that is what the lock of the data directory is for.
         if !changes.tasks.iter().any(|change| matches!(change, Change::Fired { .. })) {
@@ -706,6 +712,9 @@ impl World {
             if held || by_hand {
                 asks.push(Ask::Act { task: run.task_id, act: Act::Patch("pending"), by: by() });
             }
+        }
+        if self.checker.tables.records.keys().any(|(kind, _)| *kind == RecordKind::Queue) {
+            asks.push(Ask::Line { paused: false, max: 3, by: by() });
         }
         for approval in self.pending() {
             let voter = Voter { name: by(), rank: Rank::Operator, link: None };
