@@ -168,6 +168,14 @@ impl Operation {
         self
     }
 
+    /// The same body may come as another type.
+    pub(super) fn or_takes(mut self, kind: &str, schema: Value) -> Operation {
+        if let Some(body) = &mut self.body {
+            body["content"][kind] = json!({"schema": schema});
+        }
+        self
+    }
+
     /// The parameters of the query may stand in a form in the body instead, as Prometheus takes them.
     pub(super) fn or_form(self) -> Operation {
         let mut schema = json!({"type": "object", "properties": {}});

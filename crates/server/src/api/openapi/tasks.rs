@@ -93,6 +93,9 @@ fn create() -> Operation {
         .refuses(&[403, 404, 409, 429])
 }
 
+/// Given as a plain text, which every generator of requests can write.
+const LINES: &str = "{\"kind\": \"noop\"}\n{\"kind\": \"wait\", \"args\": {\"ms\": 5}}\n";
+
 fn bulk() -> Operation {
     Operation::new()
         .answers_as(
@@ -101,12 +104,8 @@ fn bulk() -> Operation {
             "application/x-ndjson",
             text(),
         )
-        .takes_as(
-            "application/x-ndjson",
-            text(),
-            json!({"two": "{\"kind\": \"noop\"}\n{\"kind\": \"wait\", \"args\": {\"ms\": 5}}\n"}),
-            true,
-        )
+        .takes_as("text/plain", text(), json!({"two": LINES}), true)
+        .or_takes("application/x-ndjson", text())
         .refuses(&[400, 408, 413])
 }
 
