@@ -3,7 +3,7 @@
 mod support;
 
 use std::process::Command;
-use support::{Tocsin, root};
+use support::{Redis, Tocsin, free_port, root};
 
 fn run(script: &str, tocsin: &Tocsin, envs: &[(&str, &str)]) {
     let output = Command::new(root().join("tests/seeds").join(script))
@@ -26,7 +26,24 @@ fn the_health_and_queue_scripts_run_unchanged() {
     run("04-dashboard.sh", &tocsin, &rounds);
     run("06-create-task.sh", &tocsin, &[("TOKEN", &tocsin.key("agent"))]);
     run("08-keyword-probe.sh", &tocsin, &[]);
+    run("09-secrets-and-docs.sh", &tocsin, &[("TOCSIN", env!("CARGO_BIN_EXE_tocsin"))]);
     run("11-api-down.sh", &tocsin, &[]);
+}
+
+#[test]
+fn a_server_starts_with_the_whole_block_of_variables() {
+    let (redis, port) = (Redis::start(), free_port().to_string());
+    let tocsin = Tocsin::prepare(&[], &[]);
+    let data = tocsin.dir.path().join("data");
+    std::fs::create_dir(&data).expect("our own directory");
+    let envs = [
+        ("TOCSIN", env!("CARGO_BIN_EXE_tocsin")),
+        ("DIR", data.to_str().expect("a plain path")),
+        ("ORCHESTRATOR_PORT", &port),
+        ("REDIS_URL", &format!("redis://127.0.0.1:{}/0", redis.port)),
+        ("TOCSIN_DISCOVER", "off"),
+    ];
+    run("10-environment.sh", &tocsin, &envs);
 }
 
 #[test]
