@@ -56,7 +56,7 @@ fn task_of(tocsin: &Tocsin, id: &str) -> Value {
 
 /// SEEDS 10 row 13: a P0 deploy went straight to the queue.
 #[test]
-fn seed_defect_13_a_gated_task_waits_for_its_approval() {
+fn defect_13_a_gated_task_waits_for_its_approval() {
     let tocsin = Tocsin::start(&[], &[]);
     let created = ask(&tocsin, "agent", "POST", "/tasks", &typed("deploy", "P0", json!({"version": "1.2"})));
     assert_eq!(created.status, 200, "{}", created.body);
@@ -138,7 +138,7 @@ fn seed_defect_13_a_gated_task_waits_for_its_approval() {
 
 /// SEEDS 10 row 18: approve and reject answered 404 after a restart, history doubled, nothing ever timed out.
 #[test]
-fn seed_defect_18_approvals_survive_restarts() {
+fn defect_18_approvals_survive_restarts() {
     let mut tocsin = Tocsin::start(&[], &[]);
     let (first, approve) = gated(&tocsin, &typed("bugfix", "P1", json!({"n": 1})));
     let (second, reject) = gated(&tocsin, &typed("bugfix", "P1", json!({"n": 2})));

@@ -205,3 +205,27 @@ fn documents_name_every_crate() {
         .collect();
     report("ARCHITECTURE.md", faults);
 }
+
+/// The table of defects in the manual of the tests: every row there, every test named there.
+#[test]
+fn defects_have_their_tests() {
+    let root = root();
+    let sources: String = files(&root.join("crates"), &[".rs"]).iter().map(|path| read(path)).collect();
+    let manual = read(&root.join("docs/testing.md"));
+    let rows: Vec<&str> = manual.lines().skip_while(|line| !line.contains("Defects that must")).collect();
+    let mut faults = Vec::new();
+    for number in (2..=10).chain(12..=20) {
+        match rows.iter().find(|row| row.starts_with(&format!("| {number} |"))) {
+            Some(row) if row.contains(&format!("`defect_{number}_")) => {}
+            Some(_) => faults.push(format!("row {number} names no test `defect_{number}_...`: name one")),
+            None => faults.push(format!("row {number} is missing: say what it is and which test catches it")),
+        }
+    }
+    for row in rows.iter().filter(|row| row.starts_with("| ")) {
+        let tests = row.rsplit(" | ").next().unwrap_or("").split('`').skip(1).step_by(2);
+        let missing = tests.filter(|test| !sources.contains(&format!("fn {test}(")));
+        faults
+            .extend(missing.map(|test| format!("docs/testing.md: there is no test `{test}`: mend the name")));
+    }
+    report("defects", faults);
+}

@@ -74,7 +74,7 @@ fn every_try_of_a_failing_task_is_recorded() {
 }
 
 #[test]
-fn redis_url_that_is_silent_for_ten_seconds_is_unhealthy() {
+fn defect_14_a_silent_redis_is_unhealthy() {
     let mut redis = Redis::start();
     let tocsin = Tocsin::start(&[], &[("REDIS_URL", format!("redis://127.0.0.1:{}/0", redis.port))]);
     let health = tocsin.get("/health");
