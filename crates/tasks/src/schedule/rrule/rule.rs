@@ -99,12 +99,21 @@ impl Rule {
 
     /// With an interval, a rule of hours, minutes or seconds may pass by the times it asks for, for ever.
     fn check_reachable(&self) -> Result<(), ScheduleError> {
-        let step = match self.freq {
-            Freq::Hourly => 3600,
-            Freq::Minutely => 60,
-            Freq::Secondly => 1,
+        let (step, places) = match self.freq {
+            Freq::Hourly => (3600, self.minutes.len() * self.seconds.len()),
+            Freq::Minutely => (60, self.seconds.len()),
+            Freq::Secondly => (1, 1),
             _ => return Ok(()),
         };
+        let beyond = |position: &i16| usize::from(position.unsigned_abs()) > places;
+        if !self.positions.is_empty() && self.positions.iter().all(beyond) {
+            let text = self.positions[0].to_string();
+            return Err(fail(
+                "BYSETPOS",
+                &text,
+                format!("there are never more than {places} to choose from"),
+            ));
+        }
         let step = gcd(self.interval.saturating_mul(step), DAY);
         let any = |given: &[i16], of: i64| -> Vec<i64> {
             if given.is_empty() { (0..of).collect() } else { given.iter().map(|n| i64::from(*n)).collect() }

@@ -171,6 +171,7 @@ fn refusals() {
             "\"Mars/Olympus\" is no time zone; try a name such as UTC or Europe/Chisinau, or an offset such as +05:30",
         ),
         ("DTSTART:20260101T090000", "there is neither RRULE nor RDATE"),
+        ("FREQ=SECONDLY;BYSETPOS=2", "BYSETPOS \"2\": there are never more than 1 to choose from"),
         (
             "DTSTART:20260101T090000\nRRULE:FREQ=SECONDLY;INTERVAL=2;BYSECOND=1",
             "INTERVAL=2: the interval steps over every time that BYHOUR, BYMINUTE and BYSECOND name",

@@ -14,6 +14,8 @@ use jiff::civil::DateTime;
 
 /// The most days and periods that one search looks at.
 const STEPS_MAX: u32 = 4_000_000;
+/// The end of the last year.
+const END: i64 = 2_932_897 * DAY;
 /// The calendar repeats after 400 years, which are so many days and whole weeks.
 const DAYS_OF_ROUND: u32 = 146_097;
 
@@ -24,11 +26,13 @@ pub(super) struct Walk<'a> {
     /// The period that `days` are those of.
     filled: Option<i64>,
     days: Vec<i64>,
+    /// The last day of which it is known that the rule lets it in.
+    admitted: Option<i64>,
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(rule: &'a Rule) -> Walk<'a> {
-        Walk { rule, steps: STEPS_MAX, filled: None, days: Vec::new() }
+        Walk { rule, steps: STEPS_MAX, filled: None, days: Vec::new(), admitted: None }
     }
 
     /// Whether it was given up, so that an answer "none" means nothing.
@@ -47,7 +51,7 @@ impl<'a> Walk<'a> {
             if begin >= before {
                 return None;
             }
-            if let Some(later) = self.passed_over(begin)? {
+            if let Some(later) = self.passed_over(begin, before)? {
                 period = later;
                 continue;
             }
@@ -67,17 +71,20 @@ impl<'a> Walk<'a> {
 
     /// If a period of an hour or less lies in a day, hour or minute that the rule leaves out: the first period
     /// after that. The outer `None` is the end of time.
-    fn passed_over(&mut self, begin: i64) -> Option<Option<i64>> {
+    fn passed_over(&mut self, begin: i64, before: i64) -> Option<Option<i64>> {
         let rule = self.rule;
         if rule.freq < Freq::Hourly {
             return Some(None);
         }
         let day = begin.div_euclid(DAY);
-        let target = if !rule.has_day(day) {
-            let next = (day + 1..=day + i64::from(DAYS_OF_ROUND)).find(|day| rule.has_day(*day))?;
+        let admitted = self.admitted == Some(day) || rule.has_day(day);
+        let target = if !admitted {
+            let last = before.div_euclid(DAY).min(day + i64::from(DAYS_OF_ROUND));
+            let next = rule.next_day(day + 1, last)?;
             self.spend((next - day).unsigned_abs() as u32);
             next * DAY
         } else {
+            self.admitted = Some(day);
             let time = begin.rem_euclid(DAY);
             match rule.first_allowed(time) {
                 Some(allowed) if allowed == time => return Some(None),
@@ -160,8 +167,11 @@ impl Times for Walk<'_> {
     fn next_civil(&mut self, from: DateTime, until: DateTime) -> Option<DateTime> {
         let from = seconds_of(from) + i64::from(from.subsec_nanosecond() > 0);
         let mut before = seconds_of(until);
-        if let Some(Until::Civil(last)) = self.rule.until {
-            before = before.min(last + 1);
+        match self.rule.until {
+            Some(Until::Civil(last)) => before = before.min(last + 1),
+            // In any zone; who asked knows the instant.
+            Some(Until::Instant(last)) => before = before.min(last + 2 * DAY),
+            None => {}
         }
         if from >= before {
             return None;
@@ -288,17 +298,21 @@ impl Rule {
     /// Where a period begins; `None` beyond the last year.
     fn begin_of(&self, period: i64) -> Option<i64> {
         let units = period.checked_mul(self.interval)?;
-        let (year, month, _) = date_of(self.start.div_euclid(DAY));
+        let begin_date = || date_of(self.start.div_euclid(DAY));
         let begin = match self.freq {
-            Freq::Yearly => day_number(year.checked_add(units).filter(|year| *year <= YEAR_MAX)?, 1, 1) * DAY,
+            Freq::Yearly => {
+                let year = begin_date().0.checked_add(units).filter(|year| *year <= YEAR_MAX)?;
+                day_number(year, 1, 1) * DAY
+            }
             Freq::Monthly => {
+                let (year, month, _) = begin_date();
                 let months = units.checked_add(i64::from(month) - 1)?;
                 let year = (year + months.div_euclid(12)).min(YEAR_MAX + 1);
                 day_number(year, months.rem_euclid(12) as u32 + 1, 1) * DAY
             }
             _ => self.base().checked_add(units.checked_mul(self.unit())?)?,
         };
-        (begin < (day_number(YEAR_MAX, 12, 31) + 1) * DAY).then_some(begin)
+        (begin < END).then_some(begin)
     }
 
     /// The first time of day from `time` on that the hours, minutes and seconds given allow, as far as the
@@ -323,6 +337,25 @@ impl Rule {
             return found.map(|second| hour * 3600 + minute * 60 + second).or_else(next_minute);
         }
         Some(time)
+    }
+
+    /// The first day that is let in, month by month: a month that is left out costs one look.
+    fn next_day(&self, from: i64, last: i64) -> Option<i64> {
+        let (mut day, mut at) = (from, date_of(from));
+        while day <= last {
+            let (year, month, day_of_month) = at;
+            let rest = i64::from(month_len(year, month) - day_of_month);
+            if self.months == 0 || self.months >> month & 1 == 1 {
+                let found =
+                    (0..=rest).find(|n| self.has_date(day + n, year, month, day_of_month + *n as u32));
+                if let Some(n) = found {
+                    return Some(day + n).filter(|day| *day <= last);
+                }
+            }
+            day += rest + 1;
+            at = if month == 12 { (year + 1, 1, 1) } else { (year, month + 1, 1) };
+        }
+        None
     }
 
     fn has_day(&self, day: i64) -> bool {
