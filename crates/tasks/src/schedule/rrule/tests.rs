@@ -152,10 +152,7 @@ fn refusals() {
             "FREQ=SOMETIMES",
             "FREQ \"SOMETIMES\": must be one of YEARLY MONTHLY WEEKLY DAILY HOURLY MINUTELY SECONDLY",
         ),
-        (
-            "FREQ=SECONDLY;BYDAY=MO;BYSETPOS=60",
-            "BYSETPOS \"60\": there are never more than 1 to choose from",
-        ),
+        ("FREQ=SECONDLY;BYDAY=MO;BYSETPOS=60", "BYSETPOS \"60\": there are never more than 1 to choose from"),
         ("FREQ=MONTHLY;BYDAY=6MO", "BYDAY \"6MO\": the number must be from -5 to 5"),
         ("FREQ=WEEKLY;BYDAY=1MO", "BYDAY \"1MO\": a number before the day needs FREQ=MONTHLY or FREQ=YEARLY"),
         (
