@@ -30,6 +30,8 @@ pub enum Verb {
     Check(Check),
     /// Ask a running Tocsin how it is; exits 0 or 1
     Health(Health),
+    /// Copy the store to a file, while the server runs or not
+    Backup(Backup),
     /// Decide on what waits for an approval, or list it
     Approve(Approve),
     /// List tasks, ask why one does not run, stop it, do a dead one again
@@ -172,6 +174,17 @@ pub struct Remote {
     /// An API key; without one, on this machine, the key in ./tocsin-data is tried if the server asks for one
     #[arg(long, global = true, value_name = "KEY", env = "TOCSIN_KEY", hide_env_values = true)]
     pub key: Option<String>,
+}
+
+/// `tocsin backup`
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The file to make; refused if it is there already
+    #[arg(long, value_name = "FILE")]
+    pub out: PathBuf,
+    /// Where state is kept [default: ./tocsin-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
 }
 
 /// `tocsin approve`

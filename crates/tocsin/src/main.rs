@@ -1,6 +1,7 @@
 //! The binary: reads the command line and hands over to the verb.
 
 mod approve;
+mod backup;
 mod check;
 mod cli;
 mod client;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Verb::Check(args) => Ok(verbs::check(&args)),
         Verb::Secrets(cli::Secrets::Generate { json }) => Ok(secrets::generate(json)),
         Verb::Health(args) => health::run(&args),
+        Verb::Backup(args) => backup::run(&args),
         Verb::Approve(args) => approve::run(&args),
         Verb::Tasks(args) => tasks_verb::run(&args),
         Verb::Promqltest(args) => verbs::promqltest(&args),
