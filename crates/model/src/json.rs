@@ -3,7 +3,8 @@
 //! Invariant: the text is one whole JSON value, no deeper and with no larger number than [`serde_json`] takes.
 
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
-use serde_json::Value;
+use serde::{Serialize, Serializer};
+use serde_json::{Value, value::RawValue};
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
@@ -52,6 +53,13 @@ impl Json {
     /// What it says. Costs a parse: ask once.
     pub fn value(&self) -> Value {
         serde_json::from_str(&self.0).unwrap_or_default()
+    }
+}
+
+/// As the value it is; the text passes into JSON as it stands.
+impl Serialize for Json {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(&self.0).map_err(serde::ser::Error::custom)?.serialize(serializer)
     }
 }
 

@@ -97,12 +97,22 @@ impl Line {
         let Line { method, path, version, .. } = self;
         let peer = self.peer.map_or_else(|| "-".to_owned(), |peer| peer.remote.to_string());
         let reason = status.canonical_reason().unwrap_or("");
-        let status = status.as_str();
-        tracing::info!(
-            event = "http_request",
-            request_id = id,
-            "{peer} - \"{method} {path} {version:?}\" {status} {reason}"
-        );
+        let code = status.as_str();
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(
+                    event = "http_request",
+                    request_id = id,
+                    "{peer} - \"{method} {path} {version:?}\" {code} {reason}"
+                )
+            };
+        }
+        // Workers ask many times a second; what they bring and are given is told where it happens.
+        if path == "/v1/work" && status.is_success() {
+            line!(debug);
+        } else {
+            line!(info);
+        }
     }
 }
 

@@ -581,7 +581,7 @@ impl Queues for World {
     fn submit_once(&self, task: NewTask, once: Once) -> BoxFuture<'_, Result<Kept, Failure>> {
         let submitted = Submitted { task: task_view(&task, &once.by), duplicate: false };
         let (status, body) = crate::answer_submitted(&submitted);
-        ready(self.agree().map(|()| Kept { status, body: body.to_string(), replayed: once.key == "again" }))
+        ready(self.agree().map(|()| Kept { status, body, replayed: once.key == "again" }))
     }
     fn act(
         &self,
@@ -594,7 +594,7 @@ impl Queues for World {
         let (status, body) =
             crate::answer_acted(&Acted { task_id: task, message: "done".to_owned(), details });
         let replayed = once.is_some_and(|once| once.key == "again");
-        ready(self.agree().map(|()| Kept { status, body: body.to_string(), replayed }))
+        ready(self.agree().map(|()| Kept { status, body, replayed }))
     }
     fn update(&self, _: String, _: TaskUpdate, _: String) -> BoxFuture<'_, Result<(), Failure>> {
         ready(self.agree())

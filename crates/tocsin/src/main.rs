@@ -26,6 +26,10 @@ use clap::Parser;
 use cli::{Cli, Verb};
 use std::process::ExitCode;
 
+/// Requests are made of many small texts that one thread makes and another drops.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let done = match Cli::parse().verb {
         Verb::Serve(args) => serve::run(&args),

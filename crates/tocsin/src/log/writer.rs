@@ -1,4 +1,5 @@
-//! Lines wait in memory until one thread writes what has gathered, so that a request never waits for a write.
+//! Lines wait in memory until one thread writes what has gathered, so that a request never waits for a write and
+//! seldom wakes the thread: it leaves a while between two writes.
 //!
 //! Bounded: with [`WAITING_MAX`] bytes waiting, whoever logs waits for room; nothing is dropped. A line of level
 //! ERROR is written before its author goes on, for it may be the last.
@@ -6,9 +7,14 @@
 use super::sink::Sink;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// Bytes that may wait.
 const WAITING_MAX: usize = 4 << 20;
+/// With so many waiting nobody waits for [`PAUSE`].
+const WAITING_MANY: usize = WAITING_MAX / 8;
+/// Lines gather for so long; what somebody waits for is written at once.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Takes lines from every thread.
 #[derive(Clone)]
@@ -20,7 +26,7 @@ pub struct Flush(Writer);
 struct Shared {
     /// Protects the counts and the lines that wait.
     waiting: Mutex<Waiting>,
-    /// Something waits.
+    /// The first line waits, or somebody waits for the write.
     came: Condvar,
     /// Something was written.
     wrote: Condvar,
@@ -33,6 +39,8 @@ struct Waiting {
     taken: u64,
     /// Bytes ever written.
     written: u64,
+    /// Somebody waits for the write, or much waits.
+    pressed: bool,
 }
 
 impl Writer {
@@ -59,11 +67,18 @@ impl Writer {
     pub fn write(&self, line: &str, now: bool) {
         let mut waiting = self.0.lock();
         while waiting.lines.len() >= WAITING_MAX {
+            self.0.press(&mut waiting);
             waiting = self.0.wrote.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
+        let first = waiting.lines.is_empty();
         waiting.lines.extend_from_slice(line.as_bytes());
         waiting.taken += line.len() as u64;
-        self.0.came.notify_one();
+        if first {
+            self.0.came.notify_one();
+        }
+        if waiting.lines.len() >= WAITING_MANY {
+            self.0.press(&mut waiting);
+        }
         if now {
             self.0.see_written(waiting);
         }
@@ -87,18 +102,28 @@ impl Shared {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for lines and swaps them with `lines`, which is empty.
+    /// Waits for lines, then for more of them, and swaps them with `lines`, which is empty.
     fn take(&self, lines: &mut Vec<u8>) {
-        let mut waiting = self.lock();
-        while waiting.lines.is_empty() {
-            waiting = self.came.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
+        let none = |waiting: &mut Waiting| waiting.lines.is_empty();
+        let waiting = self.came.wait_while(self.lock(), none).unwrap_or_else(PoisonError::into_inner);
+        let unhurried = |waiting: &mut Waiting| !waiting.pressed;
+        let gathered = self.came.wait_timeout_while(waiting, PAUSE, unhurried);
+        let (mut waiting, _) = gathered.unwrap_or_else(PoisonError::into_inner);
+        waiting.pressed = false;
         std::mem::swap(&mut waiting.lines, lines);
+    }
+
+    /// Has what waits written without a pause.
+    fn press(&self, waiting: &mut Waiting) {
+        if !std::mem::replace(&mut waiting.pressed, true) {
+            self.came.notify_one();
+        }
     }
 
     fn see_written(&self, mut waiting: MutexGuard<'_, Waiting>) {
         let all = waiting.taken;
         while waiting.written < all {
+            self.press(&mut waiting);
             waiting = self.wrote.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
     }

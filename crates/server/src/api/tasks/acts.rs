@@ -91,7 +91,7 @@ pub(crate) async fn update(
     state.reads.queues.update(id.clone(), update, principal.name).await?;
     let task = state.reads.tasks.task(id.clone()).await?;
     let task = task.ok_or_else(|| Failure::NotFound(format!("Task {id} not found")))?;
-    Ok(axum::Json(show::task(&task)).into_response())
+    Ok(axum::Json(show::Shown(&task)).into_response())
 }
 
 fn parse(body: &[u8]) -> Result<TaskUpdate, Refused> {

@@ -2,7 +2,8 @@
 
 use super::fields::{Fields, Unknown};
 use super::scopes::Closed;
-use super::{quick, show};
+use super::quick;
+use super::show::Shown;
 use crate::api::body::Raw;
 use crate::api::{Refused, once};
 use crate::auth::Principal;
@@ -10,9 +11,10 @@ use crate::state::State;
 use crate::views::{NewTask, PlainTask, ScheduledTask, Sla, Submitted, TaskForm, TypedTask, Wishes};
 use axum::Extension;
 use axum::extract::State as Given;
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 
 /// The keys that tell the forms apart.
@@ -54,24 +56,42 @@ pub(crate) async fn create(
     log_created(&submitted);
     let (status, body) = answer_submitted(&submitted);
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-    Ok((status, axum::Json(body)).into_response())
+    Ok((status, [(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
 /// The answer to a task that was taken: its status and its body.
-pub fn answer_submitted(submitted: &Submitted) -> (u16, Value) {
-    let task = &submitted.task;
-    let (status, mut body) = match task.form {
+pub fn answer_submitted(submitted: &Submitted) -> (u16, String) {
+    #[derive(Serialize)]
+    struct Typed<'a> {
+        success: bool,
+        id: &'a str,
+        task_id: &'a str,
+        message: &'static str,
+        task: Shown<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        duplicate: Option<bool>,
+    }
+    #[derive(Serialize)]
+    struct Plain<'a> {
+        #[serde(flatten)]
+        task: Shown<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        duplicate: Option<bool>,
+    }
+    let id = &submitted.task.id;
+    let (task, duplicate) = (Shown(&submitted.task), submitted.duplicate.then_some(true));
+    // What is written are texts, numbers and values that were JSON: it cannot fail.
+    let text = |text: serde_json::Result<String>| text.unwrap_or_default();
+    match submitted.task.form {
         TaskForm::Typed { .. } => {
             let message = "Task created successfully";
-            let body = json!({"success": true, "id": task.id, "task_id": task.id, "message": message, "task": show::task(task)});
-            (200, body)
+            let body = Typed { success: true, id, task_id: id, message, task, duplicate };
+            (200, text(serde_json::to_string(&body)))
         }
-        TaskForm::Plain(_) | TaskForm::Scheduled { .. } => (201, show::task(task)),
-    };
-    if submitted.duplicate {
-        body["duplicate"] = true.into();
+        TaskForm::Plain(_) | TaskForm::Scheduled { .. } => {
+            (201, text(serde_json::to_string(&Plain { task, duplicate })))
+        }
     }
-    (status, body)
 }
 
 fn log_created(submitted: &Submitted) {

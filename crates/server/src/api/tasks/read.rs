@@ -48,7 +48,7 @@ async fn listed(state: &State, params: &Params, form: Option<String>) -> Result<
     };
     let (limit, offset) = (filter.limit, filter.offset);
     let page = state.reads.tasks.tasks(filter).await?;
-    Ok(page_of(&page, show::task, limit, offset))
+    Ok(page_of(&page, |task| json!(show::Shown(task)), limit, offset))
 }
 
 /// `{items, total, limit, offset, has_more}`.
@@ -80,14 +80,14 @@ pub(crate) async fn task(
     }
     let task = state.reads.tasks.task(id.clone()).await?;
     let task = task.ok_or_else(|| Failure::NotFound(format!("Task {id} not found")))?;
-    let shown = show::task(&task);
-    let body = match task.form {
-        TaskForm::Typed { .. } => {
-            json!({"success": true, "id": task.id, "task_id": task.id, "message": null, "task": shown})
-        }
-        TaskForm::Plain(_) | TaskForm::Scheduled { .. } => shown,
-    };
-    Ok(axum::Json(body).into_response())
+    let shown = show::Shown(&task);
+    Ok(match task.form {
+        TaskForm::Typed { .. } => axum::Json(
+            json!({"success": true, "id": task.id, "task_id": task.id, "message": null, "task": shown}),
+        )
+        .into_response(),
+        TaskForm::Plain(_) | TaskForm::Scheduled { .. } => axum::Json(shown).into_response(),
+    })
 }
 
 pub(crate) async fn patch_status(

@@ -1,90 +1,134 @@
 //! Tasks, runs and the queue as JSON.
 
-use crate::views::{Acted, QueueStats, RunView, ScheduledTask, TaskForm, TaskView, Why, Wishes};
+use crate::views::{
+    Acted, PlainTask, QueueStats, RunView, ScheduledTask, TaskForm, TaskView, TypedTask, Why, Wishes,
+};
 use model::Timestamp;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Value, json};
+use std::time::Duration;
 use tasks::RunState;
 
 /// A task in its own form's words, `id` and `task_id` first.
-pub(super) fn task(task: &TaskView) -> Value {
-    let mut shown = json!({"id": task.id, "task_id": task.id});
-    let more = match &task.form {
-        TaskForm::Plain(plain) => with_wishes(
-            &plain.wishes,
-            json!({
-                "kind": plain.kind,
-                "args": plain.args.value(),
-                "priority": plain.priority,
-                "dedupe_key": plain.dedupe_key,
-                "concurrency_key": plain.concurrency_key,
-                "timeout_seconds": plain.timeout.map(|timeout| timeout.as_secs_f64()),
-                "backoff": plain.backoff,
-            }),
-        ),
-        TaskForm::Typed { task: typed, agent, trace_id, parent, children } => json!({
-            "type": typed.type_,
-            "priority": typed.priority,
-            "source": typed.source,
-            "payload": typed.payload,
-            "trace_id": trace_id,
-            "sla": typed.sla.as_ref().map(|sla| json!({"target": sla.target, "deadline": utc(sla.deadline), "alert_threshold": sla.alert_threshold})),
-            "assigned_to": agent,
-            "assigned_agent": agent,
-            "parent_task_id": parent,
-            "child_task_ids": children,
-            "metadata": typed.metadata,
-        }),
-        TaskForm::Scheduled { task, next_run } => scheduled(task, *next_run),
-    };
-    let common = json!({
-        "status": task.status,
-        "state": task.state.map(RunState::as_str),
-        "created_by": task.created_by,
-        "created_at": utc(task.created_at),
-        "started_at": task.started_at.map(utc),
-        "completed_at": task.completed_at.map(utc),
-        "error": task.error,
-        "retry_count": task.retries,
-        "max_retries": task.max_retries,
-        "output": task.output,
-    });
-    let waits =
-        task.state == Some(RunState::AwaitingApproval) && !matches!(task.form, TaskForm::Scheduled { .. });
-    if waits {
-        shown["approval_id"] = format!("approval_{}", task.id).into();
-    }
-    for part in [more, common] {
-        if let (Value::Object(shown), Value::Object(part)) = (&mut shown, part) {
-            shown.extend(part);
+pub(super) struct Shown<'a>(pub &'a TaskView);
+
+/// The entries of a map, each written at once.
+macro_rules! entries {
+    ($map:ident, { $($name:literal: $value:expr),* $(,)? }) => {{
+        $($map.serialize_entry($name, &$value)?;)*
+    }};
+}
+
+impl Serialize for Shown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Shown(task) = self;
+        let mut map = serializer.serialize_map(None)?;
+        entries!(map, {"id": task.id, "task_id": task.id});
+        let scheduled = matches!(task.form, TaskForm::Scheduled { .. });
+        if task.state == Some(RunState::AwaitingApproval) && !scheduled {
+            map.serialize_entry("approval_id", &format_args!("approval_{}", task.id))?;
         }
+        match &task.form {
+            TaskForm::Plain(task) => plain(&mut map, task)?,
+            TaskForm::Typed { task, agent, trace_id, parent, children } => {
+                typed(&mut map, task)?;
+                entries!(map, {
+                    "trace_id": trace_id,
+                    "assigned_to": agent,
+                    "assigned_agent": agent,
+                    "parent_task_id": parent,
+                    "child_task_ids": children,
+                });
+            }
+            TaskForm::Scheduled { task, next_run } => scheduled_form(&mut map, task, *next_run)?,
+        }
+        entries!(map, {
+            "status": task.status,
+            "state": task.state.map(RunState::as_str),
+            "created_by": task.created_by,
+            "created_at": utc(task.created_at),
+            "started_at": task.started_at.map(utc),
+            "completed_at": task.completed_at.map(utc),
+            "error": task.error,
+            "retry_count": task.retries,
+            "max_retries": task.max_retries,
+            "output": task.output,
+        });
+        map.end()
     }
-    shown
+}
+
+fn plain<M: SerializeMap>(map: &mut M, task: &PlainTask) -> Result<(), M::Error> {
+    entries!(map, {
+        "kind": task.kind,
+        "args": task.args,
+        "priority": task.priority,
+        "dedupe_key": task.dedupe_key,
+        "concurrency_key": task.concurrency_key,
+        "timeout_seconds": task.timeout.map(|timeout| timeout.as_secs_f64()),
+        "backoff": task.backoff,
+    });
+    wishes(map, &task.wishes)
 }
 
 /// What few tasks ask for is shown where it was asked for.
-fn with_wishes(wishes: &Wishes, mut shown: Value) -> Value {
-    let seconds = |span: Option<std::time::Duration>| span.map(|span| Value::from(span.as_secs_f64()));
-    let pairs = [
-        ("queue", wishes.queue.as_deref().map(Value::from)),
-        ("labels", (!wishes.labels.is_empty()).then(|| json!(wishes.labels))),
-        ("rate_key", wishes.rate_key.as_deref().map(Value::from)),
-        ("rate_per_minute", wishes.rate_per_minute.map(Value::from)),
-        ("queued_timeout_seconds", seconds(wishes.queued_timeout)),
-        ("total_timeout_seconds", seconds(wishes.total_timeout)),
-        ("heartbeat_timeout_seconds", seconds(wishes.heartbeat_timeout)),
-        ("expires_at", wishes.expires_at.map(|at| Value::from(utc(at)))),
-        ("sla_deadline", wishes.sla_deadline.map(|at| Value::from(utc(at)))),
-        ("sla_alert_threshold", wishes.sla_alert_threshold.map(Value::from)),
-        ("non_retryable", (!wishes.non_retryable.is_empty()).then(|| json!(wishes.non_retryable))),
-    ];
-    if let Value::Object(shown) = &mut shown {
-        shown.extend(pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))));
+fn wishes<M: SerializeMap>(map: &mut M, wishes: &Wishes) -> Result<(), M::Error> {
+    fn some<M: SerializeMap>(map: &mut M, name: &str, value: Option<impl Serialize>) -> Result<(), M::Error> {
+        value.map_or(Ok(()), |value| map.serialize_entry(name, &value))
     }
-    shown
+    let seconds = |span: Option<Duration>| span.map(|span| span.as_secs_f64());
+    some(map, "queue", wishes.queue.as_ref())?;
+    some(map, "labels", (!wishes.labels.is_empty()).then_some(&wishes.labels))?;
+    some(map, "rate_key", wishes.rate_key.as_ref())?;
+    some(map, "rate_per_minute", wishes.rate_per_minute)?;
+    some(map, "queued_timeout_seconds", seconds(wishes.queued_timeout))?;
+    some(map, "total_timeout_seconds", seconds(wishes.total_timeout))?;
+    some(map, "heartbeat_timeout_seconds", seconds(wishes.heartbeat_timeout))?;
+    some(map, "expires_at", wishes.expires_at.map(utc))?;
+    some(map, "sla_deadline", wishes.sla_deadline.map(utc))?;
+    some(map, "sla_alert_threshold", wishes.sla_alert_threshold)?;
+    some(map, "non_retryable", (!wishes.non_retryable.is_empty()).then_some(&wishes.non_retryable))
+}
+
+fn typed<M: SerializeMap>(map: &mut M, task: &TypedTask) -> Result<(), M::Error> {
+    let sla = task.sla.as_ref().map(|sla| {
+        json!({"target": sla.target, "deadline": utc(sla.deadline), "alert_threshold": sla.alert_threshold})
+    });
+    entries!(map, {
+        "type": task.type_,
+        "priority": task.priority,
+        "source": task.source,
+        "payload": task.payload,
+        "sla": sla,
+        "metadata": task.metadata,
+    });
+    Ok(())
+}
+
+fn scheduled_form<M: SerializeMap>(
+    map: &mut M,
+    task: &ScheduledTask,
+    next_run: Option<Timestamp>,
+) -> Result<(), M::Error> {
+    entries!(map, {
+        "title": task.title,
+        "description": task.description,
+        "schedule_kind": task.schedule_kind,
+        "schedule_expr": task.schedule_expr,
+        "timezone": task.timezone,
+        "payload": task.payload,
+        "priority": task.priority,
+        "dedupe_key": task.dedupe_key,
+        "dedupe_window_seconds": task.dedupe_window.map(|window| window.as_secs()),
+        "backoff_strategy": task.backoff_strategy,
+        "concurrency_key": task.concurrency_key,
+        "next_run": next_run.map(utc),
+    });
+    task.firing.iter().try_for_each(|(key, value)| map.serialize_entry(key, value))
 }
 
 /// The answer to an act on a task: its status and its body. What clients know by name stands on top, too.
-pub fn answer_acted(acted: &Acted) -> (u16, Value) {
+pub fn answer_acted(acted: &Acted) -> (u16, String) {
     let mut body =
         json!({"success": true, "id": acted.task_id, "task_id": acted.task_id, "message": acted.message});
     if let Value::Object(body) = &mut body {
@@ -93,7 +137,7 @@ pub fn answer_acted(acted: &Acted) -> (u16, Value) {
         }
     }
     body["details"] = acted.details.clone().into();
-    (200, body)
+    (200, body.to_string())
 }
 
 /// Why a task does not run.
@@ -113,27 +157,6 @@ pub(super) fn why(why: &Why) -> Value {
         "ready": why.causes.is_empty(),
         "causes": why.causes.iter().map(cause).collect::<Vec<_>>(),
     })
-}
-
-fn scheduled(task: &ScheduledTask, next_run: Option<Timestamp>) -> Value {
-    let mut shown = json!({
-        "title": task.title,
-        "description": task.description,
-        "schedule_kind": task.schedule_kind,
-        "schedule_expr": task.schedule_expr,
-        "timezone": task.timezone,
-        "payload": task.payload,
-        "priority": task.priority,
-        "dedupe_key": task.dedupe_key,
-        "dedupe_window_seconds": task.dedupe_window.map(|window| window.as_secs()),
-        "backoff_strategy": task.backoff_strategy,
-        "concurrency_key": task.concurrency_key,
-        "next_run": next_run.map(utc),
-    });
-    if let Value::Object(shown) = &mut shown {
-        shown.extend(task.firing.clone());
-    }
-    shown
 }
 
 /// ISO 8601 with `+00:00`, which old parsers of Python take and `Z` they do not.

@@ -101,8 +101,8 @@ impl server::Queues for Queues {
 }
 
 /// An answer that nobody gave before.
-fn fresh((status, body): (u16, serde_json::Value)) -> Kept {
-    Kept { status, body: body.to_string(), replayed: false }
+fn fresh((status, body): (u16, String)) -> Kept {
+    Kept { status, body, replayed: false }
 }
 
 /// What is known of a request's key; an answer that was given is given again.
