@@ -54,7 +54,8 @@ pub fn run(args: &cli::Serve) -> Result<ExitCode> {
     let dir = args.data_dir.clone().or(loaded.data_dir.clone()).unwrap_or_else(|| "tocsin-data".into());
     let data = DataDir::open(&dir)?;
     let greets = sources.config.is_none() && sources.prometheus.is_none() && sources.alertmanager.is_none();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 16));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     let code = runtime.block_on(async {
         let house = House::open(args, sources, loaded, &data, &addresses, &variables).await?;
         if greets {
