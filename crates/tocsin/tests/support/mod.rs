@@ -11,7 +11,7 @@ mod stack;
 pub use crew::{Crew, Line, now};
 pub use http::{Reply, get, post, post_json, request, text_of};
 pub use pages::{Got, Pages};
-pub use programs::{NodeExporter, Postgres, Program, Redis, Tocsin, free_port};
+pub use programs::{NodeExporter, Postgres, Program, Redis, Tocsin, encode, free_port};
 pub use stack::Stack;
 
 use std::{

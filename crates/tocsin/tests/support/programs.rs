@@ -326,7 +326,8 @@ impl Tocsin {
     }
 }
 
-fn encode(text: &str) -> String {
+/// Escaped for a query.
+pub fn encode(text: &str) -> String {
     text.bytes()
         .map(|b| if b.is_ascii_alphanumeric() { (b as char).to_string() } else { format!("%{b:02X}") })
         .collect()
