@@ -4,11 +4,12 @@ mod support;
 
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeSet,
     io::{BufRead, BufReader, Write},
     net::TcpStream,
     time::{Duration, Instant},
 };
-use support::{Pages, Reply, Tocsin, eventually, request};
+use support::{Pages, Redis, Reply, Tocsin, eventually, request};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -410,4 +411,185 @@ fn defect_20_a_merge_is_deployed_once_somebody_agreed() {
     assert_eq!(agreed.status, 200, "{}", agreed.body);
     let got = deployer.wait("the deploy", 0, LIMIT, |_| true);
     assert_eq!(got.body, json!({"environment": "production", "commit": "4f1c2a", "pull_request": 7}));
+}
+
+/// An instant so many seconds from now.
+fn from_now(seconds: f64) -> String {
+    let ms = jiff::Timestamp::now().as_millisecond() + (seconds * 1000.0) as i64;
+    jiff::Timestamp::from_millisecond(ms).expect("an instant").to_string()
+}
+
+#[test]
+fn a_deadline_is_told_with_its_facts() {
+    let tocsin = Tocsin::start(&[], &[]);
+    let pages = Pages::start();
+    let hook = json!({"url": pages.url, "types": ["sla.*"]});
+    assert_eq!(tocsin.post("/events/subscriptions", &hook).status, 201);
+    let listens = json!({"title": "t", "description": "d", "schedule_kind": "event",
+        "schedule_expr": "sla.violation", "payload": {"pipeline": []}});
+    let listens = tocsin.post("/tasks", &listens).json()["id"].clone();
+    let mut stream = Stream::open(&tocsin, "?type=sla.", None);
+    let deadline = from_now(1.5);
+    let task =
+        json!({"type": "bugfix", "payload": {}, "priority": "P2", "sla_target": 2, "sla_deadline": deadline});
+    let made = tocsin.post("/tasks", &task).json()["task"].clone();
+    let seen = stream.until("sla.violation");
+    assert_eq!(kinds(&seen), ["sla.warning", "sla.violation"]);
+    for (told, priority) in seen.iter().zip(["medium", "high"]) {
+        let (event, payload) = (&told.data, &told.data["payload"]);
+        assert_eq!(event["priority"], priority, "{event}");
+        assert_eq!((&event["task_id"], &payload["task_id"]), (&made["task_id"], &made["task_id"]), "{event}");
+        assert_eq!((&payload["kind"], &event["source_agent"]), (&json!("bugfix"), &json!("tocsin")));
+        let at = |text: &Value| text.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+        assert_eq!(at(&payload["deadline"]), at(&json!(deadline)), "{event}");
+        assert!(at(&event["timestamp"]) < at(&json!(from_now(0.0))), "{event}");
+    }
+    pages.wait("a call of the violation", 0, LIMIT, |got| got.body["event_type"] == "sla.violation");
+    // What tasks go through starts no further ones: it would have no end.
+    let runs = tocsin.get(&format!("/runs/?task_id={}", listens.as_str().expect("an id"))).json();
+    assert_eq!(runs["total"], 0, "{runs}");
+}
+
+/// Who tells of a type of event.
+#[derive(Clone, Copy, PartialEq, Debug)]
+enum By {
+    Us,
+    /// Those who do the work, or see it done: systems and agents around us.
+    Others,
+}
+
+/// Each type that the documents name.
+const TYPES: [(&str, By); 31] = [
+    ("task.created", By::Us),
+    ("task.assigned", By::Us),
+    ("task.started", By::Us),
+    ("task.completed", By::Us),
+    ("task.failed", By::Us),
+    ("task.cancelled", By::Us),
+    ("issue.created", By::Others),
+    ("issue.updated", By::Others),
+    ("issue.closed", By::Others),
+    ("pr.opened", By::Others),
+    ("pr.merged", By::Others),
+    ("pr.closed", By::Others),
+    ("pr.review_requested", By::Others),
+    ("deploy.started", By::Others),
+    ("deploy.succeeded", By::Others),
+    ("deploy.failed", By::Others),
+    ("deploy.rolled_back", By::Others),
+    ("alert.triggered", By::Us),
+    // Alerts are silenced here, not acknowledged.
+    ("alert.ack", By::Others),
+    ("alert.resolved", By::Us),
+    ("kb.updated", By::Others),
+    ("kb.gap_detected", By::Others),
+    ("sla.violation", By::Us),
+    ("sla.warning", By::Us),
+    ("health.degraded", By::Us),
+    ("health.recovered", By::Us),
+    ("ci.started", By::Others),
+    ("ci.passed", By::Others),
+    ("ci.failed", By::Others),
+    ("deployment.completed", By::Others),
+    ("error.occurred", By::Others),
+];
+
+/// Three typed tasks: one ends well, one badly, one is cancelled; the first misses its deadline before that.
+fn tasks_that_end(tocsin: &Tocsin) {
+    let new = |more: Value| {
+        let mut task = json!({"type": "bugfix", "payload": {}, "priority": "P2"});
+        more.as_object().into_iter().flatten().for_each(|(key, value)| task[key] = value.clone());
+        tocsin.post("/tasks", &task).json()["task_id"].as_str().expect("an id").to_owned()
+    };
+    let late = new(json!({"sla_target": 1, "sla_deadline": from_now(1.0)}));
+    let (bad, unwanted) = (new(json!({})), new(json!({})));
+    assert_eq!(tocsin.post(&format!("/tasks/{unwanted}/cancel"), &json!({})).status, 200);
+    eventually("the deadline is over", LIMIT, || {
+        tocsin.get("/events?type=sla.violation").body.contains(&late).then_some(())
+    });
+    let ends: Vec<Value> = work(tocsin, "dev_agent")
+        .iter()
+        .map(|run| {
+            let error = json!({"type": "broken", "message": "no luck"});
+            let outcome = if run["task_id"] == bad { "failed" } else { "done" };
+            json!({"attempt_token": run["attempt_token"], "outcome": outcome, "error": error, "result": {}})
+        })
+        .collect();
+    assert_eq!(ends.len(), 2);
+    let worker =
+        json!({"id": "w-dev_agent", "boot_nonce": "1", "labels": {"agent": "dev_agent"}, "kinds": ["*"]});
+    let reply = tocsin.post("/v1/work", &json!({"worker": worker, "complete": ends, "wait_ms": 0}));
+    assert_eq!(reply.status, 200, "{}", reply.body);
+}
+
+#[test]
+fn every_type_of_the_documents_is_told_by_us_or_taken_from_others() {
+    assert_eq!(TYPES.map(|(type_, _)| type_), tasks::events::KNOWN, "who tells of it?");
+    let mut redis = Redis::start();
+    let mut tocsin = Tocsin::start(&[], &[("REDIS_URL", format!("redis://127.0.0.1:{}/0", redis.port))]);
+    let with = json!({"is": "${event.payload.status}", "topic": "${event.topic}",
+        "sick": "${event.payload.checks[].name}"});
+    let listens = ["health.degraded", "health.recovered"].map(|topic| {
+        let task = json!({"title": topic, "description": "d", "schedule_kind": "event", "schedule_expr": topic,
+            "payload": {"pipeline": [{"id": "a", "uses": "noop", "with": with, "save_as": "a"}]}});
+        let made = tocsin.post("/tasks", &task);
+        assert_eq!(made.status, 201, "{}", made.body);
+        made.json()["id"].as_str().expect("an id").to_owned()
+    });
+    // Health is looked at right after a start, and then each quarter of a minute.
+    tocsin.kill();
+    redis.kill();
+    tocsin.start_again();
+    let told = |type_: &str| {
+        eventually(type_, LIMIT, || {
+            let events = tocsin.get(&format!("/events?type={type_}")).json();
+            let first = events["items"].as_array()?.last()?.clone();
+            (first["event_type"] == type_).then_some(first)
+        })
+    };
+    let degraded = told("health.degraded");
+    assert_eq!((&degraded["priority"], &degraded["source_agent"]), (&json!("high"), &json!("tocsin")));
+    assert_eq!(degraded["payload"]["checks"][0]["name"], "redis", "{degraded}");
+    redis.start_again();
+
+    let ends = [None, Some("2020-01-01T00:00:00Z")];
+    for end in ends {
+        let mut alert = json!({"labels": {"alertname": "DiskAlmostFull", "severity": "critical"}});
+        if let Some(end) = end {
+            alert["startsAt"] = "2019-01-01T00:00:00Z".into();
+            alert["endsAt"] = end.into();
+        }
+        assert_eq!(tocsin.post("/api/v2/alerts", &json!([alert])).status, 200);
+        let event = told(if end.is_some() { "alert.resolved" } else { "alert.triggered" });
+        let payload = &event["payload"];
+        assert_eq!((&event["priority"], &payload["severity"]), (&json!("critical"), &json!("critical")));
+        assert!(payload["alert_id"].as_str().is_some_and(|id| !id.is_empty()), "{event}");
+    }
+    tasks_that_end(&tocsin);
+    for (type_, _) in TYPES.iter().filter(|(_, by)| *by == By::Others) {
+        publish(&tocsin, type_, json!({"of": type_}));
+    }
+
+    let recovered = told("health.recovered");
+    assert_eq!(recovered["payload"], json!({"status": "healthy", "checks": []}));
+    let all = tocsin.get("/events?limit=1000").json()["items"].as_array().expect("events").clone();
+    let of = |source: &str| -> BTreeSet<&str> {
+        let events = all.iter().filter(|event| event["source_agent"] == source);
+        events.filter_map(|event| event["event_type"].as_str()).collect()
+    };
+    let (ours, others) = (of("tocsin"), of("test"));
+    for (type_, by) in TYPES {
+        assert_eq!(ours.contains(type_), by == By::Us, "{type_}: we told {ours:?}");
+        assert_eq!(others.contains(type_), by == By::Others, "{type_}: others told {others:?}");
+    }
+    for (task, topic, sick) in
+        [(&listens[0], "health.degraded", json!(["redis"])), (&listens[1], "health.recovered", json!([]))]
+    {
+        let got = eventually("the run of who listens", LIMIT, || {
+            let runs = tocsin.get(&format!("/runs/?task_id={task}")).json();
+            let run = runs["items"].as_array()?.last()?.clone();
+            (run["state"] == "completed").then(|| run["output"]["steps"]["a"].clone())
+        });
+        assert_eq!((&got["topic"], &got["sick"]), (&json!(topic), &sick), "{got}");
+    }
 }
