@@ -34,7 +34,7 @@ pub use event::{Child, Event, Finished, Skip, StepEnded};
 pub use fits::{Fits, Misfit};
 pub use id::{EventId, IdText, RunId, TaskId};
 pub use new::{Cancelled, NewScheduled, NewTask, NewTyped, Refusal, Submitted};
-pub use options::Options;
+pub use options::{Options, OptionsUpdate};
 pub use pipeline::STEPS_MAX;
 pub use protocol::{
     Claim, Completion, Directive, Extension, Outcome, RunError, TokenResult, WorkReply, WorkRequest,

@@ -1,8 +1,8 @@
 //! What few tasks ask for. Most ask for none of it, so a task holds it behind one pointer and the store in one
 //! column of JSON, without the keys that are at their default.
 
-use crate::approval;
 use crate::schedule::Firing;
+use crate::{Refusal, approval};
 use model::{ApprovalWish, Timestamp};
 use serde_json::{Map, Value, json};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -40,7 +40,67 @@ pub struct Options {
     pub firing: Option<Box<Firing>>,
 }
 
+/// Wishes of a scheduled task that become others: `None` leaves one as it is, `Some(None)` takes it back.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct OptionsUpdate {
+    /// The queue its runs wait in.
+    pub queue: Option<Option<Arc<str>>>,
+    /// What a worker must have; none takes them back.
+    pub labels: Option<BTreeMap<String, String>>,
+    /// The rate key.
+    pub rate_key: Option<Option<Arc<str>>>,
+    /// How often runs of it begin.
+    pub rate_per_minute: Option<Option<u32>>,
+    /// The longest wait of a run.
+    pub queued_timeout: Option<Option<Duration>>,
+    /// The longest life of a run.
+    pub total_timeout: Option<Option<Duration>>,
+    /// How long an attempt lives without a heartbeat.
+    pub heartbeat_timeout: Option<Option<Duration>>,
+    /// Kinds of error after which no further try is made; none takes them back.
+    pub non_retryable: Option<Vec<String>>,
+}
+
+impl OptionsUpdate {
+    /// The names of what becomes another.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &'static str> {
+        let given = [
+            ("queue", self.queue.is_some()),
+            ("labels", self.labels.is_some()),
+            ("rate_key", self.rate_key.is_some()),
+            ("rate_per_minute", self.rate_per_minute.is_some()),
+            ("queued_timeout_seconds", self.queued_timeout.is_some()),
+            ("total_timeout_seconds", self.total_timeout.is_some()),
+            ("heartbeat_timeout_seconds", self.heartbeat_timeout.is_some()),
+            ("non_retryable", self.non_retryable.is_some()),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name)
+    }
+}
+
 impl Options {
+    /// The same with the wishes that `update` names. A rate key and its rate stand and fall together.
+    pub(crate) fn updated(mut self, update: &OptionsUpdate) -> Result<Options, Refusal> {
+        fn set<T: Clone>(wish: &mut T, new: &Option<T>) {
+            if let Some(new) = new {
+                wish.clone_from(new);
+            }
+        }
+        set(&mut self.queue, &update.queue);
+        set(&mut self.labels, &update.labels);
+        set(&mut self.rate_key, &update.rate_key);
+        set(&mut self.rate_per_minute, &update.rate_per_minute);
+        set(&mut self.queued_timeout, &update.queued_timeout);
+        set(&mut self.total_timeout, &update.total_timeout);
+        set(&mut self.heartbeat_timeout, &update.heartbeat_timeout);
+        set(&mut self.non_retryable, &update.non_retryable);
+        match (&self.rate_key, self.rate_per_minute) {
+            (Some(_), None) => Err(Refusal::invalid("rate_per_minute", "is missing; rate_key needs it")),
+            (None, Some(_)) => Err(Refusal::invalid("rate_key", "is missing; rate_per_minute needs it")),
+            _ => Ok(self),
+        }
+    }
+
     /// As the store keeps it; `None` if nothing is asked for.
     pub fn to_json(&self) -> Option<Value> {
         let mut row = Map::new();
@@ -103,6 +163,43 @@ impl Options {
 mod tests {
     use super::*;
     use crate::schedule::Misfire;
+
+    #[test]
+    fn an_update_changes_what_it_names() {
+        let old = Options {
+            queue: Some(Arc::from("mail")),
+            total_timeout: Some(Duration::from_secs(90)),
+            replay_of: Some("r".to_owned()),
+            ..Options::default()
+        };
+        let same = OptionsUpdate::default();
+        assert_eq!((old.clone().updated(&same), same.fields().count()), (Ok(old.clone()), 0));
+        let update = OptionsUpdate {
+            queue: Some(None),
+            rate_key: Some(Some(Arc::from("api"))),
+            rate_per_minute: Some(Some(30)),
+            non_retryable: Some(vec!["quota".to_owned()]),
+            ..OptionsUpdate::default()
+        };
+        let wanted = Options {
+            queue: None,
+            rate_key: Some(Arc::from("api")),
+            rate_per_minute: Some(30),
+            non_retryable: vec!["quota".to_owned()],
+            ..old
+        };
+        assert_eq!(wanted.clone().updated(&same), Ok(wanted.clone()));
+        assert_eq!(
+            update.fields().collect::<Vec<_>>(),
+            ["queue", "rate_key", "rate_per_minute", "non_retryable"]
+        );
+        let half = OptionsUpdate { rate_per_minute: Some(None), ..OptionsUpdate::default() };
+        let refused = wanted.updated(&half);
+        assert!(
+            matches!(&refused, Err(Refusal::Invalid { field, .. }) if field == "rate_per_minute"),
+            "{refused:?}"
+        );
+    }
 
     #[test]
     fn every_wish_survives_the_store() {

@@ -102,6 +102,37 @@ fn a_schedule_is_changed_held_put_off_run_and_cancelled() {
     );
     done(&tocsin, "PUT", "/tasks/nobody", json!({"title": "x"}), 404);
 
+    let more = json!({
+        "dialect": "seconds", "schedule_expr": "0 0 4 * * *", "misfire": "skip", "jitter_seconds": 60,
+        "queue": "mail", "rate_key": "api", "rate_per_minute": 5, "total_timeout_seconds": 600.0,
+    });
+    let changed = done(&tocsin, "PUT", &task, more.clone(), 200);
+    for (name, value) in more.as_object().expect("an object") {
+        assert_eq!(&changed[name], value, "{name} of {changed}");
+    }
+    assert!(changed["next_run"].as_str().is_some_and(|at| at.contains("T04:0")), "{changed}");
+    for (bad, status, field) in [
+        (json!({"gap": "jump"}), 422, "gap"),
+        (json!({"jitter_seconds": 0, "title": "x"}), 422, "jitter_seconds"),
+        (json!({"total_timeout_seconds": -1}), 422, "total_timeout_seconds"),
+        (json!({"labels": {"gpu": 1}}), 422, "labels"),
+        (json!({"calendar": "nobody"}), 400, "calendar"),
+        (json!({"filter": "x"}), 400, "filter"),
+        (json!({"rate_per_minute": null}), 400, "rate_per_minute"),
+        (json!({"dialect": "standard"}), 400, "schedule_expr"),
+    ] {
+        let refused = done(&tocsin, "PUT", &task, bad, status);
+        assert!(refused.to_string().contains(field), "{field}: {refused}");
+        assert_eq!(done(&tocsin, "GET", &task, Value::Null, 200), changed, "it stays as it was");
+    }
+    let back = json!({
+        "dialect": null, "schedule_expr": "0 4 * * *", "misfire": null, "jitter_seconds": null, "queue": null,
+        "rate_key": null, "rate_per_minute": null, "total_timeout_seconds": null,
+    });
+    let changed = done(&tocsin, "PUT", &task, back, 200);
+    assert!(["misfire", "queue", "rate_key"].iter().all(|name| changed.get(*name).is_none()), "{changed}");
+    assert!(changed["next_run"].as_str().is_some_and(|at| at.contains("T04:00:00")), "{changed}");
+
     let ran = done(&tocsin, "POST", &format!("{task}/run_now"), Value::Null, 200);
     assert_eq!((&ran["details"]["due_work_id"], &ran["task_id"]), (&ran["due_work_id"], &json!(id)));
     let run = ran["run_id"].as_str().expect("a run").to_owned();
@@ -332,6 +363,93 @@ fn rate_keys_and_labels_hold() {
         let reply = work(&tocsin, json!({"id": labels.to_string(), "labels": labels}), json!([]), 10);
         assert_eq!(tasks_of(&reply), want, "{labels}");
     }
+}
+
+#[test]
+fn every_form_takes_wishes_and_shows_them() {
+    let tocsin = server(0);
+    let wishes = json!({
+        "queue": "mail", "labels": {"gpu": "yes"}, "rate_key": "api", "rate_per_minute": 1,
+        "queued_timeout_seconds": 60.0, "total_timeout_seconds": 600.0, "heartbeat_timeout_seconds": 5.0,
+        "non_retryable": ["quota"],
+    });
+    let with = |mut task: Value| {
+        for (name, value) in wishes.as_object().expect("an object") {
+            task[name] = value.clone();
+        }
+        task
+    };
+    let typed = submit(&tocsin, with(json!({"type": "bugfix", "payload": {}, "priority": "P2"})));
+    let scheduled = submit(&tocsin, with(schedule("cron", "0 3 * * *")));
+    for (id, place) in [(&typed, "/task"), (&scheduled, "")] {
+        let shown = done(&tocsin, "GET", &format!("/tasks/{id}"), Value::Null, 200);
+        let shown = shown.pointer(place).expect("a task");
+        for (name, value) in wishes.as_object().expect("an object") {
+            assert_eq!(&shown[name], value, "{name} of {shown}");
+        }
+        assert!(shown.get("sla_alert_threshold").is_none(), "{shown}");
+    }
+    let worker = |gpu: &str| json!({"id": gpu, "labels": {"agent": "dev_agent", "gpu": gpu}});
+    done(&tocsin, "POST", &format!("/tasks/{scheduled}/run_now"), Value::Null, 200);
+    assert!(tasks_of(&work(&tocsin, worker("no"), json!([]), 10)).is_empty());
+    done(&tocsin, "POST", "/queues/mail/pause", Value::Null, 200);
+    assert!(tasks_of(&work(&tocsin, worker("yes"), json!([]), 10)).is_empty());
+    done(&tocsin, "POST", "/queues/mail/resume", Value::Null, 200);
+    let reply = work(&tocsin, worker("yes"), json!([]), 10);
+    assert_eq!(tasks_of(&reply).len(), 1, "one of the rate key in a minute: {reply}");
+    assert_eq!(reply["runs"][0]["lease_ms"], 5_000);
+    let other = if tasks_of(&reply)[0] == typed { &scheduled } else { &typed };
+    assert_eq!(causes(&tocsin, other), ["rate_limit"]);
+    for bad in [
+        json!({"type": "bugfix", "payload": {}, "rate_key": "api"}),
+        json!({"type": "bugfix", "payload": {}, "queue": "a/b"}),
+    ] {
+        done(&tocsin, "POST", "/tasks", bad, 422);
+    }
+}
+
+#[test]
+fn bulk_takes_all_that_a_single_request_takes() {
+    let tocsin = server(0);
+    done(&tocsin, "PUT", "/calendars/holidays", json!({"dates": ["12-25"]}), 200);
+    let firing = [
+        ("cron", "0 0 3 * * *", json!({
+            "dialect": "seconds", "gap": "skip", "fold": "both", "misfire": "all", "misfire_window_seconds": 600,
+            "overlap": "queue", "jitter_seconds": 30, "calendar": "holidays",
+        })),
+        ("event", "build.done", json!({"filter": "payload.ok"})),
+        ("condition", "up == 0", json!({"dialect": "promql", "check_seconds": 5})),
+    ];
+    let wishes = json!({"queue": "mail", "total_timeout_seconds": 600.0, "non_retryable": ["quota"]});
+    let tasks: Vec<Value> = firing
+        .iter()
+        .map(|(kind, expr, firing)| {
+            let mut task = schedule(kind, expr);
+            for (name, value) in firing.as_object().into_iter().chain(wishes.as_object()).flatten() {
+                task[name] = value.clone();
+            }
+            task
+        })
+        .collect();
+    let mut bad = schedule("cron", "0 3 * * *");
+    bad["gap"] = json!("jump");
+    let typed = json!({"type": "bugfix", "payload": {}, "priority": "P2", "queue": "mail"});
+    let lines: Vec<String> = tasks.iter().chain([&bad, &typed]).map(Value::to_string).collect();
+    let kind = [("content-type", "application/x-ndjson")];
+    let reply = request("POST", &format!("{}/tasks/bulk", tocsin.url), &kind, &lines.join("\n")).expect("an answer");
+    let verdicts: Vec<Value> =
+        reply.body.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let codes: Vec<_> = verdicts.iter().map(|verdict| verdict["status"].clone()).collect();
+    assert_eq!(codes, [201, 201, 201, 422, 200], "{}", reply.body);
+    assert!(verdicts[3]["error"].as_str().is_some_and(|text| text.starts_with("gap: ")), "{}", reply.body);
+    for (task, verdict) in tasks.iter().zip(&verdicts) {
+        let shown = done(&tocsin, "GET", &format!("/tasks/{}", id_of(verdict)), Value::Null, 200);
+        for (name, value) in task.as_object().expect("an object").iter().filter(|(name, _)| *name != "payload") {
+            assert_eq!(&shown[name], value, "{name} of {shown}");
+        }
+    }
+    let shown = done(&tocsin, "GET", &format!("/tasks/{}", id_of(&verdicts[4])), Value::Null, 200);
+    assert_eq!(shown["task"]["queue"], "mail", "{shown}");
 }
 
 #[test]

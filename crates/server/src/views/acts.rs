@@ -3,7 +3,7 @@
 use model::Timestamp;
 use serde_json::{Map, Value};
 use std::time::Duration;
-use tasks::RunState;
+use tasks::{OptionsUpdate, RunState};
 
 /// What somebody does to a task.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +52,10 @@ pub struct TaskUpdate {
     pub backoff_strategy: Option<String>,
     /// One run of a key at a time; an empty one is none.
     pub concurrency_key: Option<String>,
+    /// How it fires: [`tasks::schedule::Firing`] by its keys; null takes one back.
+    pub firing: Map<String, Value>,
+    /// What few tasks ask for.
+    pub wishes: OptionsUpdate,
 }
 
 /// Something that was done, or was so already.

@@ -26,6 +26,15 @@ impl NewTask {
             NewTask::Scheduled(task) => task.approval.as_ref(),
         }
     }
+
+    /// What it asks for beyond the fields of its form.
+    pub fn wishes(&self) -> &Wishes {
+        match self {
+            NewTask::Plain(task) => &task.wishes,
+            NewTask::Typed(task) => &task.wishes,
+            NewTask::Scheduled(task) => &task.wishes,
+        }
+    }
 }
 
 /// A piece of work, once. `None` is the queue's default.
@@ -55,7 +64,8 @@ pub struct PlainTask {
     pub approval: Option<ApprovalWish>,
 }
 
-/// What few tasks ask for; the default is none of it.
+/// What few tasks ask for; the default is none of it. Only the plain form has a time of expiry and a deadline among
+/// them: a typed task has its own, and each run of a scheduled one would need another.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Wishes {
     /// The queue it waits in.
@@ -99,6 +109,8 @@ pub struct TypedTask {
     pub sla: Option<Sla>,
     /// Further words: an object.
     pub metadata: Value,
+    /// What few tasks ask for.
+    pub wishes: Wishes,
     /// Persons must agree first, also where nothing else asks for it.
     pub approval: Option<ApprovalWish>,
 }
@@ -143,6 +155,8 @@ pub struct ScheduledTask {
     pub concurrency_key: Option<String>,
     /// Who it belongs to, if not to the caller.
     pub created_by: Option<String>,
+    /// What few tasks ask for; each run has it.
+    pub wishes: Wishes,
     /// Persons must agree before each run.
     pub approval: Option<ApprovalWish>,
     /// How it fires where that is not as usual: [`tasks::schedule::Firing`] by its keys.

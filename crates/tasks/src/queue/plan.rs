@@ -205,8 +205,8 @@ fn part_of(jitter: Duration, id: TaskId) -> Duration {
     Duration::from_millis((hash ^ hash >> 32) % millis)
 }
 
-/// Which wishes mean something for which kind.
-fn check_fit(kind: ScheduleKind, firing: &Firing) -> Result<(), Refusal> {
+/// The wishes that mean nothing for a kind.
+pub(super) fn unfit(kind: ScheduleKind, firing: &Firing) -> impl Iterator<Item = &'static str> {
     let is = |kinds: &[ScheduleKind]| kinds.contains(&kind);
     use ScheduleKind::{Condition, Cron, Event, Once, Rrule};
     let fits = [
@@ -221,9 +221,13 @@ fn check_fit(kind: ScheduleKind, firing: &Firing) -> Result<(), Refusal> {
         ("filter", firing.filter.is_some(), is(&[Event])),
         ("check_seconds", firing.check_every.is_some(), is(&[Condition])),
     ];
-    match fits.iter().find(|(_, given, fits)| *given && !fits) {
-        Some((field, ..)) => {
-            Err(Refusal::invalid(*field, format!("means nothing for schedule_kind {}", kind.as_str())))
+    fits.into_iter().filter(|(_, given, fits)| *given && !fits).map(|(field, ..)| field)
+}
+
+fn check_fit(kind: ScheduleKind, firing: &Firing) -> Result<(), Refusal> {
+    match unfit(kind, firing).next() {
+        Some(field) => {
+            Err(Refusal::invalid(field, format!("means nothing for schedule_kind {}", kind.as_str())))
         }
         None => Ok(()),
     }

@@ -47,16 +47,22 @@ impl Queue {
         if self.users_live >= self.settings.queue_max {
             return Err(Refusal::Full { max: self.settings.queue_max });
         }
-        if (options.queue.is_some() || !options.labels.is_empty()) && self.index.lanes() >= LANES_MAX {
-            let what = format!("runs with {LANES_MAX} different queues, labels and kinds wait already");
-            return Err(Refusal::invalid("queue", what));
-        }
+        self.check_lanes(&options)?;
         let options = (options != Options::default()).then(|| Box::new(options));
         match new {
             NewTask::Plain(spec, window) => self.submit_plain(spec, window, options, by, now, out),
             NewTask::Typed(new) => self.submit_typed(new, options, by, now, out),
             NewTask::Scheduled(new) => self.submit_scheduled(new, options, by, now, out),
         }
+    }
+
+    /// Whether there is room for runs with another queue or other labels.
+    pub(super) fn check_lanes(&self, options: &Options) -> Result<(), Refusal> {
+        if (options.queue.is_some() || !options.labels.is_empty()) && self.index.lanes() >= LANES_MAX {
+            let what = format!("runs with {LANES_MAX} different queues, labels and kinds wait already");
+            return Err(Refusal::invalid("queue", what));
+        }
+        Ok(())
     }
 
     fn submit_plain(

@@ -1,12 +1,16 @@
 //! A scheduled task whose fields become others. It is checked as a new one is: what would be refused at the
 //! start is refused now, and then nothing changes. A run that has begun goes on as it began.
+//!
+//! Whatever moves when it fires (expression, zone, wishes about firing) has its next fire computed anew.
 
 use super::Queue;
+use super::plan::{serial_key, unfit};
 use super::schedule::Plan;
-use crate::task::{Form, Status, Task, parse_backoff};
-use crate::{Change, Event, NewScheduled, Refusal, TaskId, pipeline};
+use crate::schedule::{Firing, KEYS};
+use crate::task::{Form, ScheduleKind, Status, Task, parse_backoff};
+use crate::{Change, Event, NewScheduled, Options, OptionsUpdate, Refusal, TaskId, pipeline};
 use model::{Json, Timestamp};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// Fields that become others; `None` leaves one as it is.
@@ -34,11 +38,30 @@ pub struct TaskUpdate {
     pub backoff_strategy: Option<String>,
     /// One run of a key at a time; an empty one is none.
     pub concurrency_key: Option<String>,
+    /// How it fires, by the keys of [`Firing::read`]; null takes one back.
+    pub firing: Map<String, Value>,
+    /// Its rarer wishes.
+    pub options: OptionsUpdate,
 }
 
 impl TaskUpdate {
     fn reschedules(&self) -> bool {
-        self.schedule_kind.is_some() || self.schedule_expr.is_some() || self.timezone.is_some()
+        let expr = self.schedule_kind.is_some() || self.schedule_expr.is_some() || self.timezone.is_some();
+        expr || !self.firing.is_empty()
+    }
+
+    /// How the task fires then. What it had and what means nothing for another kind of schedule is let go; what is
+    /// given and means nothing is refused with the plan.
+    fn firing(&self, old: Option<&Firing>, was: ScheduleKind, kind: ScheduleKind) -> Result<Firing, Refusal> {
+        let mut map = old.map(Firing::to_json).unwrap_or_default();
+        if was != kind
+            && let Some(old) = old
+        {
+            let unfit: Vec<&str> = unfit(kind, old).collect();
+            map.retain(|key, _| !unfit.contains(&key.as_str()));
+        }
+        map.extend(self.firing.clone());
+        Firing::read(&map).map_err(|(field, what)| Refusal::invalid(field, what))
     }
 }
 
@@ -77,6 +100,10 @@ impl Queue {
     fn changed(&self, old: &Task, update: &TaskUpdate) -> Result<(Task, Option<Plan>), Refusal> {
         let mut task = old.clone();
         let Form::Scheduled(schedule) = &mut task.form else { return Err(Refusal::NotLive(old.id)) };
+        let mut options = old.options.as_deref().cloned().unwrap_or_default().updated(&update.options)?;
+        if update.options.queue.is_some() || update.options.labels.is_some() {
+            self.check_lanes(&options)?;
+        }
         let plan = match update.reschedules() {
             false => None,
             true => {
@@ -86,11 +113,19 @@ impl Queue {
                     timezone: Some(update.timezone.clone().unwrap_or(schedule.timezone.clone())),
                     ..NewScheduled::default()
                 };
+                let was = schedule.kind;
                 **schedule = self.read_schedule(&new)?;
-                let firing = old.options.as_ref().and_then(|options| options.firing.as_deref());
-                Some(self.plan(schedule, firing, old.id, old.created_at)?)
+                let firing = update.firing(old.firing(), was, schedule.kind)?;
+                options.firing = (firing != Firing::default()).then(|| Box::new(firing));
+                Some(self.plan(schedule, options.firing.as_deref(), old.id, old.created_at)?)
             }
         };
+        // A key that the task had for its overlap goes with that, and comes with it.
+        let serial = |firing: Option<&Firing>| serial_key(firing, old.id);
+        if task.concurrency_key == serial(old.firing()) {
+            task.concurrency_key = serial(options.firing.as_deref());
+        }
+        task.options = (options != Options::default()).then(|| Box::new(options));
         task.title = update.title.clone().unwrap_or(task.title);
         task.description = update.description.clone().unwrap_or(task.description);
         task.priority = update.priority.unwrap_or(task.priority);
@@ -102,7 +137,8 @@ impl Queue {
             })?;
         }
         if let Some(key) = &update.concurrency_key {
-            task.concurrency_key = (!key.is_empty()).then(|| Arc::from(key.as_str()));
+            let none = || serial(task.firing());
+            task.concurrency_key = if key.is_empty() { none() } else { Some(Arc::from(key.as_str())) };
         }
         if let Some(payload) = &update.payload {
             self.check_args("payload", payload)?;
@@ -144,6 +180,11 @@ impl Queue {
         self.audit("task.deleted", task_id, by, json!({}), now, out);
     }
 
+    /// A task that fires, or whose runs still go.
+    pub fn scheduled(&self, task_id: TaskId) -> Option<&Task> {
+        self.schedules.get(&task_id).map(|scheduled| &*scheduled.task)
+    }
+
     /// Whether a run of the task waits or runs, or one will come by itself that is the only one.
     pub fn is_under_way(&self, task_id: TaskId) -> bool {
         match self.schedules.get(&task_id) {
@@ -172,5 +213,7 @@ fn changed_fields(update: &TaskUpdate) -> Vec<&'static str> {
         ("backoff_strategy", update.backoff_strategy.is_some()),
         ("concurrency_key", update.concurrency_key.is_some()),
     ];
-    given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+    let fields = given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name);
+    let firing = KEYS.into_iter().filter(|key| update.firing.contains_key(*key));
+    fields.chain(firing).chain(update.options.fields()).collect()
 }

@@ -207,8 +207,9 @@ pub(super) fn asked(
     now: Timestamp,
 ) -> Result<(tasks::NewTask, tasks::Options), Failure> {
     let mut options = tasks::Options { approval: task.approval().cloned(), ..tasks::Options::default() };
+    wishes(task.wishes(), now, &mut options);
     match &task {
-        NewTask::Plain(plain) => wishes(&plain.wishes, now, &mut options),
+        NewTask::Plain(_) => {}
         NewTask::Typed(typed) => {
             options.sla_alert_threshold = typed.sla.as_ref().and_then(|sla| sla.alert_threshold);
         }
@@ -217,18 +218,25 @@ pub(super) fn asked(
     Ok((new_task(task, by, now)?, options))
 }
 
-/// How a schedule fires. A condition that does not say in what it is written is PromQL if it can be read so.
-fn firing(task: &ScheduledTask) -> Result<Option<Box<Firing>>, Failure> {
-    let refuse = |field: &str, what: String| Failure::Value { field: field.to_owned(), what };
-    let mut firing = Firing::read(&task.firing).map_err(|(field, what)| refuse(field, what))?;
-    if task.schedule_kind == "condition" {
-        let read = promql::parse(task.schedule_expr.as_deref().unwrap_or_default());
-        match (firing.language, read) {
-            (Some(Language::PromQl), Err(why)) => return Err(refuse("schedule_expr", why.to_string())),
-            (None, Ok(_)) => firing.language = Some(Language::PromQl),
-            (None, Err(_)) => firing.language = Some(Language::JmesPath),
-            _ => {}
+/// In what a condition is written. One that does not say is PromQL if it can be read so.
+pub(super) fn language(expr: &str, said: Option<Language>) -> Result<Language, Failure> {
+    match (said, promql::parse(expr)) {
+        (Some(Language::PromQl), Err(why)) => {
+            Err(Failure::Value { field: "schedule_expr".to_owned(), what: why.to_string() })
         }
+        (Some(said), _) => Ok(said),
+        (None, Ok(_)) => Ok(Language::PromQl),
+        (None, Err(_)) => Ok(Language::JmesPath),
+    }
+}
+
+/// How a schedule fires.
+fn firing(task: &ScheduledTask) -> Result<Option<Box<Firing>>, Failure> {
+    let mut firing = Firing::read(&task.firing)
+        .map_err(|(field, what)| Failure::Value { field: field.to_owned(), what })?;
+    if task.schedule_kind == "condition" {
+        let expr = task.schedule_expr.as_deref().unwrap_or_default();
+        firing.language = Some(language(expr, firing.language)?);
     }
     Ok((firing != Firing::default()).then(|| Box::new(firing)))
 }

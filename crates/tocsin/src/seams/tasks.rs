@@ -284,6 +284,8 @@ fn form(task: &Task) -> TaskForm {
                     alert_threshold: task.options.as_ref().and_then(|options| options.sla_alert_threshold),
                 }),
                 metadata: typed.metadata.clone(),
+                // Its threshold stands beside its deadline.
+                wishes: Wishes { sla_alert_threshold: None, ..wishes(task) },
                 approval: approval(task),
             },
             agent: task.agent.as_deref().unwrap_or_default().to_owned(),
@@ -306,6 +308,7 @@ fn form(task: &Task) -> TaskForm {
                 backoff_strategy: Some(backoff_str(task.backoff).to_owned()),
                 concurrency_key: task.concurrency_key.as_deref().map(str::to_owned),
                 created_by: Some(task.created_by.clone()),
+                wishes: wishes(task),
                 approval: approval(task),
                 firing: task.firing().map(tasks::schedule::Firing::to_json).unwrap_or_default(),
             },

@@ -36,7 +36,10 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
         ("PUT", "/tasks/{id}") => Operation::gives(of("ScheduledTask"))
             .takes(
                 of("TaskUpdate"),
-                json!({"pause": {"status": "paused"}, "sooner": {"schedule_expr": "*/5 * * * *"}}),
+                json!({
+                    "pause": {"status": "paused"},
+                    "sooner": {"schedule_expr": "*/5 * * * *", "jitter_seconds": 30, "calendar": null},
+                }),
             )
             .refuses(&[404, 409]),
         ("GET", "/tasks/{id}/why") => Operation::gives(of("Why")).refuses(&[404]),
@@ -153,7 +156,7 @@ const RUN_STATES: [&str; 8] =
     ["scheduled", "awaiting_approval", "available", "running", "retryable", "completed", "cancelled", "dead"];
 
 fn new_plain() -> Value {
-    closed(object(
+    let schema = closed(object(
         [("kind", text_of(1, 100))],
         [
             ("args", or_null(any_object())),
@@ -164,21 +167,42 @@ fn new_plain() -> Value {
             ("max_retries", or_null(whole(0, 10))),
             ("timeout_seconds", or_null(above_zero(DAY))),
             ("backoff", or_null(word(&BACKOFFS))),
-            ("queue", or_null(queue_name())),
-            ("labels", or_null(words(16))),
-            ("rate_key", or_null(text_of(1, 100))),
-            ("rate_per_minute", or_null(whole(1, 60_000))),
-            ("queued_timeout_seconds", or_null(above_zero(SECONDS))),
-            ("total_timeout_seconds", or_null(above_zero(SECONDS))),
-            ("heartbeat_timeout_seconds", or_null(above_zero(DAY))),
             ("expires_at", or_null(instant())),
             ("expires_seconds", or_null(above_zero(SECONDS))),
             ("sla_deadline", or_null(instant())),
             ("sla_alert_threshold", or_null(part())),
-            ("non_retryable", or_null(list_of(text_of(1, 100), 32))),
             ("approval", approval()),
         ],
-    ))
+    ));
+    with_maybe(schema, wishes())
+}
+
+/// What any form may ask for.
+fn wishes() -> [(&'static str, Value); 8] {
+    [
+        ("queue", or_null(queue_name())),
+        ("labels", or_null(words(16))),
+        ("rate_key", or_null(text_of(1, 100))),
+        ("rate_per_minute", or_null(whole(1, 60_000))),
+        ("queued_timeout_seconds", or_null(above_zero(SECONDS))),
+        ("total_timeout_seconds", or_null(above_zero(SECONDS))),
+        ("heartbeat_timeout_seconds", or_null(above_zero(DAY))),
+        ("non_retryable", or_null(list_of(text_of(1, 100), 32))),
+    ]
+}
+
+/// The same in answers, where it was asked for.
+fn wishes_shown() -> [(&'static str, Value); 8] {
+    [
+        ("queue", text()),
+        ("labels", texts()),
+        ("rate_key", text()),
+        ("rate_per_minute", count()),
+        ("queued_timeout_seconds", number()),
+        ("total_timeout_seconds", number()),
+        ("heartbeat_timeout_seconds", number()),
+        ("non_retryable", list(text())),
+    ]
 }
 
 /// The name of a queue.
@@ -208,7 +232,7 @@ fn approval_wish() -> Value {
 }
 
 fn new_typed() -> Value {
-    object(
+    let schema = object(
         [("type", text_of(1, 100)), ("payload", any_object())],
         [
             ("priority", or_null(word(&PRIORITIES))),
@@ -219,7 +243,8 @@ fn new_typed() -> Value {
             ("metadata", or_null(any_object())),
             ("approval", approval()),
         ],
-    )
+    );
+    with_maybe(schema, wishes())
 }
 
 fn new_scheduled() -> Value {
@@ -243,7 +268,7 @@ fn new_scheduled() -> Value {
             ("approval", approval()),
         ],
     );
-    with_maybe(schema, firing())
+    with_maybe(with_maybe(schema, wishes()), firing())
 }
 
 fn of_payload() -> Value {
@@ -281,13 +306,13 @@ pub(super) fn firing() -> [(&'static str, Value); 10] {
 }
 
 fn update() -> Value {
-    object(
+    let schema = object(
         [],
         [
             ("title", or_null(text_of(1, 200))),
             ("description", or_null(text_of(1, 2000))),
             ("schedule_kind", or_null(word(&SCHEDULE_KINDS))),
-            ("schedule_expr", or_null(text_of(1, 1000))),
+            ("schedule_expr", or_null(text_of(1, 8192))),
             ("timezone", or_null(text_of(1, 64))),
             ("payload", or_null(any_object())),
             ("priority", or_null(whole(1, 9))),
@@ -296,7 +321,8 @@ fn update() -> Value {
             ("backoff_strategy", or_null(word(&BACKOFFS))),
             ("concurrency_key", or_null(text_of(0, 100))),
         ],
-    )
+    );
+    with_maybe(with_maybe(schema, wishes()), firing())
 }
 
 /// What tasks of every form show.
@@ -328,7 +354,7 @@ fn common(form: Value) -> Value {
 }
 
 fn plain() -> Value {
-    common(object(
+    let schema = common(object(
         [
             ("kind", text()),
             ("args", anything()),
@@ -338,20 +364,9 @@ fn plain() -> Value {
             ("timeout_seconds", or_null(number())),
             ("backoff", or_null(word(&BACKOFFS))),
         ],
-        [
-            ("queue", text()),
-            ("labels", texts()),
-            ("rate_key", text()),
-            ("rate_per_minute", count()),
-            ("queued_timeout_seconds", number()),
-            ("total_timeout_seconds", number()),
-            ("heartbeat_timeout_seconds", number()),
-            ("expires_at", instant()),
-            ("sla_deadline", instant()),
-            ("sla_alert_threshold", number()),
-            ("non_retryable", list(text())),
-        ],
-    ))
+        [("expires_at", instant()), ("sla_deadline", instant()), ("sla_alert_threshold", number())],
+    ));
+    with_maybe(schema, wishes_shown())
 }
 
 fn typed() -> Value {
@@ -360,7 +375,7 @@ fn typed() -> Value {
         ("deadline", instant()),
         ("alert_threshold", or_null(number())),
     ]);
-    common(whole_object([
+    let schema = common(whole_object([
         ("type", text()),
         ("priority", word(&PRIORITIES)),
         ("source", text()),
@@ -372,7 +387,8 @@ fn typed() -> Value {
         ("parent_task_id", or_null(text())),
         ("child_task_ids", list(text())),
         ("metadata", any_object()),
-    ]))
+    ]));
+    with_maybe(schema, wishes_shown())
 }
 
 fn scheduled() -> Value {
@@ -390,7 +406,7 @@ fn scheduled() -> Value {
         ("concurrency_key", or_null(text())),
         ("next_run", or_null(instant())),
     ]));
-    with_maybe(schema, firing())
+    with_maybe(with_maybe(schema, wishes_shown()), firing())
 }
 
 fn typed_reply() -> Value {

@@ -1,9 +1,10 @@
 //! What is done to one task: run it now, put it off, hold it, let it go on, stop it, change it, forget it; and
 //! why it does not run.
 
+use super::create::{EXPR_MAX, RETRIES_MAX, firing_of};
 use super::fields::{Fields, Unknown, object};
 use super::scopes::Closed;
-use super::show;
+use super::{show, wishes};
 use crate::api::body::Raw;
 use crate::api::{Refused, once};
 use crate::auth::Principal;
@@ -16,6 +17,7 @@ use axum::http::{HeaderMap, Method, Uri};
 use axum::response::{IntoResponse, Response};
 use std::sync::Arc;
 use std::time::Duration;
+use tasks::schedule::Firing;
 
 /// The longest a task is put off: a week.
 const SNOOZE_MAX: u64 = 604_800;
@@ -95,19 +97,26 @@ pub(crate) async fn update(
 }
 
 fn parse(body: &[u8]) -> Result<TaskUpdate, Refused> {
-    let mut fields = Fields::new(object(body)?);
+    let map = object(body)?;
+    let firing = firing_of(&map);
+    let mut fields = Fields::new(map);
+    if let Err((field, what)) = Firing::read(&firing) {
+        fields.problem::<()>(field, what);
+    }
     let update = TaskUpdate {
         title: fields.text("title", 1..=200),
         description: fields.text("description", 1..=2000),
         schedule_kind: fields.text("schedule_kind", 1..=20),
-        schedule_expr: fields.text("schedule_expr", 1..=1000),
+        schedule_expr: fields.text("schedule_expr", 1..=EXPR_MAX),
         timezone: fields.text("timezone", 1..=64),
         payload: fields.has("payload").then(|| fields.object("payload")),
         priority: fields.number("priority", 1..=9).and_then(|n| u8::try_from(n).ok()),
         status: fields.text("status", 1..=20),
-        max_retries: fields.number("max_retries", 0..=10).and_then(|n| u32::try_from(n).ok()),
+        max_retries: fields.number("max_retries", 0..=RETRIES_MAX).and_then(|n| u32::try_from(n).ok()),
         backoff_strategy: fields.text("backoff_strategy", 1..=30),
         concurrency_key: fields.text("concurrency_key", 0..=100),
+        firing,
+        wishes: wishes::changed(&mut fields),
     };
     if let Some(other) =
         update.status.as_deref().filter(|word| !["active", "paused", "canceled"].contains(word))
@@ -136,6 +145,10 @@ mod tests {
             (r#"{"created_at": "2020", "id": "x"}"#, ""),
             (r#"{"status": "gone"}"#, "status: \"gone\" is not one of active, paused, canceled"),
             (r#"{"priority": 10, "payload": 3}"#, "payload: it must be an object, not a number"),
+            (r#"{"gap": "skip", "fold": null, "queue": "mail", "labels": null}"#, ""),
+            (r#"{"gap": "jump"}"#, "gap: \"jump\" is not one of skip, shift"),
+            (r#"{"total_timeout_seconds": 0}"#, "total_timeout_seconds: it must be above 0"),
+            (r#"{"queue": ""}"#, "queue: it has 0 characters"),
             ("[]", "must be an object"),
         ] {
             let got = parse(body.as_bytes()).map_err(|refused| refused.message());
@@ -145,5 +158,10 @@ mod tests {
             }
         }
         assert_eq!(parse(b"{}").unwrap(), TaskUpdate::default());
+        let update =
+            parse(br#"{"calendar": null, "misfire": "all", "rate_key": null, "labels": null}"#).unwrap();
+        assert_eq!(serde_json::json!(update.firing), serde_json::json!({"misfire": "all", "calendar": null}));
+        assert_eq!((update.wishes.rate_key, update.wishes.queue), (Some(None), None));
+        assert_eq!(update.wishes.labels, Some([].into()));
     }
 }

@@ -2,13 +2,14 @@
 
 use super::fields::{Fields, Unknown};
 use super::scopes::Closed;
-use super::quick;
 use super::show::Shown;
+use super::wishes::{SECONDS_MAX, TIMEOUT_MAX, above_zero, small, threshold};
+use super::{quick, wishes};
 use crate::api::body::Raw;
 use crate::api::{Refused, once};
 use crate::auth::Principal;
 use crate::state::State;
-use crate::views::{NewTask, PlainTask, ScheduledTask, Sla, Submitted, TaskForm, TypedTask, Wishes};
+use crate::views::{NewTask, PlainTask, ScheduledTask, Sla, Submitted, TaskForm, TypedTask};
 use axum::Extension;
 use axum::extract::State as Given;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -19,20 +20,10 @@ use std::sync::Arc;
 
 /// The keys that tell the forms apart.
 const FORMS: [&str; 3] = ["kind", "type", "schedule_kind"];
-/// The longest delay and the longest dedupe window: 30 days.
-const SECONDS_MAX: u64 = 30 * 86_400;
-/// The longest time an attempt may take: a day.
-const TIMEOUT_MAX: u64 = 86_400;
 /// The most tries after the first.
-const RETRIES_MAX: u64 = 10;
-/// The most labels that a worker must have.
-const LABELS_MAX: usize = 16;
-/// The most runs of a rate key that begin in a minute; beyond that a limit means little.
-const RATE_MAX: u64 = 60_000;
-/// The most kinds of error after which no further try is made.
-const NON_RETRYABLE_MAX: usize = 32;
+pub(super) const RETRIES_MAX: u64 = 10;
 /// The longest expression of a schedule: rules may list many dates.
-const EXPR_MAX: usize = 8_192;
+pub(super) const EXPR_MAX: usize = 8_192;
 const PRIORITIES: [&str; 4] = ["P0", "P1", "P2", "P3"];
 const SOURCES: [&str; 9] = ["faq", "ops", "dev", "user", "system", "webhook", "github", "ci_cd", "support"];
 const SCHEDULE_KINDS: [&str; 5] = ["cron", "rrule", "once", "event", "condition"];
@@ -148,36 +139,10 @@ fn plain(map: Map<String, Value>) -> Result<PlainTask, Refused> {
         max_retries: fields.number("max_retries", 0..=RETRIES_MAX).map(small),
         timeout: timeout(&mut fields),
         backoff: backoff(&mut fields, "backoff"),
-        wishes: wishes(&mut fields),
+        wishes: wishes::with_end(&mut fields),
         approval: approval(&mut fields),
     };
     fields.finish(Unknown::Refused).map(|()| task)
-}
-
-/// What few tasks ask for.
-fn wishes(fields: &mut Fields) -> Wishes {
-    let mut wishes = Wishes {
-        queue: queue_name(fields),
-        labels: fields.words("labels", LABELS_MAX),
-        rate_key: fields.text("rate_key", 1..=100),
-        rate_per_minute: fields.number("rate_per_minute", 1..=RATE_MAX).map(small),
-        queued_timeout: above_zero(fields, "queued_timeout_seconds", SECONDS_MAX),
-        total_timeout: above_zero(fields, "total_timeout_seconds", SECONDS_MAX),
-        heartbeat_timeout: above_zero(fields, "heartbeat_timeout_seconds", TIMEOUT_MAX),
-        expires_at: fields.instant("expires_at"),
-        expires_in: above_zero(fields, "expires_seconds", SECONDS_MAX),
-        sla_deadline: None,
-        sla_alert_threshold: None,
-        non_retryable: fields.texts("non_retryable", NON_RETRYABLE_MAX),
-    };
-    wishes.sla_deadline = fields.instant("sla_deadline");
-    wishes.sla_alert_threshold = threshold(fields);
-    match (&wishes.rate_key, wishes.rate_per_minute) {
-        (Some(_), None) => fields.problem::<()>("rate_per_minute", "it is missing; rate_key needs it"),
-        (None, Some(_)) => fields.problem::<()>("rate_key", "it is missing; rate_per_minute needs it"),
-        _ => None,
-    };
-    wishes
 }
 
 /// `{approvers?, quorum?, expires_seconds?, on_expiry?, reason?}`.
@@ -187,37 +152,6 @@ fn approval(fields: &mut Fields) -> Option<model::ApprovalWish> {
         Ok(wish) => wish,
         Err(tasks::Refusal::Invalid { field, what }) => fields.problem(&field, what),
         Err(other) => fields.problem("approval", other.to_string()),
-    }
-}
-
-/// A queue's name, fit for a path.
-fn queue_name(fields: &mut Fields) -> Option<String> {
-    let name = fields.text("queue", 1..=100)?;
-    if is_queue_name(&name) {
-        return Some(name);
-    }
-    fields.problem("queue", "it may hold letters, digits, '.', '_', ':' and '-' only")
-}
-
-/// Whether a queue may be called so.
-pub(in crate::api) fn is_queue_name(name: &str) -> bool {
-    let plain = |c: char| c.is_ascii_alphanumeric() || ".:_-".contains(c);
-    (1..=100).contains(&name.len()) && name.chars().all(plain)
-}
-
-fn above_zero(fields: &mut Fields, name: &str, most: u64) -> Option<std::time::Duration> {
-    match fields.seconds(name, most) {
-        Some(zero) if zero.is_zero() => fields.problem(name, "it must be above 0"),
-        span => span,
-    }
-}
-
-/// After which part of the time to its deadline to warn.
-fn threshold(fields: &mut Fields) -> Option<f64> {
-    let value = fields.any("sla_alert_threshold")?;
-    match value.as_f64().filter(|part| *part > 0.0 && *part < 1.0) {
-        Some(part) => Some(part),
-        None => fields.problem("sla_alert_threshold", "it must be a number above 0 and below 1"),
     }
 }
 
@@ -243,18 +177,16 @@ fn typed(map: Map<String, Value>) -> Result<TypedTask, Refused> {
     let deadline = fields.instant("sla_deadline");
     let alert_threshold = threshold(&mut fields);
     let metadata = fields.object("metadata");
-    let approval = approval(&mut fields);
+    let (wishes, approval) = (wishes::read(&mut fields), approval(&mut fields));
     fields.finish(Unknown::Ignored)?;
     one_of("priority", &priority, &PRIORITIES)?;
     one_of("source", &source, &SOURCES)?;
     let sla = target.zip(deadline).map(|(target, deadline)| Sla { target, deadline, alert_threshold });
-    Ok(TypedTask { type_, payload, priority, source, sla, metadata, approval })
+    Ok(TypedTask { type_, payload, priority, source, sla, metadata, wishes, approval })
 }
 
 fn scheduled(map: Map<String, Value>) -> Result<ScheduledTask, Refused> {
-    let given =
-        tasks::schedule::KEYS.iter().filter_map(|key| Some(((*key).to_owned(), map.get(*key)?.clone())));
-    let firing: Map<String, Value> = given.collect();
+    let firing = firing_of(&map);
     let mut fields = Fields::new(map);
     if let Err((field, what)) = tasks::schedule::Firing::read(&firing) {
         fields.problem::<()>(field, what);
@@ -289,10 +221,17 @@ fn scheduled(map: Map<String, Value>) -> Result<ScheduledTask, Refused> {
         backoff_strategy,
         concurrency_key: fields.text("concurrency_key", 1..=100),
         created_by: fields.text("created_by", 1..=100),
+        wishes: wishes::read(&mut fields),
         approval: approval(&mut fields),
         firing,
     };
     fields.finish(Unknown::Ignored).map(|()| task)
+}
+
+/// What a request says of how a schedule fires.
+pub(super) fn firing_of(map: &Map<String, Value>) -> Map<String, Value> {
+    let keys = tasks::schedule::KEYS.iter();
+    keys.filter_map(|key| Some(((*key).to_owned(), map.get(*key)?.clone()))).collect()
 }
 
 fn priority(fields: &mut Fields) -> Option<u8> {
@@ -302,10 +241,6 @@ fn priority(fields: &mut Fields) -> Option<u8> {
 /// Above zero: an attempt that may take no time never ends well.
 fn timeout(fields: &mut Fields) -> Option<std::time::Duration> {
     above_zero(fields, "timeout_seconds", TIMEOUT_MAX)
-}
-
-fn small(n: u64) -> u32 {
-    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 fn one_of(field: &str, given: &str, known: &[&str]) -> Result<(), Refused> {
@@ -318,6 +253,8 @@ fn one_of(field: &str, given: &str, known: &[&str]) -> Result<(), Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::views::Wishes;
+    use std::time::Duration;
 
     /// `want` is empty for a task that is taken, else a part of the refusal.
     fn check(body: &str, want: &str) {
@@ -353,6 +290,26 @@ mod tests {
             r#"{"title": "t", "description": "d", "schedule_kind": "once", "schedule_expr": "2026-01-01T00:00:00Z", "payload": {"pipeline": [{"id": "a", "uses": "noop"}]}}"#,
             "",
         );
+        let wishes = r#""queue": "mail", "labels": {"gpu": "yes"}, "rate_key": "api", "rate_per_minute": 30, "queued_timeout_seconds": 60, "total_timeout_seconds": 600, "heartbeat_timeout_seconds": 5, "non_retryable": ["bad_request"]"#;
+        let wanted = Wishes {
+            queue: Some("mail".to_owned()),
+            labels: [("gpu".to_owned(), "yes".to_owned())].into(),
+            rate_key: Some("api".to_owned()),
+            rate_per_minute: Some(30),
+            queued_timeout: Some(Duration::from_secs(60)),
+            total_timeout: Some(Duration::from_secs(600)),
+            heartbeat_timeout: Some(Duration::from_secs(5)),
+            non_retryable: vec!["bad_request".to_owned()],
+            ..Wishes::default()
+        };
+        for form in [
+            r#""kind": "noop""#,
+            r#""type": "bugfix", "payload": {}"#,
+            r#""title": "t", "description": "d", "schedule_kind": "cron", "schedule_expr": "@daily", "payload": {}"#,
+        ] {
+            let task = parse(format!("{{{form}, {wishes}}}").as_bytes()).expect(form);
+            assert_eq!(task.wishes(), &wanted, "{form}");
+        }
     }
 
     #[test]
@@ -382,5 +339,11 @@ mod tests {
         );
         check(r#"{"schedule_kind": "cron", "payload": {}}"#, "schedule_expr: schedule_kind cron needs it");
         check(r#"{"schedule_kind": "sometimes", "payload": {}}"#, "is not one of cron");
+        check(r#"{"type": "bugfix", "payload": {}, "rate_key": "api"}"#, "rate_per_minute: it is missing");
+        check(r#"{"type": "bugfix", "payload": {}, "labels": ["gpu"]}"#, "labels: it must be an object");
+        check(
+            r#"{"title": "t", "description": "d", "schedule_kind": "cron", "schedule_expr": "@daily", "payload": {}, "total_timeout_seconds": 0, "gap": "jump"}"#,
+            "gap: \"jump\" is not one of skip, shift; total_timeout_seconds: it must be above 0",
+        );
     }
 }

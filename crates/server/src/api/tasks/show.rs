@@ -102,7 +102,7 @@ fn typed<M: SerializeMap>(map: &mut M, task: &TypedTask) -> Result<(), M::Error>
         "sla": sla,
         "metadata": task.metadata,
     });
-    Ok(())
+    wishes(map, &task.wishes)
 }
 
 fn scheduled_form<M: SerializeMap>(
@@ -124,6 +124,7 @@ fn scheduled_form<M: SerializeMap>(
         "concurrency_key": task.concurrency_key,
         "next_run": next_run.map(utc),
     });
+    wishes(map, &task.wishes)?;
     task.firing.iter().try_for_each(|(key, value)| map.serialize_entry(key, value))
 }
 

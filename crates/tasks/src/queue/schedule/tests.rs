@@ -340,6 +340,112 @@ fn conditions_fire_when_they_begin_to_hold() {
 }
 
 #[test]
+fn each_run_has_what_its_task_asks_for() {
+    let mut bench = Bench::new();
+    let mut submit = |options: Options| {
+        let new = NewTask::Scheduled(new("cron", "10 * * * *"));
+        bench.queue.submit_with(new, options, "ann", bench.now, &mut bench.out).expect("taken").task_id
+    };
+    let seconds = |n: u64| Some(Duration::from_secs(n));
+    let rate = Options { rate_key: Some("api".into()), rate_per_minute: Some(1), ..Options::default() };
+    let (first, second) = (submit(rate.clone()), submit(rate));
+    let labels = [("gpu".to_owned(), "yes".to_owned())].into();
+    let waits = submit(Options { labels, queued_timeout: seconds(60), ..Options::default() });
+    let long = submit(Options {
+        total_timeout: seconds(120),
+        heartbeat_timeout: seconds(240),
+        ..Options::default()
+    });
+    for hour in ["00", "01"] {
+        bench.to(&format!("2026-11-22T{hour}:10:00Z"));
+        let claims = bench.work(10, Vec::new());
+        let ids = |claims: &[Claim]| claims.iter().map(|claim| claim.task_id.clone()).collect::<Vec<_>>();
+        assert_eq!(
+            ids(&claims),
+            [first.to_string(), long.to_string()],
+            "one of the key, none without labels"
+        );
+        assert_eq!(Some(claims[1].lease), seconds(240));
+        bench.finish(&claims[..1]);
+        bench.to(&format!("2026-11-22T{hour}:11:05Z"));
+        let later = bench.work(10, Vec::new());
+        assert_eq!(ids(&later), [second.to_string()], "the key's minute is over");
+        bench.finish(&later);
+        bench.to(&format!("2026-11-22T{hour}:12:05Z"));
+        let ended = bench.events.drain(..).filter_map(|event| match event {
+            Event::Finished(done) => Some((done.task_id, done.error.map(|error| error.kind))),
+            _ => None,
+        });
+        let ended: Vec<_> = ended.collect();
+        let why = |kind: &str| Some(kind.to_owned());
+        let wanted =
+            [(first, None), (waits, why("queued_timeout")), (second, None), (long, why("total_timeout"))];
+        assert_eq!(ended, wanted, "at {hour}:10");
+    }
+}
+
+#[test]
+fn wishes_become_others_and_the_next_fire_with_them() {
+    let mut bench = Bench::new();
+    let days = json!({"dates": ["2026-11-22"]});
+    bench.queue.put_calendar("holidays", &days, "ann", bench.now, &mut bench.out).expect("dates");
+    let id = bench.submit("cron", "0 3 * * *", json!({"misfire": "last"})).expect("taken");
+    let serial = format!("schedule:{id}");
+    for (expr, firing, wanted) in [
+        (
+            None,
+            json!({"gap": "skip"}),
+            Ok(("2026-11-22T03:00:00Z", json!({"misfire": "last", "gap": "skip"}))),
+        ),
+        (None, json!({"calendar": "nobody"}), Err("calendar")),
+        (None, json!({"filter": "x"}), Err("filter")),
+        (None, json!({"fold": "often"}), Err("fold")),
+        (
+            None,
+            json!({"calendar": "holidays", "misfire": null}),
+            Ok(("2026-11-23T03:00:00Z", json!({"gap": "skip", "calendar": "holidays"}))),
+        ),
+        (
+            None,
+            json!({"calendar": null, "overlap": "queue"}),
+            Ok(("2026-11-22T03:00:00Z", json!({"gap": "skip", "overlap": "queue"}))),
+        ),
+        (
+            Some(("rrule", "FREQ=DAILY;BYHOUR=5;BYMINUTE=0")),
+            json!({"overlap": null, "dialect": null}),
+            Ok(("2026-11-22T05:00:00Z", json!({"gap": "skip"}))),
+        ),
+        (Some(("once", "2026-12-01T00:00:00Z")), json!({"gap": "skip"}), Err("gap")),
+        (Some(("once", "2026-12-01T00:00:00Z")), json!({}), Ok(("2026-12-01T00:00:00Z", json!({})))),
+    ] {
+        let before = bench.queue.scheduled(id).cloned();
+        bench.out.clear();
+        let (schedule_kind, schedule_expr) =
+            expr.map(|(kind, expr)| (kind.to_owned(), expr.to_owned())).unzip();
+        let map = firing.as_object().expect("an object").clone();
+        let update = crate::TaskUpdate { schedule_kind, schedule_expr, firing: map, ..Default::default() };
+        let done = bench.queue.update(id, update, "ann", bench.now, &mut bench.out);
+        let task = bench.queue.scheduled(id);
+        match (done, wanted) {
+            (Ok(_), Ok((next, firing))) => {
+                let task = task.expect("it fires");
+                assert_eq!(task.next_fire, Some(at(next)), "{firing}");
+                let shown = task.firing().map(Firing::to_json).unwrap_or_default();
+                assert_eq!(Value::Object(shown), firing);
+                let queues = firing["overlap"] == "queue";
+                assert_eq!(task.concurrency_key.as_deref(), queues.then_some(&*serial));
+                assert_eq!(bench.queue.next_wake(), Some(at(next)));
+            }
+            (Err(Refusal::Invalid { field, .. }), Err(wanted)) => {
+                assert_eq!(field, wanted);
+                assert_eq!((task, bench.out.len()), (before.as_ref(), 0), "nothing is stored");
+            }
+            (done, wanted) => panic!("{expr:?} {firing}: {done:?}, wanted {wanted:?}"),
+        }
+    }
+}
+
+#[test]
 fn wishes_that_mean_nothing_are_refused() {
     let mut bench = Bench::new();
     for (kind, expr, wishes, field) in [

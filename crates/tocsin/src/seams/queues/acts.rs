@@ -2,7 +2,7 @@
 
 use super::{Queues, fresh, keep, recall};
 use crate::core::{Batch, Core};
-use crate::seams::desk::{asked, refusal, sort_of};
+use crate::seams::desk::{asked, language, refusal, sort_of};
 use crate::seams::tasks::{ask, fresh_view, view_after_submit};
 use model::Timestamp;
 use serde_json::{Map, Value, json};
@@ -11,6 +11,7 @@ use server::{
     views::{Acted, Kept, NewTask, Once, Submitted, TaskAct, TaskUpdate},
 };
 use std::time::Duration;
+use tasks::schedule::Firing;
 use tasks::{Refusal, Status, TaskId};
 use tokio::sync::oneshot;
 
@@ -101,7 +102,7 @@ impl Queues {
 
     pub(super) async fn update(&self, task: String, update: TaskUpdate, by: String) -> Result<(), Failure> {
         let id = TaskId::parse(&task).ok_or_else(|| not_found(&task))?;
-        let update = tasks::TaskUpdate {
+        let mut update = tasks::TaskUpdate {
             title: update.title,
             description: update.description,
             schedule_kind: update.schedule_kind,
@@ -113,14 +114,18 @@ impl Queues {
             max_retries: update.max_retries,
             backoff_strategy: update.backoff_strategy,
             concurrency_key: update.concurrency_key,
+            firing: update.firing,
+            options: update.wishes,
         };
         let done = self.core.call(move |core, batch, now| {
             core.rouse(id);
-            let events = core.queue.update(id, update, &by, now, &mut batch.changes.tasks)?;
-            core.happened(events, batch, now);
-            Ok::<_, Refusal>(())
+            if let Some(task) = core.queue.scheduled(id) {
+                name_language(task, &mut update)?;
+            }
+            let done = core.queue.update(id, update, &by, now, &mut batch.changes.tasks);
+            Ok::<_, Failure>(done.map(|events| core.happened(events, batch, now)))
         });
-        match done.await? {
+        match done.await?? {
             Err(Refusal::NotLive(_)) => {
                 let known = ask(&self.reader, move |reader| reader.task(id)).await?.is_some();
                 Err(if known {
@@ -150,6 +155,30 @@ impl Queues {
         })
         .await;
     }
+}
+
+/// A condition that becomes another is read in the language that it says, else in the one that it had.
+fn name_language(task: &tasks::Task, update: &mut tasks::TaskUpdate) -> Result<(), Failure> {
+    let tasks::Form::Scheduled(schedule) = &task.form else { return Ok(()) };
+    let kind = update.schedule_kind.as_deref().unwrap_or(schedule.kind.as_str());
+    let said = update.firing.get("dialect");
+    let moves = update.schedule_kind.is_some() || update.schedule_expr.is_some() || said.is_some();
+    if kind != "condition" || !moves {
+        return Ok(());
+    }
+    let said = match said {
+        None => task.firing().and_then(|firing| firing.language),
+        Some(Value::Null) => None,
+        Some(_) => match Firing::read(&update.firing) {
+            Ok(Firing { language: Some(said), .. }) => Some(said),
+            // It means nothing for a condition, and the queue says so.
+            _ => return Ok(()),
+        },
+    };
+    let expr = update.schedule_expr.as_deref().unwrap_or(&schedule.expr);
+    let named = Firing { language: Some(language(expr, said)?), ..Firing::default() };
+    update.firing.extend(named.to_json());
+    Ok(())
 }
 
 fn not_found(task: &str) -> Failure {
