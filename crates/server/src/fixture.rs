@@ -4,8 +4,8 @@ use crate::auth::{ApiKey, Auth, LocalRule, Peer, Reading, Role};
 use crate::stand_in::StandIn;
 use crate::views::*;
 use crate::{
-    Desk, Failure, Grammar, HttpMetrics, Keep, KnownAgent, Limits, Monitoring, QueryFailure, Queues, Reads,
-    Series, State, Tasks, Vitals, app,
+    ApprovalAct, Asked, Desk, Failure, Grammar, HttpMetrics, Keep, KnownAgent, Limits, Monitoring,
+    QueryFailure, Queues, Reads, Series, State, Tasks, Vitals, app,
 };
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -433,10 +433,15 @@ impl Desk for World {
         self.posted.lock().unwrap().extend(alerts);
         ready(self.agree())
     }
-    fn put_silence(&self, mut silence: SilenceView, _: String) -> BoxFuture<'_, Result<String, Failure>> {
+    fn put_silence(
+        &self,
+        mut silence: SilenceView,
+        _: String,
+        asked: Asked<String>,
+    ) -> BoxFuture<'_, Result<Kept, Failure>> {
         silence.id = "silence-1".to_owned();
         self.silences.lock().unwrap().push(silence);
-        ready(self.agree().map(|()| "silence-1".to_owned()))
+        ready(self.agree().map(|()| asked.tell(&"silence-1".to_owned())))
     }
     fn expire_silence(&self, id: String, _: String) -> BoxFuture<'_, Result<(), Failure>> {
         let found = self.silences.lock().unwrap().iter().any(|silence| silence.id == id);
@@ -515,14 +520,22 @@ impl crate::Approvals for World {
         let done = done.map(|_| Arc::new(found)).map_err(|why| Failure::Conflict(why.to_string()));
         ready(self.agree().and(done))
     }
-    fn delegate(
+    fn act(
         &self,
-        _: String,
-        _: Voter,
-        _: String,
-        _: Timestamp,
-    ) -> BoxFuture<'_, Result<Arc<tasks::Approval>, Failure>> {
-        ready(self.agree().map(|()| Arc::new(approval())))
+        id: String,
+        voter: Voter,
+        act: ApprovalAct,
+        asked: Asked<Arc<tasks::Approval>>,
+    ) -> BoxFuture<'_, Result<Kept, Failure>> {
+        let done = match act {
+            ApprovalAct::Approve(say) => crate::Approvals::approve(self, id, voter, say),
+            ApprovalAct::Reject(say) => crate::Approvals::reject(self, id, voter, say),
+            ApprovalAct::Delegate { .. } => ready(self.agree().map(|()| Arc::new(approval()))),
+        };
+        Box::pin(async move {
+            let done = done.await?;
+            Ok(asked.tell(&done))
+        })
     }
     fn mint(&self, _: String, _: Voter, _: String) -> BoxFuture<'_, Result<Arc<tasks::Approval>, Failure>> {
         ready(self.agree().map(|()| Arc::new(approval())))

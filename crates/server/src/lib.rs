@@ -36,8 +36,8 @@ pub use links::Links;
 pub use metrics::{FAMILIES, HttpMetrics, Sink};
 pub use seam::Schedules;
 pub use seam::{
-    Agents, Approvals, Desk, Events, Failure, Grammar, Keep, KnownAgent, Listener, Listeners, Monitoring,
-    Published, QueryFailure, Queues, Reads, Series, Tasks, Topic, Vitals,
+    Agents, Answer, ApprovalAct, Approvals, Asked, Desk, Events, Failure, Grammar, Keep, KnownAgent,
+    Listener, Listeners, Monitoring, Published, QueryFailure, Queues, Reads, Series, Tasks, Topic, Vitals,
 };
 pub use seam::{KnownWorker, LogLine, NewLogLine, PushWorker, ToolView, Workers};
 pub use serve::serve;

@@ -1,6 +1,7 @@
 //! Events and agents for tests: the real deciders, without a process around them.
 
-use crate::{Agents, Events, Failure, Listeners, Published, Topic};
+use crate::views::Kept;
+use crate::{Agents, Asked, Events, Failure, Listeners, Published, Topic};
 use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, ready};
 use model::Timestamp;
@@ -66,10 +67,10 @@ fn now<T: Send + 'static>(answer: T) -> BoxFuture<'static, Result<T, Failure>> {
 }
 
 impl Events for StandIn {
-    fn publish(&self, event: New, _: String) -> BoxFuture<'_, Result<Published, Failure>> {
+    fn publish(&self, event: New, asked: Asked<Published>) -> BoxFuture<'_, Result<Kept, Failure>> {
         let done = self.bus.lock().unwrap().publish(event, self.now, &mut Vec::new());
         self.append();
-        refused(done.map(|event| Published { event, triggered: Vec::new() }))
+        refused(done.map(|event| asked.tell(&Published { event, triggered: Vec::new() })))
     }
 
     fn topics(&self) -> BoxFuture<'_, Result<Vec<Topic>, Failure>> {
@@ -109,8 +110,14 @@ impl Events for StandIn {
         now(self.bus.lock().unwrap().subscriptions().cloned().collect())
     }
 
-    fn subscribe(&self, new: NewSubscription, by: String) -> BoxFuture<'_, Result<Subscription, Failure>> {
-        refused(self.bus.lock().unwrap().subscribe(new, &by, self.now, &mut Vec::new()))
+    fn subscribe(
+        &self,
+        new: NewSubscription,
+        by: String,
+        asked: Asked<Subscription>,
+    ) -> BoxFuture<'_, Result<Kept, Failure>> {
+        let made = self.bus.lock().unwrap().subscribe(new, &by, self.now, &mut Vec::new());
+        refused(made.map(|made| asked.tell(&made)))
     }
 
     fn unsubscribe(&self, id: String, _: String) -> BoxFuture<'_, Result<bool, Failure>> {
@@ -127,10 +134,11 @@ impl Agents for StandIn {
         now(self.agents.lock().unwrap().get(&id).cloned())
     }
 
-    fn create(&self, new: NewAgent, by: String) -> BoxFuture<'_, Result<Agent, Failure>> {
+    fn create(&self, new: NewAgent, by: String, asked: Asked<Agent>) -> BoxFuture<'_, Result<Kept, Failure>> {
         let mut agents = self.agents.lock().unwrap();
         let id = format!("00000000-0000-4000-8000-{:012x}", agents.list("", None).len());
-        refused(agents.create(new, id, &by, self.now, &mut Vec::new()))
+        let made = agents.create(new, id, &by, self.now, &mut Vec::new());
+        refused(made.map(|made| asked.tell(&made)))
     }
 
     fn update(

@@ -253,6 +253,52 @@ fn an_idempotency_key_does_once_and_answers_the_same() {
 }
 
 #[test]
+fn whatever_would_happen_twice_takes_an_idempotency_key() {
+    let mut tocsin = server(0);
+    let listens = submit(&tocsin, schedule("event", "stock.low"));
+    let gated = submit(&tocsin, json!({"kind": "noop", "approval": {"quorum": 2}}));
+    let approval = format!("/approvals/approval_{gated}");
+    let silence = json!({"matchers": [{"name": "a", "value": "b"}], "endsAt": "2100-01-01T00:00:00Z"});
+    let admin = tocsin.key("admin");
+    let (delegate, approve) = (format!("{approval}/delegate"), format!("{approval}/approve"));
+    let requests = [
+        ("/events", json!({"topic": "stock.low"})),
+        ("/events/publish", json!({"event_type": "stock.high"})),
+        ("/events/subscriptions", json!({"url": "http://hooks.example/x", "secret": "sixteen letters!"})),
+        ("/api/v2/silences", silence.clone()),
+        ("/api/v1/silences", silence),
+        (&delegate, json!({"to": "kim", "until": "2100-01-01T00:00:00Z"})),
+        (&approve, json!({"reason": "tested"})),
+        ("/agents", json!({"name": "mailer"})),
+    ];
+    let send = |tocsin: &Tocsin, n: usize, path: &str, body: &Value| {
+        let key = n.to_string();
+        ask(tocsin, "POST", path, &[("Idempotency-Key", key.as_str()), ("x-api-key", &admin)], body)
+    };
+    let first: Vec<Reply> =
+        requests.iter().enumerate().map(|(n, (path, body))| send(&tocsin, n, path, body)).collect();
+    tocsin.kill();
+    tocsin.start_again();
+    for (n, ((path, body), first)) in requests.iter().zip(&first).enumerate() {
+        assert!(first.status < 300 && !first.headers.contains_key("idempotent-replayed"), "{path}: {}", first.body);
+        let again = send(&tocsin, n, path, body);
+        assert_eq!((again.status, &again.body), (first.status, &first.body), "{path}");
+        assert!(again.headers.contains_key("idempotent-replayed"), "{path}");
+        let other = send(&tocsin, n, "/tasks", &json!({"kind": "noop"}));
+        assert_eq!(other.status, 422, "a key is one of all routes: {}", other.body);
+    }
+    let total = |path: &str| tocsin.get(path).json()["total"].clone();
+    assert_eq!(total(&format!("/runs/?task_id={listens}")), 1);
+    assert_eq!(total("/events/subscriptions"), 1);
+    let count = |path: &str| tocsin.get(path).json().as_array().map(Vec::len);
+    assert_eq!(count("/api/v2/silences"), Some(2));
+    let published = tocsin.get("/events/stream/recent").json();
+    assert_eq!(published["total_events"], 2, "{published}");
+    let approval = done(&tocsin, "GET", &approval, Value::Null, 200)["approval"].clone();
+    assert_eq!(approval["status"], "pending", "one voice of two: {approval}");
+}
+
+#[test]
 fn a_client_may_wait_for_the_end() {
     let tocsin = server(2);
     let id = submit(&tocsin, json!({"kind": "wait", "args": {"seconds": 0.3}}));

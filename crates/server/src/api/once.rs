@@ -1,15 +1,43 @@
 //! `Idempotency-Key`: a request that changes something is done once, however often it is sent.
+//!
+//! Whatever makes something new or counts again when it comes twice takes the key; `docs/tasks/queue.md` lists the
+//! routes. Not those whose answer is a secret (tokens, agents' secrets, signed links): an answer that is kept is
+//! kept in the store.
 
 use super::Refused;
 use crate::auth::Principal;
+use crate::seam::Asked;
 use crate::views::{Kept, Once};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::Extension;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
 /// The longest key.
 const KEY_MAX: usize = 255;
+
+/// Everything about a request but its body.
+pub(crate) type Request = (Method, Uri, HeaderMap, Extension<Principal>);
+
+/// A request whose answer is known as soon as it is done. Its query is a part of what is asked; a slash at the end of
+/// its path is not.
+pub(crate) fn asked<T>(
+    (method, uri, headers, Extension(by)): &Request,
+    body: &[u8],
+    answer: impl Fn(&T) -> (StatusCode, Value) + Send + 'static,
+) -> Result<Asked<T>, Refused> {
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    let what = format!("{}{query}", uri.path().trim_end_matches('/'));
+    Ok(Asked {
+        once: once(headers, by, method, &what, body)?,
+        answer: Box::new(move |done| {
+            let (status, body) = answer(done);
+            (status.as_u16(), body.to_string())
+        }),
+    })
+}
 
 /// The key of a request, if it has one, and a digest of what it asks.
 pub(crate) fn once(

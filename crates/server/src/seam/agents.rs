@@ -1,6 +1,7 @@
 //! Agents and where types of tasks go.
 
-use super::Failure;
+use super::{Asked, Failure};
+use crate::views::Kept;
 use futures_util::future::BoxFuture;
 use tasks::agents::{Agent, NewAgent, Rule, Update};
 
@@ -11,7 +12,7 @@ pub trait Agents: Send + Sync {
     /// The agent of this id.
     fn agent(&self, id: String) -> BoxFuture<'_, Result<Option<Agent>, Failure>>;
     /// Makes an agent, without a secret.
-    fn create(&self, new: NewAgent, by: String) -> BoxFuture<'_, Result<Agent, Failure>>;
+    fn create(&self, new: NewAgent, by: String, asked: Asked<Agent>) -> BoxFuture<'_, Result<Kept, Failure>>;
     /// Changes an agent; `None`: there is none of that id.
     fn update(&self, id: String, update: Update, by: String)
     -> BoxFuture<'_, Result<Option<Agent>, Failure>>;

@@ -1,6 +1,7 @@
 //! What waits for persons, and what they say to it.
 
-use super::Failure;
+use super::{Asked, Failure};
+use crate::views::Kept;
 use futures_util::future::BoxFuture;
 use model::Timestamp;
 use std::sync::Arc;
@@ -9,6 +10,22 @@ use tasks::approval::{Say, Voter};
 
 /// Approvals that wait, and how many there are in all.
 pub type Waiting = (Vec<Arc<Approval>>, usize);
+
+/// What somebody does about an approval.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ApprovalAct {
+    /// A yes; with another payload an edit first.
+    Approve(Say),
+    /// A no.
+    Reject(Say),
+    /// Another may vote in the voter's place.
+    Delegate {
+        /// Who.
+        to: String,
+        /// Before when.
+        until: Timestamp,
+    },
+}
 
 /// Approvals. What changes answers only after its commit. Deciding twice is a [`Failure::Conflict`].
 pub trait Approvals: Send + Sync {
@@ -22,14 +39,14 @@ pub trait Approvals: Send + Sync {
     fn approve(&self, id: String, voter: Voter, say: Say) -> BoxFuture<'_, Result<Arc<Approval>, Failure>>;
     /// A no.
     fn reject(&self, id: String, voter: Voter, say: Say) -> BoxFuture<'_, Result<Arc<Approval>, Failure>>;
-    /// Lets another vote in the voter's place.
-    fn delegate(
+    /// One of these, by who shows a credential.
+    fn act(
         &self,
         id: String,
         voter: Voter,
-        to: String,
-        until: Timestamp,
-    ) -> BoxFuture<'_, Result<Arc<Approval>, Failure>>;
+        act: ApprovalAct,
+        asked: Asked<Arc<Approval>>,
+    ) -> BoxFuture<'_, Result<Kept, Failure>>;
     /// Whether a link for `recipient` may be made; on record if so.
     fn mint(
         &self,

@@ -1,6 +1,7 @@
 //! Events: telling, reading, and who is called.
 
-use super::Failure;
+use super::{Asked, Failure};
+use crate::views::Kept;
 use futures_util::future::BoxFuture;
 use model::Timestamp;
 use std::collections::HashMap;
@@ -14,7 +15,7 @@ use tokio::sync::watch;
 /// hold a lock for one bounded copy only.
 pub trait Events: Send + Sync {
     /// Tells an event that comes from outside; answers after the commit that keeps it.
-    fn publish(&self, event: New, by: String) -> BoxFuture<'_, Result<Published, Failure>>;
+    fn publish(&self, event: New, asked: Asked<Published>) -> BoxFuture<'_, Result<Kept, Failure>>;
     /// The topics that tasks wait for.
     fn topics(&self) -> BoxFuture<'_, Result<Vec<Topic>, Failure>>;
     /// The events that were published and are kept, newest first, at most `max`, later than `after`.
@@ -34,7 +35,12 @@ pub trait Events: Send + Sync {
     /// Who is called, oldest first.
     fn subscriptions(&self) -> BoxFuture<'_, Result<Vec<Subscription>, Failure>>;
     /// Calls somebody from now on.
-    fn subscribe(&self, new: NewSubscription, by: String) -> BoxFuture<'_, Result<Subscription, Failure>>;
+    fn subscribe(
+        &self,
+        new: NewSubscription,
+        by: String,
+        asked: Asked<Subscription>,
+    ) -> BoxFuture<'_, Result<Kept, Failure>>;
     /// Ends a subscription; false: there is none of that id.
     fn unsubscribe(&self, id: String, by: String) -> BoxFuture<'_, Result<bool, Failure>>;
 }

@@ -6,6 +6,7 @@
 
 mod agents;
 mod approvals;
+mod asked;
 mod events;
 mod keep;
 mod queues;
@@ -13,7 +14,8 @@ mod schedules;
 mod workers;
 
 pub use agents::Agents;
-pub use approvals::Approvals;
+pub use approvals::{ApprovalAct, Approvals};
+pub use asked::{Answer, Asked};
 pub use events::{Events, Listener, Listeners, Published, Topic};
 pub use keep::{Keep, KnownAgent};
 pub use queues::Queues;
@@ -21,7 +23,7 @@ pub use schedules::Schedules;
 pub use workers::{KnownWorker, LogLine, NewLogLine, PushWorker, ToolView, Workers};
 
 use crate::views::{
-    AlertGroup, AlertView, Health, Instant, LabelsQuery, MetricMetadata, NewTask, PageOf, ProbeView,
+    AlertGroup, AlertView, Health, Instant, Kept, LabelsQuery, MetricMetadata, NewTask, PageOf, ProbeView,
     QueryAnswer, QueueStats, Range, RuleGroupView, RunFilter, RunView, RuntimeView, SeriesQuery, SilenceView,
     Submitted, Taken, TargetView, TaskFilter, TaskView, Trend, TsdbView, WaitingView, WorkerView,
 };
@@ -156,8 +158,13 @@ pub trait Desk: Send + Sync {
     ) -> BoxFuture<'_, Result<(), Failure>>;
     /// Takes alerts from outside; `ends_at` is always set.
     fn post_alerts(&self, alerts: Vec<Alert>) -> BoxFuture<'_, Result<(), Failure>>;
-    /// Adds or replaces a silence (an empty id adds); answers its id, another one if the matchers changed.
-    fn put_silence(&self, silence: SilenceView, by: String) -> BoxFuture<'_, Result<String, Failure>>;
+    /// Adds or replaces a silence (an empty id adds); gives its id, another one if the matchers changed.
+    fn put_silence(
+        &self,
+        silence: SilenceView,
+        by: String,
+        asked: Asked<String>,
+    ) -> BoxFuture<'_, Result<Kept, Failure>>;
     /// Ends a silence now. Ending an ended one is a [`Failure::Conflict`].
     fn expire_silence(&self, id: String, by: String) -> BoxFuture<'_, Result<(), Failure>>;
     /// Reads the configuration again. A bad one changes nothing: [`Failure::Value`] with all that is wrong.

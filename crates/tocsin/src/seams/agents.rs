@@ -1,9 +1,10 @@
 //! Agents and routing rules, as clients manage them.
 
 use super::desk::{refusal, uuid};
+use super::once::once;
 use crate::core::Handle;
 use futures_util::future::BoxFuture;
-use server::Failure;
+use server::{Asked, Failure, views::Kept};
 use tasks::agents::{Agent, NewAgent, Rule, Update};
 
 /// Agents as the server sees them.
@@ -26,14 +27,11 @@ impl server::Agents for Agents {
         Box::pin(async move { Ok(self.core.call(move |core, _, _| core.agents.get(&id).cloned()).await?) })
     }
 
-    fn create(&self, new: NewAgent, by: String) -> BoxFuture<'_, Result<Agent, Failure>> {
-        Box::pin(async move {
-            let id = uuid();
-            let done = self.core.call(move |core, batch, now| {
-                core.agents.create(new, id, &by, now, &mut batch.changes.tasks)
-            });
-            done.await?.map_err(refusal)
-        })
+    fn create(&self, new: NewAgent, by: String, asked: Asked<Agent>) -> BoxFuture<'_, Result<Kept, Failure>> {
+        let id = uuid();
+        Box::pin(once(&self.core, asked, move |core, batch, now| {
+            core.agents.create(new, id, &by, now, &mut batch.changes.tasks).map_err(refusal)
+        }))
     }
 
     fn update(

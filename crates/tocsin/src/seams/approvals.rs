@@ -1,10 +1,11 @@
 //! Approvals: everything is asked of the core, which alone decides.
 
 use super::desk::refusal;
-use crate::core::Handle;
+use super::once::once;
+use crate::core::{Batch, Core, Handle};
 use futures_util::future::BoxFuture;
 use model::Timestamp;
-use server::Failure;
+use server::{ApprovalAct, Asked, Failure, views::Kept};
 use std::sync::Arc;
 use tasks::approval::{Approval, Say, Voter};
 
@@ -35,36 +36,31 @@ impl server::Approvals for Approvals {
 
     fn approve(&self, id: String, voter: Voter, say: Say) -> Answer<'_, Arc<Approval>> {
         Box::pin(async move {
-            let done = self.core.call(move |core, batch, now| {
-                let (approval, events) =
-                    core.queue.approve(&id, &voter, say, now, &mut batch.changes.tasks).map_err(refusal)?;
-                core.happened(events, batch, now);
-                Ok(approval)
-            });
-            done.await?
+            self.core.call(move |core, batch, now| approve(core, &id, &voter, say, batch, now)).await?
         })
     }
 
     fn reject(&self, id: String, voter: Voter, say: Say) -> Answer<'_, Arc<Approval>> {
         Box::pin(async move {
-            let done = self.core.call(move |core, batch, now| {
-                let (approval, events) =
-                    core.queue.reject(&id, &voter, say, now, &mut batch.changes.tasks).map_err(refusal)?;
-                core.happened(events, batch, now);
-                Ok(approval)
-            });
-            done.await?
+            self.core.call(move |core, batch, now| reject(core, &id, &voter, say, batch, now)).await?
         })
     }
 
-    fn delegate(&self, id: String, voter: Voter, to: String, until: Timestamp) -> Answer<'_, Arc<Approval>> {
-        Box::pin(async move {
-            let done = self.core.call(move |core, batch, now| {
+    fn act(
+        &self,
+        id: String,
+        voter: Voter,
+        act: ApprovalAct,
+        asked: Asked<Arc<Approval>>,
+    ) -> Answer<'_, Kept> {
+        Box::pin(once(&self.core, asked, move |core, batch, now| match act {
+            ApprovalAct::Approve(say) => approve(core, &id, &voter, say, batch, now),
+            ApprovalAct::Reject(say) => reject(core, &id, &voter, say, batch, now),
+            ApprovalAct::Delegate { to, until } => {
                 let out = &mut batch.changes.tasks;
                 core.queue.delegate_approval(&id, &voter, &to, until, now, out).map_err(refusal)
-            });
-            done.await?
-        })
+            }
+        }))
     }
 
     fn mint(&self, id: String, voter: Voter, recipient: String) -> Answer<'_, Arc<Approval>> {
@@ -75,4 +71,32 @@ impl server::Approvals for Approvals {
             done.await?
         })
     }
+}
+
+fn approve(
+    core: &mut Core,
+    id: &str,
+    voter: &Voter,
+    say: Say,
+    batch: &mut Batch,
+    now: Timestamp,
+) -> Result<Arc<Approval>, Failure> {
+    let done = core.queue.approve(id, voter, say, now, &mut batch.changes.tasks);
+    let (approval, events) = done.map_err(refusal)?;
+    core.happened(events, batch, now);
+    Ok(approval)
+}
+
+fn reject(
+    core: &mut Core,
+    id: &str,
+    voter: &Voter,
+    say: Say,
+    batch: &mut Batch,
+    now: Timestamp,
+) -> Result<Arc<Approval>, Failure> {
+    let done = core.queue.reject(id, voter, say, now, &mut batch.changes.tasks);
+    let (approval, events) = done.map_err(refusal)?;
+    core.happened(events, batch, now);
+    Ok(approval)
 }

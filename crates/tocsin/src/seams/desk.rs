@@ -1,12 +1,13 @@
 //! What clients change, through the core.
 
+use super::once::once;
 use crate::core::{Core, Handle};
 use alerts::{NewSilence, SilenceError};
 use futures_util::future::BoxFuture;
 use model::{Alert, TaskSpec, Timestamp};
 use server::{
-    Failure,
-    views::{NewTask, ScheduledTask, SilenceView, Submitted, Taken, Wishes},
+    Asked, Failure,
+    views::{Kept, NewTask, ScheduledTask, SilenceView, Submitted, Taken, Wishes},
 };
 use std::{sync::Arc, time::Duration};
 use tasks::schedule::{Firing, Language};
@@ -128,23 +129,26 @@ impl server::Desk for Desk {
         })
     }
 
-    fn put_silence(&self, silence: SilenceView, by: String) -> BoxFuture<'_, Result<String, Failure>> {
-        Box::pin(async move {
-            let fresh_id = uuid();
-            let created_by = if silence.created_by.is_empty() { by } else { silence.created_by };
-            let new = NewSilence {
-                id: (!silence.id.is_empty()).then_some(silence.id),
-                matchers: silence.matchers,
-                starts_at: silence.starts_at,
-                ends_at: silence.ends_at,
-                created_by,
-                comment: silence.comment,
-            };
-            let done = self.core.call(move |core, batch, now| {
-                core.alerts.put_silence(new, &fresh_id, now, &mut batch.changes.alerts)
-            });
-            done.await?.map_err(silence_failure)
-        })
+    fn put_silence(
+        &self,
+        silence: SilenceView,
+        by: String,
+        asked: Asked<String>,
+    ) -> BoxFuture<'_, Result<Kept, Failure>> {
+        let fresh_id = uuid();
+        let created_by = if silence.created_by.is_empty() { by } else { silence.created_by };
+        let new = NewSilence {
+            id: (!silence.id.is_empty()).then_some(silence.id),
+            matchers: silence.matchers,
+            starts_at: silence.starts_at,
+            ends_at: silence.ends_at,
+            created_by,
+            comment: silence.comment,
+        };
+        Box::pin(once(&self.core, asked, move |core, batch, now| {
+            let done = core.alerts.put_silence(new, &fresh_id, now, &mut batch.changes.alerts);
+            done.map_err(silence_failure)
+        }))
     }
 
     fn expire_silence(&self, id: String, _by: String) -> BoxFuture<'_, Result<(), Failure>> {

@@ -1,11 +1,12 @@
 //! Events, as clients tell and read them.
 
 use super::desk::refusal;
+use super::once::once;
 use crate::core::{Feed, Handle};
 use futures_util::future::BoxFuture;
 use model::Timestamp;
 use reach::Policy;
-use server::{Failure, Listeners, Published, Topic};
+use server::{Asked, Failure, Listeners, Published, Topic, views::Kept};
 use std::{net::IpAddr, sync::Arc};
 use tasks::EventId;
 use tasks::events::{Event, New, NewSubscription, Page, Subscription};
@@ -22,13 +23,12 @@ pub struct Events {
 }
 
 impl server::Events for Events {
-    fn publish(&self, event: New, _by: String) -> BoxFuture<'_, Result<Published, Failure>> {
-        Box::pin(async move {
-            let done = self.core.call(move |core, batch, now| core.publish(event, batch, now));
-            let published = done.await?.map_err(refusal)?;
+    fn publish(&self, event: New, asked: Asked<Published>) -> BoxFuture<'_, Result<Kept, Failure>> {
+        Box::pin(once(&self.core, asked, move |core, batch, now| {
+            let published = core.publish(event, batch, now).map_err(refusal)?;
             let triggered = published.triggered.iter().map(ToString::to_string).collect();
             Ok(Published { event: published.event, triggered })
-        })
+        }))
     }
 
     fn topics(&self) -> BoxFuture<'_, Result<Vec<Topic>, Failure>> {
@@ -89,11 +89,18 @@ impl server::Events for Events {
         })
     }
 
-    fn subscribe(&self, new: NewSubscription, by: String) -> BoxFuture<'_, Result<Subscription, Failure>> {
+    fn subscribe(
+        &self,
+        new: NewSubscription,
+        by: String,
+        asked: Asked<Subscription>,
+    ) -> BoxFuture<'_, Result<Kept, Failure>> {
         Box::pin(async move {
             check_url(&new.url)?;
-            let done = self.core.call(move |core, batch, now| core.subscribe(new, &by, batch, now));
-            done.await?.map_err(refusal)
+            let done = once(&self.core, asked, move |core, batch, now| {
+                core.subscribe(new, &by, batch, now).map_err(refusal)
+            });
+            done.await
         })
     }
 

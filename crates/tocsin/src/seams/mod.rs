@@ -6,6 +6,7 @@ mod desk;
 mod events;
 mod keep;
 mod monitoring;
+mod once;
 mod queues;
 mod schedules;
 mod series;

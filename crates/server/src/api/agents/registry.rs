@@ -1,9 +1,9 @@
 //! The agents.
 
-use crate::api::Refused;
 use crate::api::auth::revoke_all_of;
 use crate::api::body::{Params, Raw};
 use crate::api::tasks::{Fields, OFFSET_MAX, Unknown, object};
+use crate::api::{Refused, once};
 use crate::auth::Principal;
 use crate::seam::Failure;
 use crate::state::State;
@@ -29,10 +29,11 @@ type Answer = Result<Response, Refused>;
 /// `POST /agents/`: `{name, scopes, role?, webhook_url?}`.
 pub(in crate::api) async fn create(
     Given(state): Given<Arc<State>>,
-    Extension(by): Extension<Principal>,
+    request: once::Request,
     body: Result<Raw, Refused>,
 ) -> Answer {
-    let mut fields = Fields::new(object(&body?.0)?);
+    let body = body?.0;
+    let mut fields = Fields::new(object(&body)?);
     let role = fields.text("role", 1..=20);
     let new = NewAgent {
         name: fields.needed_text("name", 1..=NAME_MAX),
@@ -42,8 +43,9 @@ pub(in crate::api) async fn create(
     };
     fields.finish(Unknown::Refused)?;
     known_role(role.as_deref(), new.role)?;
-    let agent = state.reads.agents.create(new, by.name).await?;
-    Ok((StatusCode::CREATED, axum::Json(shown(&agent))).into_response())
+    let asked = once::asked(&request, &body, |agent| (StatusCode::CREATED, shown(agent)))?;
+    let Extension(by) = request.3;
+    Ok(once::answer(state.reads.agents.create(new, by.name, asked).await?))
 }
 
 /// `GET /agents/?name_filter=&scope_filter=&limit=&offset=`: a list, newest first.

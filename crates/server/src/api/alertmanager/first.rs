@@ -1,11 +1,9 @@
 //! The first version's calls that old playbooks make, in its envelope `{status, data}`. Upstream answers 410.
 
 use super::{Error, alerts, silences, status};
-use crate::api::Refused;
 use crate::api::body::Raw;
-use crate::auth::Principal;
+use crate::api::{Refused, once};
 use crate::state::State;
-use axum::Extension;
 use axum::extract::State as Given;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
@@ -29,15 +27,18 @@ pub(crate) async fn post_alerts_first(
 
 pub(crate) async fn post_silence_first(
     Given(state): Given<Arc<State>>,
-    Extension(principal): Extension<Principal>,
+    request: once::Request,
     body: Result<Raw, Refused>,
 ) -> Result<Response, Enveloped> {
-    let id = silences::put(&state, &principal, &body?.0).await?;
-    Ok(success(&json!({"silenceId": id})))
+    Ok(silences::put(&state, request, &body?.0, |id| enveloped(&json!({"silenceId": id}))).await?)
 }
 
 fn success(data: &Value) -> Response {
-    axum::Json(json!({"status": "success", "data": data})).into_response()
+    axum::Json(enveloped(data)).into_response()
+}
+
+fn enveloped(data: &Value) -> Value {
+    json!({"status": "success", "data": data})
 }
 
 /// A failure in the first version's envelope, which is Prometheus's.

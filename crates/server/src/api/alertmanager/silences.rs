@@ -3,7 +3,7 @@
 use super::{Error, instant, labels, matchers, parse_json};
 use crate::api::body::Raw;
 use crate::api::prometheus::label_object;
-use crate::api::{Params, Refused};
+use crate::api::{Params, Refused, once};
 use crate::auth::Principal;
 use crate::seam::Failure;
 use crate::state::State;
@@ -60,19 +60,25 @@ pub(crate) async fn silence(
 
 pub(crate) async fn post_silence(
     Given(state): Given<Arc<State>>,
-    Extension(principal): Extension<Principal>,
+    request: once::Request,
     body: Result<Raw, Refused>,
 ) -> Result<Response, Error> {
-    let id = put(&state, &principal, &body?.0).await?;
-    Ok(axum::Json(json!({"silenceID": id})).into_response())
+    put(&state, request, &body?.0, |id| json!({"silenceID": id})).await
 }
 
-pub(super) async fn put(state: &State, principal: &Principal, body: &[u8]) -> Result<String, Error> {
+pub(super) async fn put(
+    state: &State,
+    request: once::Request,
+    body: &[u8],
+    answer: fn(&str) -> Value,
+) -> Result<Response, Error> {
     let Value::Object(posted) = parse_json(body)? else {
         return Err(Refused::BadRequest("the body must be a silence".to_owned()).into());
     };
-    let silence = read(&posted, principal, state.clock.now())?;
-    Ok(state.desk.put_silence(silence, principal.name.clone()).await?)
+    let asked = once::asked(&request, body, move |id: &String| (StatusCode::OK, answer(id)))?;
+    let Extension(principal) = request.3;
+    let silence = read(&posted, &principal, state.clock.now())?;
+    Ok(once::answer(state.desk.put_silence(silence, principal.name, asked).await?))
 }
 
 pub(crate) async fn expire_silence(

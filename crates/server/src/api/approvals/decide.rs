@@ -4,13 +4,14 @@ use super::body::Body;
 use super::show::utc;
 use super::voter;
 use crate::api::body::Raw;
-use crate::api::{Params, Refused};
+use crate::api::{Params, Refused, once};
 use crate::auth::Principal;
 use crate::links::{Act, Link};
-use crate::seam::Failure;
+use crate::seam::{ApprovalAct, Failure};
 use crate::state::State;
 use axum::Extension;
 use axum::extract::{Path, RawQuery, State as Given};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use rand::Rng;
 use serde_json::{Value, json};
@@ -28,52 +29,68 @@ const LINK_LIFE: Duration = Duration::from_secs(86_400);
 pub(crate) async fn approve(
     Given(state): Given<Arc<State>>,
     Path(id): Path<String>,
-    Extension(principal): Extension<Principal>,
-    body: Result<Raw, Refused>,
+    request: once::Request,
+    given: Result<Raw, Refused>,
 ) -> Result<Response, Refused> {
-    let mut body = Body::read(&body?.0, &["reason", "payload", "hash"])?;
+    let given = given?.0;
+    let mut body = Body::read(&given, &["reason", "payload", "hash"])?;
     let say = Say {
         reason: body.text("reason", REASON_MAX)?,
         hash: body.text("hash", NAME_MAX)?,
         payload: body.any("payload"),
     };
-    let name = principal.name.clone();
-    let approval = state.reads.approvals.approve(id, voter(principal), say).await?;
-    Ok(decided(&approval, &format!("Approved by {name}")))
+    decide(&state, id, request, &given, ApprovalAct::Approve(say), |name| format!("Approved by {name}")).await
 }
 
 /// The reason stands in the query or in an optional object `{reason, hash}`.
 pub(crate) async fn reject(
     Given(state): Given<Arc<State>>,
     Path(id): Path<String>,
-    Extension(principal): Extension<Principal>,
+    request: once::Request,
     RawQuery(query): RawQuery,
-    body: Result<Raw, Refused>,
+    given: Result<Raw, Refused>,
 ) -> Result<Response, Refused> {
-    let mut body = Body::read(&body?.0, &["reason", "hash"])?;
+    let given = given?.0;
+    let mut body = Body::read(&given, &["reason", "hash"])?;
     let asked = Params::of_query(query.as_deref().unwrap_or(""));
     let reason = match body.text("reason", REASON_MAX)? {
         Some(reason) => Some(reason),
         None => asked.get("reason").map(|text| text.chars().take(REASON_MAX).collect()),
     };
     let say = Say { reason, hash: body.text("hash", NAME_MAX)?, payload: None };
-    let name = principal.name.clone();
-    let approval = state.reads.approvals.reject(id, voter(principal), say).await?;
-    Ok(decided(&approval, &format!("Rejected by {name}")))
+    decide(&state, id, request, &given, ApprovalAct::Reject(say), |name| format!("Rejected by {name}")).await
 }
 
 /// `{to, until}`.
 pub(crate) async fn delegate(
     Given(state): Given<Arc<State>>,
     Path(id): Path<String>,
-    Extension(principal): Extension<Principal>,
-    body: Result<Raw, Refused>,
+    request: once::Request,
+    given: Result<Raw, Refused>,
 ) -> Result<Response, Refused> {
-    let mut body = Body::read(&body?.0, &["to", "until"])?;
+    let given = given?.0;
+    let mut body = Body::read(&given, &["to", "until"])?;
     let (to, until) = (body.needed_text("to", NAME_MAX)?, body.needed_instant("until")?);
-    let message = format!("{to} may decide in place of {} until {}", principal.name, utc(until));
-    let approval = state.reads.approvals.delegate(id, voter(principal), to, until).await?;
-    Ok(decided(&approval, &message))
+    let message = {
+        let to = to.clone();
+        move |name: &str| format!("{to} may decide in place of {name} until {}", utc(until))
+    };
+    decide(&state, id, request, &given, ApprovalAct::Delegate { to, until }, message).await
+}
+
+async fn decide(
+    state: &State,
+    id: String,
+    request: once::Request,
+    given: &[u8],
+    act: ApprovalAct,
+    message: impl FnOnce(&str) -> String,
+) -> Result<Response, Refused> {
+    let voter = voter(request.3.0.clone());
+    let message = message(&voter.name);
+    let answer = move |approval: &Arc<Approval>| (StatusCode::OK, decided(approval, &message));
+    let asked = once::asked(&request, given, answer)?;
+    Ok(once::answer(state.reads.approvals.act(id, voter, act, asked).await?))
 }
 
 /// `{recipient, expires_seconds?}`: two links, for that person only.
@@ -122,9 +139,9 @@ fn number() -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn decided(approval: &Approval, message: &str) -> Response {
+fn decided(approval: &Approval, message: &str) -> Value {
     let asked = &approval.asked;
-    let body: Value = json!({
+    json!({
         "success": true,
         "approval_id": asked.id,
         "message": message,
@@ -132,6 +149,5 @@ fn decided(approval: &Approval, message: &str) -> Response {
         "approvals": approval.counted().count(),
         "quorum": asked.quorum,
         "hash": asked.hash,
-    });
-    axum::Json(body).into_response()
+    })
 }

@@ -240,8 +240,8 @@ mod tests {
     async fn replay_says_what_is_gone_and_the_end_is_clean() {
         let (told, state) = world();
         let first = told.tell("a.first");
-        let kept =
-            crate::Events::publish(&*told, tasks::events::New::told("b.kept", json!({})), String::new());
+        let asked = crate::Asked { once: None, answer: Box::new(|_| (200, String::new())) };
+        let kept = crate::Events::publish(&*told, tasks::events::New::told("b.kept", json!({})), asked);
         kept.await.expect("taken");
         for _ in 0..20 {
             told.tell("c.later");

@@ -1,8 +1,8 @@
 //! Who is called when something happens.
 
-use crate::api::Refused;
 use crate::api::body::Raw;
 use crate::api::tasks::{Fields, Unknown, object};
+use crate::api::{Refused, once};
 use crate::auth::Principal;
 use crate::seam::Failure;
 use crate::state::State;
@@ -24,18 +24,20 @@ type Answer = Result<Response, Refused>;
 /// `POST /events/subscriptions`: `{url, types?, secret?}`.
 pub(in crate::api) async fn subscribe(
     Given(state): Given<Arc<State>>,
-    Extension(by): Extension<Principal>,
+    request: once::Request,
     body: Result<Raw, Refused>,
 ) -> Answer {
-    let mut fields = Fields::new(object(&body?.0)?);
+    let body = body?.0;
+    let mut fields = Fields::new(object(&body)?);
     let new = NewSubscription {
         url: fields.needed_text("url", 1..=TEXT_MAX),
         types: fields.texts("types", TYPES_MAX),
         secret: fields.text("secret", 16..=TEXT_MAX),
     };
     fields.finish(Unknown::Refused)?;
-    let made = state.reads.events.subscribe(new, by.name).await?;
-    Ok((StatusCode::CREATED, axum::Json(shown(&made))).into_response())
+    let asked = once::asked(&request, &body, |made| (StatusCode::CREATED, shown(made)))?;
+    let Extension(by) = request.3;
+    Ok(once::answer(state.reads.events.subscribe(new, by.name, asked).await?))
 }
 
 /// `GET /events/subscriptions`.

@@ -14,6 +14,7 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
     Some(match (method.as_str(), path) {
         ("POST", "/agents" | "/agents/") => Operation::new()
             .answers(201, "It is there", of("Agent"))
+            .once()
             .takes(
                 closed(object(
                     [("name", text_of(1, 100))],

@@ -34,7 +34,7 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
             .query("expired", "Those that are over", flag())
             .refuses(&[400])),
         ("POST", "/api/v2/silences") => {
-            v2(takes_silence(Operation::gives(whole_object([("silenceID", text())]))))
+            v2(takes_silence(Operation::gives(whole_object([("silenceID", text())])).once()))
         }
         ("GET", "/api/v2/silence/{id}") => v2(Operation::gives(of("Silence")).refuses(&[404])),
         ("DELETE", "/api/v2/silence/{id}") => {
@@ -46,7 +46,8 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
             v1(takes_alerts(Operation::gives(whole_object([("status", is("success"))]))))
         }
         ("POST", "/api/v1/silences") => {
-            v1(takes_silence(Operation::gives(answer(whole_object([("silenceId", text())])))).refuses(&[422]))
+            let given = answer(whole_object([("silenceId", text())]));
+            v1(takes_silence(Operation::gives(given).once()).refuses(&[422]))
         }
         _ => return None,
     })

@@ -58,6 +58,7 @@ fn decision() -> Operation {
         ("quorum", count()),
         ("hash", text()),
     ]))
+    .once()
     .refuses(&[404, 409])
 }
 

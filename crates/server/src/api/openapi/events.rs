@@ -60,6 +60,7 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
         .refuses(&[422]),
         ("POST", "/events/subscriptions") => Operation::new()
             .answers(201, "It is called from now on", of("Subscription"))
+            .once()
             .takes(
                 closed(object(
                     [("url", url(2000))],
@@ -86,6 +87,7 @@ fn publish() -> Operation {
         ("event_id", text()),
         ("triggered_tasks", list(text())),
     ]))
+    .once()
     .takes(
         object(
             [("event_type", text_of(1, 100))],
@@ -117,6 +119,7 @@ fn post_topic() -> Operation {
     let reply = with(told.clone(), [("success", is(true)), ("message", text()), ("details", told)]);
     Operation::new()
         .answers(202, "It is told", reply)
+        .once()
         .takes(
             object(
                 [("topic", text_of(1, 100))],

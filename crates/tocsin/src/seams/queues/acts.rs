@@ -1,8 +1,9 @@
 //! Acts on one task, and waiting for its end.
 
-use super::{Queues, fresh, keep, recall};
+use super::{Queues, fresh};
 use crate::core::{Batch, Core};
 use crate::seams::desk::{asked, language, refusal, sort_of};
+use crate::seams::once::{keep, recall};
 use crate::seams::tasks::{ask, fresh_view, view_after_submit};
 use model::Timestamp;
 use serde_json::{Map, Value, json};

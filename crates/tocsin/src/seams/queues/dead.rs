@@ -1,7 +1,8 @@
 //! Runs that were given up.
 
-use super::{Queues, fresh, keep, recall};
+use super::{Queues, fresh};
 use crate::seams::desk::refusal;
+use crate::seams::once::{keep, recall};
 use crate::seams::tasks::ask;
 use serde_json::{Map, json};
 use server::{

@@ -4,9 +4,9 @@ mod acts;
 mod dead;
 mod figures;
 
-use crate::core::{Core, Handle};
+use crate::core::Handle;
 use futures_util::future::BoxFuture;
-use model::{Clock, Timestamp};
+use model::Clock;
 use server::{
     Failure,
     views::{
@@ -16,7 +16,6 @@ use server::{
 };
 use std::{sync::Arc, time::Duration};
 use store::Reader;
-use tasks::{Answer, Change, Recall};
 
 /// The queue as people act on it.
 pub struct Queues {
@@ -103,25 +102,4 @@ impl server::Queues for Queues {
 /// An answer that nobody gave before.
 fn fresh((status, body): (u16, String)) -> Kept {
     Kept { status, body, replayed: false }
-}
-
-/// What is known of a request's key; an answer that was given is given again.
-fn recall(core: &Core, once: Option<&Once>, now: Timestamp) -> Result<Option<Kept>, Failure> {
-    let Some(once) = once else { return Ok(None) };
-    match core.queue.recall(&once.by, &once.key, &once.digest, now) {
-        Recall::Fresh => Ok(None),
-        Recall::Same(Answer { status, body, .. }) => Ok(Some(Kept { status, body, replayed: true })),
-        Recall::Other => Err(Failure::Shape {
-            field: "Idempotency-Key".to_owned(),
-            what: "it was used for another request; a new request needs a new key".to_owned(),
-        }),
-    }
-}
-
-/// Keeps an answer with what it answers.
-fn keep(core: &mut Core, once: Option<Once>, kept: &Kept, now: Timestamp, out: &mut Vec<Change>) {
-    if let Some(once) = once {
-        let answer = Answer { digest: once.digest, status: kept.status, body: kept.body.clone() };
-        core.queue.keep_answer(&once.by, &once.key, answer, now, out);
-    }
 }
