@@ -5,7 +5,7 @@ use crate::stand_in::StandIn;
 use crate::views::*;
 use crate::{
     ApprovalAct, Asked, Desk, Failure, Grammar, HttpMetrics, Keep, KnownAgent, Limits, Monitoring,
-    QueryFailure, Queues, Reads, Series, State, Tasks, Vitals, app,
+    QueryFailure, Queues, Reads, Series, State, Tasks, TokenAct, Vitals, app,
 };
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
@@ -52,6 +52,8 @@ pub struct World {
     pub metrics: Arc<HttpMetrics>,
     /// Events and agents.
     pub told: Arc<StandIn>,
+    /// What was done with tokens.
+    pub token_acts: Mutex<Vec<TokenAct>>,
 }
 
 pub fn at(ago_secs: i64) -> Timestamp {
@@ -99,6 +101,7 @@ impl World {
             refusal: None,
             metrics: Arc::new(HttpMetrics::default()),
             told: Arc::new(StandIn::new(at(0), 8, 2)),
+            token_acts: Mutex::default(),
         }
     }
 
@@ -247,7 +250,12 @@ impl World {
 }
 
 impl Keep for World {
-    fn revoked(&self, _: Vec<(String, Option<Value>)>) -> BoxFuture<'_, Result<(), Failure>> {
+    fn tokens(
+        &self,
+        _: Vec<(String, Option<Value>)>,
+        acts: Vec<TokenAct>,
+    ) -> BoxFuture<'_, Result<(), Failure>> {
+        self.token_acts.lock().unwrap().extend(acts);
         ready(self.agree())
     }
 

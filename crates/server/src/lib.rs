@@ -37,7 +37,8 @@ pub use metrics::{FAMILIES, HttpMetrics, Sink};
 pub use seam::Schedules;
 pub use seam::{
     Agents, Answer, ApprovalAct, Approvals, Asked, Desk, Events, Failure, Grammar, Keep, KnownAgent,
-    Listener, Listeners, Monitoring, Published, QueryFailure, Queues, Reads, Series, Tasks, Topic, Vitals,
+    Listener, Listeners, Monitoring, Published, QueryFailure, Queues, Reads, Series, Tasks, TokenAct, Topic,
+    Vitals,
 };
 pub use seam::{KnownWorker, LogLine, NewLogLine, PushWorker, ToolView, Workers};
 pub use serve::serve;

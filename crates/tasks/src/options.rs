@@ -34,6 +34,8 @@ pub struct Options {
     pub non_retryable: Vec<String>,
     /// The dead run that it does again.
     pub replay_of: Option<String>,
+    /// Who counts as the one who asked, where that is not `created_by`: who issued the token in that name.
+    pub issuer: Option<String>,
     /// Persons must agree before a run of it begins.
     pub approval: Option<ApprovalWish>,
     /// How its schedule fires where that is not as usual.
@@ -126,6 +128,7 @@ impl Options {
             ("sla_alert_threshold", self.sla_alert_threshold.map(Value::from)),
             ("non_retryable", (!self.non_retryable.is_empty()).then(|| json!(self.non_retryable))),
             ("replay_of", self.replay_of.as_deref().map(Value::from)),
+            ("issuer", self.issuer.as_deref().map(Value::from)),
             ("approval", self.approval.as_ref().map(approval::wish_to_json)),
             ("firing", self.firing.as_ref().map(|firing| Value::Object(firing.to_json()))),
         ];
@@ -150,6 +153,7 @@ impl Options {
         self.approval = approval::read_wish(&row["approval"], "approval").ok().flatten();
         self.non_retryable = row["non_retryable"].as_array().into_iter().flatten().filter_map(text).collect();
         self.replay_of = text(&row["replay_of"]);
+        self.issuer = text(&row["issuer"]);
         self
     }
 
@@ -217,6 +221,7 @@ mod tests {
             sla_alert_threshold: Some(0.75),
             non_retryable: vec!["bad_request".to_owned()],
             replay_of: Some("r".to_owned()),
+            issuer: Some("ann".to_owned()),
             approval: Some(ApprovalWish { quorum: Some(2), ..ApprovalWish::default() }),
             firing: Some(Box::new(Firing { misfire: Some(Misfire::All), ..Firing::default() })),
         };

@@ -132,6 +132,27 @@ fn defect_8_secrets_are_checked_and_revoked_is_revoked() {
     let agent = json!({"agent_id": "00000000-0000-0000-0000-000000000001"});
     assert_eq!(post(&tocsin.url, "/agents/auth/token", None, &agent).status, 401, "an id is no secret");
 
+    tocsin.kill();
+    let mut stored = Vec::new();
+    let mut places = vec![tocsin.dir.path().join("data")];
+    while let Some(place) = places.pop() {
+        for entry in fs::read_dir(place).expect("the data directory").map(|entry| entry.unwrap().path()) {
+            match entry.is_dir() {
+                true => places.push(entry),
+                false => stored.extend(fs::read(entry).expect("our own file")),
+            }
+        }
+    }
+    let holds = |text: &str| stored.windows(text.len()).any(|window| window == text.as_bytes());
+    for action in ["token.issued", "token.refreshed", "token.revoked", "token.reused"] {
+        assert!(holds(action), "{action} is on record");
+    }
+    for pair in [&kept, &gone, &next.json()] {
+        for token in ["access_token", "refresh_token"] {
+            assert!(!holds(pair[token].as_str().expect("a token")), "a token is stored nowhere");
+        }
+    }
+
     let data = tocsin.dir.path().join("other");
     let mut serve = Command::new(env!("CARGO_BIN_EXE_tocsin"));
     serve.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(&data);

@@ -266,6 +266,57 @@ fn two_of_three_a_delegate_and_an_edit() {
     assert_eq!(run["success"], true, "{run}");
 }
 
+/// An operator issued tokens in two made-up names, and its own approvals were those of three persons.
+#[test]
+fn nobody_is_two_persons_by_a_token_of_ones_own() {
+    let tocsin = Tocsin::start(&[], &[]);
+    let token = |by: &str, name: &str| {
+        let reply = ask(&tocsin, by, "POST", "/auth/token", &json!({"user_id": name, "role": "operator"}));
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        text(&reply.json()["access_token"])
+    };
+    let with = |token: &str, path: &str, body: &Value| {
+        let bearer = format!("Bearer {token}");
+        let headers = [("content-type", "application/json"), ("authorization", bearer.as_str())];
+        request("POST", &format!("{}{path}", tocsin.url), &headers, &body.to_string()).expect("an answer")
+    };
+    let (ann, bob, vouched) = (token("operator", "ann"), token("operator", "bob"), token("admin", "ann"));
+    // What is issued with such a token, too.
+    let grandchild = with(&ann, "/auth/token", &json!({"user_id": "cem", "role": "operator"})).json();
+    let cem = text(&grandchild["access_token"]);
+
+    let (_, approval) = gated(&tocsin, &json!({"kind": "noop", "approval": {"quorum": 2}}));
+    let approve = format!("/approvals/{approval}/approve");
+    let first = with(&ann, &approve, &json!({}));
+    assert_eq!((first.status, first.json()["message"].clone()), (200, json!("Approved by operator")));
+    for same in [&ann, &bob, &cem] {
+        assert_eq!(with(same, &approve, &json!({})).status, 409, "it is the operator again");
+    }
+    assert_eq!(ask(&tocsin, "operator", "POST", &approve, &json!({})).status, 409);
+    let other = with(&vouched, &approve, &json!({}));
+    assert_eq!((other.status, other.json()["status"].clone()), (200, json!("approved")), "{}", other.body);
+
+    // A name that is asked for, and one that asked.
+    let wish = json!({"approvers": ["ann"]});
+    let (_, approval) = gated(&tocsin, &json!({"kind": "noop", "approval": wish}));
+    let approve = format!("/approvals/{approval}/approve");
+    assert_eq!(with(&ann, &approve, &json!({})).status, 403, "the operator is no approver");
+    assert_eq!(with(&vouched, &approve, &json!({})).status, 200);
+    for (asks, line) in [(&ann, false), (&ann, true)] {
+        let task = typed("deploy", "P0", json!({}));
+        let reply = with(asks, if line { "/tasks/bulk" } else { "/tasks" }, &task);
+        let id = text(&serde_json::from_str::<Value>(&reply.body).expect("JSON")["id"]);
+        assert_eq!(task_of(&tocsin, &id)["created_by"], "ann");
+        let approve = format!("/approvals/approval_{id}/approve");
+        for same in [&ann, &bob] {
+            let own = with(same, &approve, &json!({}));
+            assert_eq!((own.status, own.json()["detail"].clone()), (409, json!("requester cannot approve")));
+        }
+        assert_eq!(ask(&tocsin, "operator", "POST", &approve, &json!({})).status, 409);
+        assert_eq!(with(&vouched, &approve, &json!({})).status, 200, "another person, of the same name");
+    }
+}
+
 #[test]
 fn a_pipeline_step_waits_with_what_it_would_do_and_runs_just_that() {
     let mut tocsin = Tocsin::start(&[], &[]);

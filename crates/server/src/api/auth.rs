@@ -3,7 +3,7 @@
 use super::Refused;
 use super::body::Raw;
 use crate::auth::{Grant, LIFE_MAX, NoToken, Pair, Principal, Role, Rows};
-use crate::seam::{Failure, KnownAgent};
+use crate::seam::{Failure, KnownAgent, TokenAct};
 use crate::state::State;
 use axum::Extension;
 use axum::extract::State as Given;
@@ -65,12 +65,14 @@ pub(crate) async fn issue(
         return Err(Refused::RoleTooLow { has: by.role, needs: role });
     }
     let scopes = scopes_of(&by, ask.scopes)?;
+    let subject = ask.user_id;
     let grant = Grant {
-        subject: ask.user_id,
         name: ask.name,
         role,
         scopes,
         session: by.session.clone(),
+        issuer: behind(&by, &subject),
+        subject,
         life: Some(ask.ttl.map_or(state.auth.lives().issued, Duration::from_secs)),
     };
     tracing::info!(
@@ -82,8 +84,26 @@ pub(crate) async fn issue(
         grant.subject,
         role.as_str()
     );
-    let pair = state.auth.issue(grant, state.clock.now());
-    Ok(given(&state, pair.map_err(refused)?))
+    issued(&state, by.name, grant).await
+}
+
+/// Who counts as the one behind a token in this name. An admin vouches that another has it.
+fn behind(by: &Principal, subject: &str) -> Option<String> {
+    let vouches = by.role == Role::Admin && by.issuer.is_none();
+    (!vouches && by.person() != subject).then(|| by.person().to_owned())
+}
+
+/// Signs a pair, and gives it out when that is on record.
+async fn issued(state: &State, by: String, grant: Grant) -> Result<Response, Refused> {
+    let mut details = json!({"role": grant.role.as_str(), "scopes": grant.scopes});
+    if let Some(issuer) = &grant.issuer {
+        details["counts_as"] = issuer.as_str().into();
+    }
+    let pair = state.auth.issue(grant, state.clock.now()).map_err(refused)?;
+    details["expires_in"] = pair.expires_in.into();
+    let act = TokenAct { by, action: "token.issued", subject: pair.subject.clone(), details };
+    keep(state, Rows::new(), vec![act]).await?;
+    Ok(given(state, pair))
 }
 
 #[derive(Deserialize)]
@@ -108,9 +128,10 @@ pub(crate) async fn agent_token(
     let agent = state.reads.keep.agent(ask.agent_id, secret).await?;
     let KnownAgent { id, name, role, scopes } = agent.ok_or_else(no)?;
     state.metrics.authenticated("agent_secret", &name, false);
-    let grant = Grant { subject: id, name: Some(name), role, scopes, session: None, life: None };
-    let pair = state.auth.issue(grant, state.clock.now());
-    Ok(given(&state, pair.map_err(refused)?))
+    let by = id.clone();
+    let grant =
+        Grant { subject: id, name: Some(name), role, scopes, session: None, issuer: None, life: None };
+    issued(&state, by, grant).await
 }
 
 #[derive(Deserialize)]
@@ -129,8 +150,11 @@ pub(crate) async fn refresh(
         Ok(turned) => turned,
         Err(why) => return Err(bad_token(&state, why).await),
     };
+    let subject = pair.subject.clone();
+    let details = json!({"role": pair.role.as_str(), "expires_in": pair.expires_in});
+    let act = TokenAct { by: subject.clone(), action: "token.refreshed", subject, details };
     // What was used up is used up before its successor is known to anybody.
-    keep(&state, rows).await?;
+    keep(&state, rows, vec![act]).await?;
     Ok(given(&state, pair))
 }
 
@@ -177,11 +201,14 @@ pub(crate) async fn revoke(
             "it is missing: token, refresh_token or user_id",
         ));
     }
-    let mut rows = Rows::new();
+    let (mut rows, mut acts) = (Rows::new(), Vec::new());
     for token in tokens {
         match state.auth.revoke(&token, now) {
             Ok((owner, more)) => {
                 tracing::info!(event = "token_revoked", subject = owner, "Revoked a token of {owner}");
+                // Who shows a token and nothing else is its owner, for all that is known.
+                let name = by.as_ref().map_or(&owner, |by| &by.name);
+                acts.extend(revocation(name, &owner, &more, "manual"));
                 rows.extend(more);
             }
             Err(why) => return Err(bad_token(&state, why).await),
@@ -194,7 +221,9 @@ pub(crate) async fn revoke(
         if by.name != name && by.role < Role::Admin {
             return Err(Refused::RoleTooLow { has: by.role, needs: Role::Admin });
         }
-        rows.extend(state.auth.revoke_all(&name, now).map_err(refused)?);
+        let more = state.auth.revoke_all(&name, now).map_err(refused)?;
+        acts.extend(revocation(&by.name, &name, &more, "manual"));
+        rows.extend(more);
         tracing::info!(
             event = "tokens_revoked",
             by = by.name,
@@ -203,7 +232,7 @@ pub(crate) async fn revoke(
         );
     }
     let revoked = rows.len();
-    keep(&state, rows).await?;
+    keep(&state, rows, acts).await?;
     if revoked > 0 {
         state.metrics.revoked("manual");
     }
@@ -212,32 +241,48 @@ pub(crate) async fn revoke(
 }
 
 /// Revokes whatever tokens `name` has: its secret is another, or it is gone.
-pub(crate) async fn revoke_all_of(state: &State, name: &str, reason: &'static str) -> Result<(), Refused> {
+pub(crate) async fn revoke_all_of(
+    state: &State,
+    name: &str,
+    by: &str,
+    reason: &'static str,
+) -> Result<(), Refused> {
     let rows = state.auth.revoke_all(name, state.clock.now()).map_err(refused)?;
     state.metrics.revoked(reason);
-    keep(state, rows).await
+    let act = revocation(by, name, &rows, reason);
+    keep(state, rows, Vec::from_iter(act)).await
 }
 
-/// Keeps rows, and forgets now and then what is over.
-async fn keep(state: &State, mut rows: Rows) -> Result<(), Refused> {
-    if rows.is_empty() {
+/// What is on record of rows that revoke something; nothing of what was revoked already.
+fn revocation(by: &str, subject: &str, rows: &Rows, reason: &str) -> Option<TokenAct> {
+    let (what, _) = rows.first()?.0.split_once(':')?;
+    let what = if what == "name" { "all" } else { what };
+    let details = json!({"what": what, "reason": reason});
+    Some(TokenAct { by: by.to_owned(), action: "token.revoked", subject: subject.to_owned(), details })
+}
+
+/// Keeps rows and what was done, and forgets now and then what is over.
+async fn keep(state: &State, mut rows: Rows, acts: Vec<TokenAct>) -> Result<(), Refused> {
+    if rows.is_empty() && acts.is_empty() {
         return Ok(());
     }
     rows.extend(state.auth.sweep_revoked_at_times(state.clock.now()));
-    Ok(state.reads.keep.revoked(rows).await?)
+    Ok(state.reads.keep.tokens(rows, acts).await?)
 }
 
 /// A token in a body that is not good for what was asked: 401, and a stolen one ends its session.
 async fn bad_token(state: &State, why: NoToken) -> Refused {
     match why {
-        NoToken::Reused(rows) => {
+        NoToken::Reused(subject, rows) => {
             state.metrics.security("refresh_token_reused", "high");
             state.metrics.revoked("reused");
             tracing::warn!(
                 event = "refresh_token_reused",
                 "A refresh token was used a second time: its session is revoked"
             );
-            match keep(state, rows).await {
+            let (by, details) = (subject.clone(), json!({"what": "session"}));
+            let act = TokenAct { by, action: "token.reused", subject, details };
+            match keep(state, rows, vec![act]).await {
                 Ok(()) => Refused::Unauthorized("the token is not valid"),
                 Err(why) => why,
             }
@@ -259,7 +304,7 @@ fn refused(why: NoToken) -> Refused {
         NoToken::Full => Refused::Failure(Failure::Full(
             "too many sessions and revocations are kept; wait until some have ended".to_owned(),
         )),
-        NoToken::Bad(_) | NoToken::Reused(_) => Refused::Unauthorized("the token is not valid"),
+        NoToken::Bad(_) | NoToken::Reused(..) => Refused::Unauthorized("the token is not valid"),
     }
 }
 

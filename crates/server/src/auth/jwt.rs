@@ -59,9 +59,18 @@ pub(super) struct Claims {
     /// Of a refresh token: for how many seconds the access tokens it gets are good.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ttl: Option<u64>,
+    /// Who issued it in another's name and is no admin (RFC 8693).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub act: Option<Actor>,
     /// `iat` to the millisecond, so that a revocation and a new token within one second can be told apart.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iat_ms: Option<i64>,
+}
+
+/// Who acts behind a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Actor {
+    pub sub: String,
 }
 
 /// A token that is well signed and whose time is not over.

@@ -68,12 +68,20 @@ pub struct Principal {
     pub scopes: Option<Arc<[String]>>,
     /// The session of its token: what is issued with it is revoked with it.
     pub session: Option<Arc<str>>,
+    /// Who issued its token, if that is another and no admin.
+    pub issuer: Option<Arc<str>>,
 }
 
 impl Principal {
     /// One that is not narrowed and has no token.
     pub fn new(name: impl Into<String>, role: Role) -> Principal {
-        Principal { name: name.into(), role, scopes: None, session: None }
+        Principal { name: name.into(), role, scopes: None, session: None, issuer: None }
+    }
+
+    /// Whose word counts where persons are told apart: approvals. A name that somebody else gave out makes nobody a
+    /// second person; only an admin vouches for one (`docs/decisions/0009-who-issues-a-token.md`).
+    pub fn person(&self) -> &str {
+        self.issuer.as_deref().unwrap_or(&self.name)
     }
 
     /// Whether it may use what asks for all these scopes.
@@ -229,7 +237,8 @@ impl Auth {
         })?;
         let session = read.claims.sid.as_deref().unwrap_or(&read.id).into();
         let scopes = read.claims.scopes.map(Arc::from);
-        Ok(Principal { name: read.claims.sub, role: read.role, scopes, session: Some(session) })
+        let issuer = read.claims.act.map(|by| by.sub.into());
+        Ok(Principal { name: read.claims.sub, role: read.role, scopes, session: Some(session), issuer })
     }
 
     /// Compares with every key, so that the time taken tells nothing about which one was nearly right.

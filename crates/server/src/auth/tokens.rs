@@ -3,7 +3,7 @@
 //! All tokens that grow out of one credential that is no token (a key, the local principal, an agent's secret) are
 //! one session: whatever is issued or refreshed with one of them is revoked with it.
 
-use super::jwt::{Claims, Read, Use};
+use super::jwt::{Actor, Claims, Read, Use};
 use super::revoked::{NotTurned, Rows};
 use super::{Auth, Bad, Role};
 use model::Timestamp;
@@ -50,6 +50,8 @@ pub(crate) struct Grant {
     pub scopes: Option<Vec<String>>,
     /// The session of the token that asks, if it is one.
     pub session: Option<Arc<str>>,
+    /// Who counts as the one behind it: [`super::Principal::issuer`].
+    pub issuer: Option<String>,
     /// How long the access token is good; `None`: as an agent's.
     pub life: Option<Duration>,
 }
@@ -57,6 +59,8 @@ pub(crate) struct Grant {
 /// What is given out.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Pair {
+    /// Whose it is.
+    pub subject: String,
     pub access: String,
     pub refresh: String,
     pub expires_in: u64,
@@ -72,8 +76,8 @@ pub(crate) enum NoToken {
     Off,
     /// The token is bad, or not of the kind that is wanted.
     Bad(Bad),
-    /// A refresh token was used twice: these rows revoke its session.
-    Reused(Rows),
+    /// A refresh token of this name was used twice: these rows revoke its session.
+    Reused(String, Rows),
     /// There is no room for more sessions or revocations.
     Full,
 }
@@ -97,6 +101,7 @@ impl Auth {
             line: Some(random_id()),
             turn: Some(0),
             ttl: Some(life.as_secs()),
+            act: grant.issuer.map(|sub| Actor { sub }),
             iat_ms: None,
         };
         self.pair(claims, grant.role, now)
@@ -110,7 +115,7 @@ impl Auth {
         };
         let until = now.plus(LIFE_MAX);
         let rows = self.revoked.turn(line, turn, session, until, now).map_err(|why| match why {
-            NotTurned::Reused(rows) => NoToken::Reused(rows),
+            NotTurned::Reused(rows) => NoToken::Reused(claims.sub.clone(), rows),
             NotTurned::Full => NoToken::Full,
         })?;
         claims.turn = Some(turn.saturating_add(1));
@@ -189,6 +194,7 @@ impl Auth {
         let refresh = made(Use::Refresh, self.lives.refresh.min(LIFE_MAX).as_secs().max(life));
         let sign = |claims| secret.sign(claims).map_err(|_| NoToken::Off);
         Ok(Pair {
+            subject: claims.sub.clone(),
             access: sign(&access)?,
             refresh: sign(&refresh)?,
             expires_in: life,
@@ -228,6 +234,7 @@ mod tests {
             role: Role::Agent,
             scopes: Some(vec!["mail".to_owned(), "notify".to_owned()]),
             session: None,
+            issuer: None,
             life: None,
         }
     }
@@ -260,7 +267,7 @@ mod tests {
         assert_eq!(rows.len(), 1);
         assert!(shown(&auth, &second.access, at(3700)).is_ok());
         let (third, _) = auth.refresh(&second.refresh, at(300)).unwrap();
-        assert!(matches!(auth.refresh(&first.refresh, at(300)), Err(NoToken::Reused(_))));
+        assert!(matches!(auth.refresh(&first.refresh, at(300)), Err(NoToken::Reused(..))));
         for token in [&first.access, &second.access, &third.access] {
             assert_eq!(shown(&auth, token, at(300)), Err(Bad::Revoked));
         }
@@ -277,6 +284,19 @@ mod tests {
         assert_eq!(rows.len(), 1);
         assert_eq!(shown(&auth, &child.access, at(120)), Err(Bad::Revoked));
         assert_eq!(auth.revoke(&parent.refresh, at(120)).unwrap().1, [], "once is enough");
+    }
+
+    #[test]
+    fn who_is_behind_a_name_stays_so_when_it_is_refreshed() {
+        let auth = auth();
+        let pair = auth.issue(Grant { issuer: Some("bob".to_owned()), ..grant("ann") }, at(100)).unwrap();
+        let (next, _) = auth.refresh(&pair.refresh, at(110)).unwrap();
+        for token in [&pair.access, &next.access] {
+            let ann = shown(&auth, token, at(110)).unwrap();
+            assert_eq!((ann.name.as_str(), ann.person()), ("ann", "bob"));
+        }
+        let own = auth.issue(grant("ann"), at(100)).unwrap();
+        assert_eq!(shown(&auth, &own.access, at(100)).unwrap().person(), "ann");
     }
 
     #[test]

@@ -329,6 +329,41 @@ async fn refreshed_and_revoked() {
     assert_eq!(tell(&state, "/auth/revoke", Some(Role::User), json!({})).await.status, 422);
 }
 
+#[tokio::test]
+async fn what_is_done_with_tokens_is_on_record() {
+    let (world, state) = World::calm().state();
+    let ask = async |uri: &str, by: Option<Role>, body: Value| tell(&state, uri, by, body).await.json();
+    let refreshing = |pair: &Value| json!({"refresh_token": pair["refresh_token"]});
+    let first =
+        ask("/auth/token", Some(Role::Operator), json!({"user_id": "ann", "role": "user", "ttl": 60})).await;
+    let second = ask("/auth/refresh", None, refreshing(&first)).await;
+    ask("/auth/refresh", None, refreshing(&first)).await;
+    let own = ask("/auth/token", Some(Role::Admin), json!({"user_id": "ann", "scopes": ["mail"]})).await;
+    ask("/auth/revoke", None, json!({"token": own["access_token"]})).await;
+    ask("/auth/revoke", Some(Role::Operator), json!({"token": own["access_token"]})).await;
+    ask("/auth/revoke", Some(Role::Admin), json!({"user_id": "ann"})).await;
+    ask("/agents/auth/token", None, json!({"agent_id": "agent-1", "agent_secret": "its secret"})).await;
+    ask("/auth/token", Some(Role::User), json!({"user_id": "ann", "role": "admin"})).await;
+    let acts = std::mem::take(&mut *world.token_acts.lock().unwrap());
+    let told: Vec<_> = acts.iter().map(|act| json!([act.by, act.action, act.subject, act.details])).collect();
+    let day = 86_400;
+    let wanted = json!([
+        ["operator", "token.issued", "ann",
+            {"role": "user", "scopes": null, "counts_as": "operator", "expires_in": 60}],
+        ["ann", "token.refreshed", "ann", {"role": "user", "expires_in": 60}],
+        ["ann", "token.reused", "ann", {"what": "session"}],
+        ["admin", "token.issued", "ann", {"role": "user", "scopes": ["mail"], "expires_in": day}],
+        ["ann", "token.revoked", "ann", {"what": "token", "reason": "manual"}],
+        ["admin", "token.revoked", "ann", {"what": "all", "reason": "manual"}],
+        ["agent-1", "token.issued", "agent-1", {"role": "agent", "scopes": null, "expires_in": 3600}],
+    ]);
+    assert_eq!(json!(told), wanted);
+    let text = json!(told).to_string();
+    for token in [&first["access_token"], &second["refresh_token"], &own["access_token"]] {
+        assert!(!text.contains(token.as_str().expect("a token")) && !text.contains("its secret"));
+    }
+}
+
 /// Defect 8 of the systems this replaces: an agent's id alone was its password.
 #[tokio::test]
 async fn an_agent_needs_its_secret() {

@@ -18,11 +18,28 @@ pub struct KnownAgent {
     pub scopes: Option<Vec<String>>,
 }
 
+/// Something done with tokens, for the audit log. It holds no token and no secret.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TokenAct {
+    /// Who did it.
+    pub by: String,
+    /// `token.issued`, `token.refreshed`, `token.revoked`, `token.reused`.
+    pub action: &'static str,
+    /// Whose token it is.
+    pub subject: String,
+    /// More: an object.
+    pub details: Value,
+}
+
 /// Keeps what must outlive the process, and knows the agents.
 pub trait Keep: Send + Sync {
-    /// Keeps rows about revoked credentials, or forgets those without one; answers after the commit. May be called
-    /// twice with the same rows.
-    fn revoked(&self, rows: Vec<(String, Option<Value>)>) -> BoxFuture<'_, Result<(), Failure>>;
+    /// Keeps rows about revoked credentials, or forgets those without one, and puts what was done on record; answers
+    /// after the one commit of both. May be called twice with the same rows.
+    fn tokens(
+        &self,
+        rows: Vec<(String, Option<Value>)>,
+        acts: Vec<TokenAct>,
+    ) -> BoxFuture<'_, Result<(), Failure>>;
 
     /// The agent of this id or name, if the secret is its own. Whoever fills this compares in constant time.
     fn agent(&self, id: String, secret: String) -> BoxFuture<'_, Result<Option<KnownAgent>, Failure>>;

@@ -17,7 +17,7 @@ pub use agents::Agents;
 pub use approvals::{ApprovalAct, Approvals};
 pub use asked::{Answer, Asked};
 pub use events::{Events, Listener, Listeners, Published, Topic};
-pub use keep::{Keep, KnownAgent};
+pub use keep::{Keep, KnownAgent, TokenAct};
 pub use queues::Queues;
 pub use schedules::Schedules;
 pub use workers::{KnownWorker, LogLine, NewLogLine, PushWorker, ToolView, Workers};

@@ -27,6 +27,14 @@ impl NewTask {
         }
     }
 
+    /// The same, asked for with a token that `issuer` gave out.
+    pub fn issued_by(mut self, issuer: Option<&str>) -> NewTask {
+        if let NewTask::Typed(task) = &mut self {
+            task.issuer = issuer.map(str::to_owned);
+        }
+        self
+    }
+
     /// What it asks for beyond the fields of its form.
     pub fn wishes(&self) -> &Wishes {
         match self {
@@ -113,6 +121,8 @@ pub struct TypedTask {
     pub wishes: Wishes,
     /// Persons must agree first, also where nothing else asks for it.
     pub approval: Option<ApprovalWish>,
+    /// Who counts as the one who asks, where that is not the principal: who issued its token.
+    pub issuer: Option<String>,
 }
 
 /// A promise about a typed task.

@@ -301,6 +301,7 @@ impl Queue {
         let settings = &self.approvals.settings;
         let lifetime = wish.expires.unwrap_or(settings.lifetime);
         let (typed, of_step) = (typed(task), step.is_some());
+        let issuer = task.options.as_ref().and_then(|options| options.issuer.clone());
         let request = Request {
             task_id: task.id,
             run_id: id,
@@ -313,7 +314,7 @@ impl Queue {
             priority: typed.map_or_else(|| task.priority.to_string(), |one| one.urgency.as_str().to_owned()),
             title: task.title.clone(),
             reason: if reason.is_empty() { "an approval was asked for".to_owned() } else { reason },
-            requested_by: task.created_by.clone(),
+            requested_by: issuer.unwrap_or_else(|| task.created_by.clone()),
             requested_at: now,
             needs: if typed.is_some() { Rank::Agent } else { Rank::Operator },
             critical: typed.is_some_and(|typed| typed.urgency == Urgency::P0),

@@ -66,9 +66,10 @@ impl Queue {
             return Err(Refusal::Full { max: self.settings.queue_max });
         }
         let mut options = task.options.map(|options| *options).unwrap_or_default();
-        // The instants of the first time have passed.
+        // The instants of the first time have passed, and another asks.
         options = Options {
             replay_of: Some(dead.to_string()),
+            issuer: None,
             expires_at: options.expires_at.filter(|at| *at > now),
             sla_deadline: options.sla_deadline.filter(|at| *at > now),
             ..options

@@ -216,6 +216,7 @@ pub(super) fn asked(
         NewTask::Plain(_) => {}
         NewTask::Typed(typed) => {
             options.sla_alert_threshold = typed.sla.as_ref().and_then(|sla| sla.alert_threshold);
+            options.issuer.clone_from(&typed.issuer);
         }
         NewTask::Scheduled(scheduled) => options.firing = firing(scheduled)?,
     }

@@ -1,12 +1,13 @@
-//! Revocations in the journal, and the agents' secrets.
+//! Revocations and what else is done with tokens in the journal, and the agents' secrets.
 
 use crate::core::Handle;
 use futures_util::future::BoxFuture;
+use model::Timestamp;
 use serde_json::Value;
-use server::{Failure, KnownAgent, auth::Role};
+use server::{Failure, KnownAgent, TokenAct, auth::Role};
 use tasks::{
-    Change, RecordKind,
-    agents::{self, Agent},
+    Audit, Change, RecordKind, TaskId,
+    agents::{self, Agent, SYSTEM_ID},
 };
 
 /// The core as tokens need it.
@@ -16,11 +17,16 @@ pub struct Keep {
 }
 
 impl server::Keep for Keep {
-    fn revoked(&self, rows: Vec<(String, Option<Value>)>) -> BoxFuture<'_, Result<(), Failure>> {
+    fn tokens(
+        &self,
+        rows: Vec<(String, Option<Value>)>,
+        acts: Vec<TokenAct>,
+    ) -> BoxFuture<'_, Result<(), Failure>> {
         Box::pin(async move {
-            let kept = self.core.call(move |_, batch, _| {
+            let kept = self.core.call(move |_, batch, now| {
                 let change = |(key, row)| Change::Record { kind: RecordKind::Revoked, key, row };
                 batch.changes.tasks.extend(rows.into_iter().map(change));
+                batch.changes.tasks.extend(acts.into_iter().filter_map(|act| on_record(act, now)));
             });
             Ok(kept.await?)
         })
@@ -39,6 +45,13 @@ impl server::Keep for Keep {
             Ok(found.await?)
         })
     }
+}
+
+/// About the agent whose token it is; anybody else has no row of its own, so about the system.
+fn on_record(TokenAct { by, action, subject, mut details }: TokenAct, at: Timestamp) -> Option<Change> {
+    let about = TaskId::parse(&subject).or_else(|| TaskId::parse(SYSTEM_ID))?;
+    details["subject"] = subject.into();
+    Some(Change::Audit(Audit { at, actor: by, action, subject: about, details }))
 }
 
 fn known(agent: &Agent) -> KnownAgent {

@@ -287,6 +287,7 @@ fn form(task: &Task) -> TaskForm {
                 // Its threshold stands beside its deadline.
                 wishes: Wishes { sla_alert_threshold: None, ..wishes(task) },
                 approval: approval(task),
+                issuer: task.options.as_ref().and_then(|options| options.issuer.clone()),
             },
             agent: task.agent.as_deref().unwrap_or_default().to_owned(),
             trace_id: typed.trace_id.clone(),

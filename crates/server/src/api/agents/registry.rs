@@ -89,10 +89,10 @@ pub(in crate::api) async fn update(
     fields.finish(Unknown::Ignored)?;
     known_role(role.as_deref(), update.role)?;
     let narrows = update.role.is_some() || update.scopes.is_some();
-    let agent = state.reads.agents.update(id.clone(), update, by.name).await?;
+    let agent = state.reads.agents.update(id.clone(), update, by.name.clone()).await?;
     if narrows && agent.is_some() {
         // What its tokens say is no longer so; with its secret it gets others.
-        revoke_all_of(&state, &id, "agent_changed").await?;
+        revoke_all_of(&state, &id, &by.name, "agent_changed").await?;
     }
     Ok(axum::Json(shown(&agent.ok_or_else(|| not_found(&id))?)).into_response())
 }
@@ -103,8 +103,9 @@ pub(in crate::api) async fn delete_agent(
     Extension(by): Extension<Principal>,
     Path(id): Path<String>,
 ) -> Answer {
-    let gone = state.reads.agents.delete(id.clone(), by.name).await?.ok_or_else(|| not_found(&id))?;
-    revoke_all_of(&state, &gone.id, "agent_deleted").await?;
+    let gone = state.reads.agents.delete(id.clone(), by.name.clone()).await?;
+    let gone = gone.ok_or_else(|| not_found(&id))?;
+    revoke_all_of(&state, &gone.id, &by.name, "agent_deleted").await?;
     let details = json!({"agent_id": gone.id, "agent_name": gone.name});
     let body = json!({"success": true, "message": "Agent deleted successfully", "details": details});
     Ok(axum::Json(body).into_response())
@@ -116,9 +117,9 @@ pub(in crate::api) async fn credentials(
     Extension(by): Extension<Principal>,
     Path(id): Path<String>,
 ) -> Answer {
-    let secret = state.reads.agents.renew_secret(id.clone(), by.name).await?;
+    let secret = state.reads.agents.renew_secret(id.clone(), by.name.clone()).await?;
     let secret = secret.ok_or_else(|| not_found(&id))?;
-    revoke_all_of(&state, &id, "secret_renewed").await?;
+    revoke_all_of(&state, &id, &by.name, "secret_renewed").await?;
     Ok(axum::Json(json!({
         "agent_id": id,
         "agent_secret": secret,

@@ -86,7 +86,7 @@ async fn decide(
     act: ApprovalAct,
     message: impl FnOnce(&str) -> String,
 ) -> Result<Response, Refused> {
-    let voter = voter(request.3.0.clone());
+    let voter = voter(&request.3);
     let message = message(&voter.name);
     let answer = move |approval: &Arc<Approval>| (StatusCode::OK, decided(approval, &message));
     let asked = once::asked(&request, given, answer)?;
@@ -106,7 +106,7 @@ pub(crate) async fn links(
     let Some(links) = &state.links else {
         return Err(Failure::Unavailable("no secret is set to sign links with".to_owned()).into());
     };
-    let approval = state.reads.approvals.mint(id, voter(principal), recipient.clone()).await?;
+    let approval = state.reads.approvals.mint(id, voter(&principal), recipient.clone()).await?;
     let asked = &approval.asked;
     let expires_at = state.clock.now().plus(life).min(asked.expires_at);
     let path = format!("/ui/links/approvals/{}", asked.id);

@@ -11,8 +11,8 @@ pub(crate) use read::{history, one, pending};
 use crate::auth::{Principal, Role};
 use tasks::approval::{Rank, Voter};
 
-/// Who decides, as the deciders see it.
-fn voter(principal: Principal) -> Voter {
+/// Who decides, as the deciders see it: the person, whatever name it goes by.
+fn voter(principal: &Principal) -> Voter {
     let rank = if principal.role >= Role::Operator { Rank::Operator } else { Rank::Agent };
-    Voter { name: principal.name, rank, link: None }
+    Voter { name: principal.person().to_owned(), rank, link: None }
 }

@@ -67,7 +67,9 @@ async fn act(
         Closed::to(&principal, &state).dead(&state, &run).await?;
     }
     let once = once::once(&headers, &principal, &method, uri.path(), body)?;
-    Ok(once::answer(state.reads.queues.dead_act(run, act, principal.name, once).await?))
+    // A task that is done again is asked for anew, and may need an approval anew.
+    let by = principal.person().to_owned();
+    Ok(once::answer(state.reads.queues.dead_act(run, act, by, once).await?))
 }
 
 fn show(dead: &DeadLetter) -> Value {

@@ -32,7 +32,7 @@ pub(crate) async fn bulk(
     let body = whole(request.into_body(), state.limits.bulk_body_max, &state).await?;
     let mut parts = parts_of(&body);
     let closed = Arc::new(Closed::to(&principal, &state));
-    let by = principal.name;
+    let by = (principal.name, principal.issuer);
     let kind = [(header::CONTENT_TYPE, "application/x-ndjson")];
     if parts.len() <= 1 {
         let verdicts = part(&state, parts.pop().unwrap_or_default(), by, &closed).await;
@@ -47,14 +47,17 @@ pub(crate) async fn bulk(
     Ok((kind, Body::from_stream(verdicts)).into_response())
 }
 
+/// A principal's name, and who issued its token.
+type By = (String, Option<Arc<str>>);
+
 /// Submits some lines; answers their verdicts.
-async fn part(state: &State, lines: Vec<(usize, Bytes)>, by: String, closed: &Closed) -> Vec<u8> {
+async fn part(state: &State, lines: Vec<(usize, Bytes)>, (by, issuer): By, closed: &Closed) -> Vec<u8> {
     let mut tasks = Vec::with_capacity(lines.len());
     let mut refused = Vec::with_capacity(lines.len());
     for (_, line) in &lines {
         match parse(line).and_then(|task| closed.task(&task).map(|()| task)) {
             Ok(task) => {
-                tasks.push(task);
+                tasks.push(task.issued_by(issuer.as_deref()));
                 refused.push(None);
             }
             Err(why) => refused.push(Some(why)),

@@ -39,6 +39,7 @@ pub(crate) async fn create(
     let body = body?.0;
     let task = parse(&body)?;
     Closed::to(&principal, &state).task(&task)?;
+    let task = task.issued_by(principal.issuer.as_deref());
     let path = uri.path().trim_end_matches('/');
     if let Some(once) = once::once(&headers, &principal, &Method::POST, path, &body)? {
         return Ok(once::answer(state.reads.queues.submit_once(task, once).await?));
@@ -182,7 +183,7 @@ fn typed(map: Map<String, Value>) -> Result<TypedTask, Refused> {
     one_of("priority", &priority, &PRIORITIES)?;
     one_of("source", &source, &SOURCES)?;
     let sla = target.zip(deadline).map(|(target, deadline)| Sla { target, deadline, alert_threshold });
-    Ok(TypedTask { type_, payload, priority, source, sla, metadata, wishes, approval })
+    Ok(TypedTask { type_, payload, priority, source, sla, metadata, wishes, approval, issuer: None })
 }
 
 fn scheduled(map: Map<String, Value>) -> Result<ScheduledTask, Refused> {
