@@ -186,6 +186,8 @@ pub struct WorkerRow {
     pub id: Arc<str>,
     /// Of its last start.
     pub boot_nonce: String,
+    /// Of the starts before that, the newest last; the queue bounds how many.
+    pub former_nonces: Vec<String>,
     /// What it is.
     pub labels: BTreeMap<String, String>,
     /// What it can do.
@@ -196,6 +198,13 @@ pub struct WorkerRow {
     pub processed: u64,
     /// When it was first heard of.
     pub created_at: Timestamp,
+}
+
+impl WorkerRow {
+    /// Whether this is the nonce of a start before the last one.
+    pub fn is_former(&self, boot_nonce: &str) -> bool {
+        self.boot_nonce != boot_nonce && self.former_nonces.iter().any(|former| former == boot_nonce)
+    }
 }
 
 /// A line of the audit log.

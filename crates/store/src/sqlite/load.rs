@@ -182,18 +182,20 @@ fn load_dedupe(connection: &Connection) -> Result<Vec<Dedupe>, Bad> {
 }
 
 fn load_workers(connection: &Connection) -> Result<Vec<WorkerRow>, Bad> {
-    let sql = "SELECT worker_id, boot_nonce, labels, kinds, last_seen, processed_count, created_at \
-         FROM worker_heartbeat";
+    let sql = "SELECT worker_id, boot_nonce, labels, kinds, last_seen, processed_count, created_at, \
+         former_nonces FROM worker_heartbeat";
     collect(connection, sql, |row| {
         let id: String = row.get(0)?;
         let labels = rows::json(&id, "worker_heartbeat", row.get(2)?)?;
         let kinds = rows::json(&id, "worker_heartbeat", row.get(3)?)?;
+        let former = rows::json(&id, "worker_heartbeat", row.get(7)?)?;
         let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let labels = labels.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), word(v))).collect();
         Ok(WorkerRow {
             id: Arc::from(id),
             boot_nonce: row.get(1)?,
             labels,
+            former_nonces: former.as_array().into_iter().flatten().map(word).collect(),
             kinds: kinds.as_array().into_iter().flatten().map(word).collect(),
             last_seen: Timestamp::from_millis(row.get(4)?),
             processed: row.get::<_, i64>(5)? as u64,

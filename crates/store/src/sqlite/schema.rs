@@ -9,7 +9,7 @@ use std::path::Path;
 use tasks::{RunState, backoff_str, class_str};
 
 /// What brings a file from the version before to this one.
-pub(super) const VERSIONS: [&str; 4] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4];
+pub(super) const VERSIONS: [&str; 5] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
 
 /// Instants are milliseconds since 1970, spans are in the unit their name says, JSON is text. Ids rise with
 /// time, so that rows are appended; a table without a row id is one tree instead of two.
@@ -256,6 +256,11 @@ CREATE TABLE step (
     error TEXT,
     PRIMARY KEY (run, step)
 ) STRICT, WITHOUT ROWID;
+";
+
+/// The starts of a worker before its last one, as a list.
+const VERSION_5: &str = "
+ALTER TABLE worker_heartbeat ADD COLUMN former_nonces TEXT NOT NULL DEFAULT '[]';
 ";
 
 /// The names and columns that people query.

@@ -184,8 +184,9 @@ fn put_dedupe(transaction: &Transaction<'_>, dedupe: &Dedupe) -> rusqlite::Resul
 fn put_worker(transaction: &Transaction<'_>, worker: &WorkerRow) -> rusqlite::Result<()> {
     let labels: Value = worker.labels.iter().map(|(k, v)| (k.clone(), Value::from(v.as_str()))).collect();
     let kinds: Value = worker.kinds.iter().map(String::as_str).collect();
+    let former: Value = worker.former_nonces.iter().map(String::as_str).collect();
     let sql = "INSERT OR REPLACE INTO worker_heartbeat (worker_id, boot_nonce, labels, kinds, last_seen, \
-         processed_count, created_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+         processed_count, created_at, former_nonces) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     transaction
         .prepare_cached(sql)?
         .execute(params![
@@ -196,6 +197,7 @@ fn put_worker(transaction: &Transaction<'_>, worker: &WorkerRow) -> rusqlite::Re
             worker.last_seen.as_millis(),
             worker.processed as i64,
             worker.created_at.as_millis(),
+            former.to_string(),
         ])
         .map(drop)
 }

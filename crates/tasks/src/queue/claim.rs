@@ -2,6 +2,7 @@
 
 use super::index::{By, Lane};
 use super::settle::error;
+use super::workers::Met;
 use super::{BUILTIN_WORKER, Queue};
 use crate::size::json_size;
 use crate::{
@@ -27,11 +28,15 @@ impl Queue {
         let (mut reply, mut events) = (WorkReply::default(), Vec::new());
         let card = &request.worker;
         self.gates.at(now);
-        if !self.meet(card, now, out, &mut events) {
-            reply.directive = Directive::Quiet;
-            reply.results.extend(request.complete.iter().map(|one| (one.token, TokenResult::Unknown)));
-            reply.results.extend(request.extend.iter().map(|one| (one.token, TokenResult::Unknown)));
-            return (reply, events);
+        match self.meet(card, now, out, &mut events) {
+            Met::Living => {}
+            Met::Former => return (self.answer_former(request), events),
+            Met::Unserved => {
+                reply.directive = Directive::Quiet;
+                reply.results.extend(request.complete.iter().map(|one| (one.token, TokenResult::Unknown)));
+                reply.results.extend(request.extend.iter().map(|one| (one.token, TokenResult::Unknown)));
+                return (reply, events);
+            }
         }
         for completion in &request.complete {
             let result = self.complete(&card.id, completion.clone(), now, out, &mut events);
@@ -58,6 +63,7 @@ impl Queue {
     pub fn has_work_for(&self, card: &WorkerCard) -> bool {
         !self.draining
             && !card.draining
+            && !self.is_former(card)
             && self.directive_of(&card.id) == Directive::None
             && card.slots_free > 0
             && self.index.has_ready(|lane| {
@@ -73,10 +79,7 @@ impl Queue {
         out: &mut Vec<Change>,
     ) -> TokenResult {
         let Some(id) = self.index.by_token(&extension.token) else {
-            return match self.ended.contains_key(&extension.token) {
-                true => TokenResult::Stale,
-                false => TokenResult::Unknown,
-            };
+            return self.said_before(&extension.token, None);
         };
         let (usual, max) = (self.settings.lease, self.settings.args_bytes_max);
         let Some(live) = self.runs.get_mut(&id) else { return TokenResult::Unknown };

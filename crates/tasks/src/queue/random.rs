@@ -121,6 +121,8 @@ struct World {
     accepted: Vec<TaskId>,
     done: BTreeMap<String, u32>,
     births: u64,
+    /// Starts of workers; each has another nonce.
+    nonces: u64,
     /// When runs of a rate key began.
     began: BTreeMap<String, Vec<Timestamp>>,
 }
@@ -146,6 +148,7 @@ impl World {
             accepted: Vec::new(),
             done: BTreeMap::new(),
             births: 0,
+            nonces: 0,
             began: BTreeMap::new(),
         };
         for nth in 0..4 {
@@ -185,6 +188,7 @@ impl World {
             84..86 => self.crash(),
             86..89 => self.forge(),
             89..91 => self.meddle(),
+            91..93 => self.haunt(),
             _ => {
                 let ms = 1 + self.below(20_000);
                 self.now = self.now.plus(Duration::from_millis(ms));
@@ -358,19 +362,19 @@ impl World {
             Settings { seed: [life.wrapping_mul(31).wrapping_add(7); 32], ..World::settings(life) };
         self.queue = Queue::new(settings, self.disk.loaded(), self.now);
         // Its own worker dies with it.
-        let births = self.births;
-        self.reborn(0, births);
+        self.reborn(0);
         self.check();
     }
 
     fn kill_worker(&mut self) {
-        let (who, nonce) = (self.below(4) as usize, 1_000_000 + self.births * 1_000 + self.below(1_000));
-        self.reborn(who, nonce);
+        let who = self.below(4) as usize;
+        self.reborn(who);
     }
 
-    fn reborn(&mut self, who: usize, nonce: u64) {
+    fn reborn(&mut self, who: usize) {
+        self.nonces += 1;
         let puppet = &mut self.puppets[who];
-        puppet.card.boot_nonce = nonce.to_string();
+        puppet.card.boot_nonce = self.nonces.to_string();
         puppet.held.clear();
         puppet.sent.clear();
     }
@@ -459,13 +463,39 @@ impl World {
             wait: Duration::ZERO,
         };
         // The worker may not have been heard of before: let it be, so that only the forgery counts below.
+        self.hello(2);
         let mut out = Vec::new();
-        let hello = WorkRequest { complete: vec![], ..request.clone() };
-        self.queue.work(&hello, self.now, &mut out);
-        self.disk.commit(std::mem::take(&mut out));
         let (reply, _) = self.queue.work(&request, self.now, &mut out);
         assert!(out.is_empty(), "seed {}: a forged token changed {out:?}", self.seed);
         assert!(reply.results.iter().all(|(_, result)| *result != TokenResult::Accepted));
+    }
+
+    /// A worker is heard of.
+    fn hello(&mut self, who: usize) {
+        let worker = self.puppets[who].card.clone();
+        let (complete, extend) = (vec![], vec![]);
+        let request = WorkRequest { worker, complete, extend, want: 0, wait: Duration::ZERO };
+        let mut out = Vec::new();
+        self.queue.work(&request, self.now, &mut out);
+        self.disk.commit(out);
+    }
+
+    /// What a dead incarnation said comes after its successor was heard of: it changes nothing.
+    fn haunt(&mut self) {
+        let who = self.below(4) as usize;
+        self.hello(who);
+        let (worker, held) = (self.puppets[who].card.clone(), self.puppets[who].held.clone());
+        self.reborn(who);
+        self.hello(who);
+        let late = |claim: Claim| Completion { token: claim.token, outcome: Outcome::Done(json!("late")) };
+        let complete = held.into_iter().map(late).collect();
+        let request = WorkRequest { worker, complete, extend: vec![], want: 5, wait: Duration::ZERO };
+        let mut out = Vec::new();
+        let (reply, events) = self.queue.work(&request, self.now, &mut out);
+        let seed = self.seed;
+        assert!(out.is_empty() && events.is_empty(), "seed {seed}: a dead incarnation changed {out:?}");
+        assert!(reply.runs.is_empty() && reply.directive == crate::Directive::Terminate, "seed {seed}");
+        assert!(reply.results.iter().all(|(_, result)| *result != TokenResult::Accepted), "seed {seed}");
     }
 
     fn check(&self) {

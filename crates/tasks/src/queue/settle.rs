@@ -33,13 +33,7 @@ impl Queue {
         let live = self.index.by_token(&token);
         #[cfg(feature = "broken-token")]
         let live = live.or_else(|| super::broken::run_of(&token));
-        let Some(id) = live else {
-            return match self.ended.get(&token) {
-                Some(ended) if *ended == Some(digest) => TokenResult::Accepted,
-                Some(_) => TokenResult::Stale,
-                None => TokenResult::Unknown,
-            };
-        };
+        let Some(id) = live else { return self.said_before(&token, Some(digest)) };
         let holder = self.runs.get(&id).and_then(|live| live.run.at.worker_id.as_deref());
         #[cfg(feature = "broken-token")]
         let holder = super::broken::run_of(&token).map_or(holder, |_| Some(worker));
@@ -52,6 +46,16 @@ impl Queue {
         }
         self.settle(id, outcome, digest, now, out, events);
         TokenResult::Accepted
+    }
+
+    /// What is answered about a token of no live attempt: said again with the same outcome, it was taken; a
+    /// heartbeat (`None`) never is.
+    pub(super) fn said_before(&self, token: &AttemptToken, digest: Option<u64>) -> TokenResult {
+        match self.ended.get(token) {
+            Some(ended) if digest.is_some() && *ended == digest => TokenResult::Accepted,
+            Some(_) => TokenResult::Stale,
+            None => TokenResult::Unknown,
+        }
     }
 
     fn settle(

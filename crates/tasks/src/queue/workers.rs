@@ -1,7 +1,12 @@
-//! Who asks for work.
+//! Who asks for work. A worker is known by its id, one start of it by its nonce: what a start says after the next one
+//! was heard of is from a dead incarnation, and changes nothing.
 
 use super::Queue;
-use crate::{AttemptToken, Change, Directive, Event, Record, RecordKind, RunId, WorkerCard, WorkerRow};
+use crate::size::outcome_digest;
+use crate::{
+    AttemptToken, Change, Directive, Event, Record, RecordKind, RunId, TokenResult, WorkReply, WorkRequest,
+    WorkerCard, WorkerRow,
+};
 use model::Timestamp;
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -11,6 +16,9 @@ const WRITE_EVERY: Duration = Duration::from_secs(30);
 /// The most labels and kinds of one worker that are kept, and the longest of their texts.
 const WORDS_MAX: usize = 200;
 const WORD_BYTES_MAX: usize = 200;
+/// The most former starts of one worker that are remembered. A message of one further back would be taken for a new
+/// start: nothing is late by so many starts, unless they follow each other within the time that a message travels.
+const FORMER_MAX: usize = 8;
 
 /// A worker.
 #[derive(Debug)]
@@ -38,28 +46,49 @@ impl Worker {
     pub(super) fn directive(&self) -> Directive {
         self.directive
     }
+
+    /// Another start speaks; what was to be told to the one before is told to nobody.
+    fn start_anew(&mut self, boot_nonce: &str) {
+        let former = std::mem::replace(&mut self.row.boot_nonce, boot_nonce.to_owned());
+        self.row.former_nonces.push(former);
+        let surplus = self.row.former_nonces.len().saturating_sub(FORMER_MAX);
+        self.row.former_nonces.drain(..surplus);
+        self.cancel.clear();
+    }
+}
+
+/// Whom a request comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Met {
+    /// The present start of a worker.
+    Living,
+    /// A start of it before the present one.
+    Former,
+    /// One that cannot be served: its card is out of bounds, or there are too many workers.
+    Unserved,
 }
 
 impl Queue {
-    /// Notes that a worker is there. One that has started anew loses what it held before. False if it cannot be
-    /// served: its card is out of bounds, or there are too many workers.
+    /// Notes that a worker is there. One that has started anew loses what it held before; of a former start
+    /// nothing is noted.
     pub(super) fn meet(
         &mut self,
         card: &WorkerCard,
         now: Timestamp,
         out: &mut Vec<Change>,
         events: &mut Vec<Event>,
-    ) -> bool {
+    ) -> Met {
         if !in_bounds(card) {
-            return false;
+            return Met::Unserved;
         }
         let full = self.workers.len() >= self.settings.workers_max;
         match self.workers.get_mut(card.id.as_str()) {
-            None if full => return false,
+            None if full => return Met::Unserved,
             None => {
                 let row = WorkerRow {
                     id: Arc::from(card.id.as_str()),
                     boot_nonce: card.boot_nonce.clone(),
+                    former_nonces: Vec::new(),
                     labels: card.labels.clone(),
                     kinds: card.kinds.clone(),
                     last_seen: now,
@@ -70,11 +99,14 @@ impl Queue {
                 let worker = Worker { slots_free: card.slots_free, heard: 1, ..Worker::restored(row) };
                 self.workers.insert(worker.row.id.clone(), worker);
             }
+            Some(worker) if worker.row.is_former(&card.boot_nonce) => return Met::Former,
             Some(worker) => {
                 let anew = worker.row.boot_nonce != card.boot_nonce;
                 let changed = anew || worker.row.labels != card.labels || worker.row.kinds != card.kinds;
+                if anew {
+                    worker.start_anew(&card.boot_nonce);
+                }
                 if changed {
-                    worker.row.boot_nonce.clone_from(&card.boot_nonce);
                     worker.row.labels.clone_from(&card.labels);
                     worker.row.kinds.clone_from(&card.kinds);
                 }
@@ -85,7 +117,8 @@ impl Queue {
                     out.push(Change::WorkerSeen(worker.row.clone()));
                 }
                 if anew {
-                    worker.cancel.clear();
+                    // Polls of its former start that are parked are answered.
+                    self.poked.push(worker.row.id.clone());
                     if std::mem::take(&mut worker.directive) != Directive::None {
                         out.push(directive_row(&card.id, Directive::None));
                     }
@@ -93,7 +126,28 @@ impl Queue {
                 }
             }
         }
-        true
+        Met::Living
+    }
+
+    /// Whether a request is of a start before the worker's present one.
+    pub(super) fn is_former(&self, card: &WorkerCard) -> bool {
+        self.workers.get(card.id.as_str()).is_some_and(|known| known.row.is_former(&card.boot_nonce))
+    }
+
+    /// What a former start is answered: it is to end. Its attempts went to others when the present one was first
+    /// heard of, so what it says of them is stale, but for an outcome that was taken before that.
+    pub(super) fn answer_former(&self, request: &WorkRequest) -> WorkReply {
+        let late = |token: &AttemptToken, digest| match self.index.by_token(token) {
+            Some(_) => TokenResult::Stale,
+            None => self.said_before(token, digest),
+        };
+        let mut reply = WorkReply { directive: Directive::Terminate, ..WorkReply::default() };
+        for one in &request.complete {
+            let digest = outcome_digest(&request.worker.id, &one.outcome);
+            reply.results.push((one.token, late(&one.token, Some(digest))));
+        }
+        reply.results.extend(request.extend.iter().map(|one| (one.token, late(&one.token, None))));
+        reply
     }
 
     /// Tells a worker what to do from its next reply on, until it starts anew; `None`: to go on as usual. False

@@ -73,6 +73,9 @@ struct Attempt {
     fate: Fate,
 }
 
+/// How many starts of a worker before its last one must be known.
+const FORMER: usize = 8;
+
 #[derive(Debug, Clone, PartialEq)]
 enum Fate {
     Live,
@@ -89,6 +92,8 @@ pub struct Checker {
     attempts: HashMap<AttemptToken, Attempt>,
     /// The live attempt of a run, unless somebody has it by hand.
     live: HashMap<RunId, AttemptToken>,
+    /// The starts of each worker that were heard of, the last one last.
+    starts: HashMap<String, Vec<String>>,
     /// Who has a concurrency key.
     keys: HashMap<String, RunId>,
     /// How many runs of the bounded queue run, and when runs of the rate key began.
@@ -116,6 +121,7 @@ pub struct Seen {
     pub claims: u64,
     pub rescues: u64,
     pub stale: u64,
+    pub late_starts: u64,
     pub repeated: u64,
     pub fires: u64,
     pub skips: u64,
@@ -130,6 +136,7 @@ impl Seen {
         self.claims += other.claims;
         self.rescues += other.rescues;
         self.stale += other.stale;
+        self.late_starts += other.late_starts;
         self.repeated += other.repeated;
         self.fires += other.fires;
         self.skips += other.skips;
@@ -156,6 +163,7 @@ impl Checker {
             lease,
             attempts: HashMap::new(),
             live: HashMap::new(),
+            starts: HashMap::new(),
             keys: HashMap::new(),
             narrow: 0,
             began: Vec::new(),
@@ -351,8 +359,20 @@ impl Checker {
 
     fn work(&mut self, now: Timestamp, request: &WorkRequest, reply: &WorkReply, changes: &[Change]) {
         let card = &request.worker;
-        let known = self.tables.workers.get(card.id.as_str());
-        let anew = known.is_some_and(|row| row.boot_nonce != card.boot_nonce);
+        let starts = self.starts.entry(card.id.clone()).or_default();
+        if !self.tables.workers.contains_key(card.id.as_str()) {
+            // It was forgotten, and its starts with it.
+            starts.clear();
+        }
+        let last = starts.last() == Some(&card.boot_nonce);
+        let lately = starts.iter().rev().take(1 + FORMER).any(|start| *start == card.boot_nonce);
+        if lately && !last {
+            return self.late_start(request, reply, changes);
+        }
+        let anew = !last && !starts.is_empty();
+        if !last {
+            starts.push(card.boot_nonce.clone());
+        }
         let served = reply.directive == tasks::Directive::None || !anew;
         let results = request.complete.len() + request.extend.len();
         must!(
@@ -420,6 +440,23 @@ impl Checker {
         });
         must!(taken == handed.len(), "{} runs were handed out, {taken} recorded", handed.len());
         self.seen.rescues += lost.len() as u64;
+    }
+
+    /// A start of a worker spoke after the next one was heard of: nothing changes, whatever it says.
+    fn late_start(&mut self, request: &WorkRequest, reply: &WorkReply, changes: &[Change]) {
+        let id = &request.worker.id;
+        must!(changes.is_empty(), "a dead start of {id} changed {changes:?}");
+        must!(reply.directive == tasks::Directive::Terminate, "a dead start of {id} is told {reply:?}");
+        must!(reply.runs.is_empty() && reply.cancel.is_empty(), "a dead start of {id} was handed something");
+        let said = request.complete.iter().map(|one| (one.token, Some(&one.outcome)));
+        let beats = request.extend.iter().map(|one| (one.token, None));
+        for ((token, outcome), (answered, result)) in said.chain(beats).zip(&reply.results) {
+            must!(token == *answered, "results in another order than the completions");
+            let fate = self.attempts.get(&token).map(|attempt| &attempt.fate);
+            let repeats = matches!((fate, outcome), (Some(Fate::Ended(first, _)), Some(again)) if first == again);
+            must!(*result != TokenResult::Accepted || repeats, "a dead start of {id} ended {token}: {fate:?}");
+        }
+        self.seen.late_starts += 1;
     }
 
     /// What a completion must be answered; the run that it ended.

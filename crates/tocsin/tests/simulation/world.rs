@@ -15,7 +15,7 @@ use std::collections::{BinaryHeap, HashMap};
 use std::time::Duration;
 use store::{Changes, Journal};
 use tasks::approval::{Rank, Say, Voter};
-use tasks::{Change, Queue, RecordKind, RunState, Settings, Status, TaskId, WorkRequest};
+use tasks::{Change, Directive, Queue, RecordKind, RunState, Settings, Status, TaskId, WorkRequest};
 
 /// How long askers wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -614,6 +614,10 @@ impl World {
                 puppet.hear(said, &reply, self.now, &mut self.dice);
                 if !reply.runs.is_empty() || !reply.results.is_empty() {
                     tell!(self, "{} hears #{no}", self.puppets[nth].card.id);
+                }
+                if reply.directive == Directive::Terminate {
+                    // A start before it was heard of after it, and passes for the living one.
+                    return self.worker_dies(nth);
                 }
                 let next = self.puppets[nth].next_turn(self.now, &mut self.dice);
                 self.worker_at(nth, next);
