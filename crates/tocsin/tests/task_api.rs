@@ -192,6 +192,34 @@ fn a_schedule_is_changed_held_put_off_run_and_cancelled() {
     assert_eq!(tocsin.get(&format!("/runs/?task_id={id}")).json()["total"], 0);
 }
 
+/// A condition in PromQL that became another one was not read, and stored whatever it was.
+#[test]
+fn a_condition_that_becomes_another_is_read_in_its_language() {
+    let tocsin = server(0);
+    let task = format!("/tasks/{}", submit(&tocsin, schedule("condition", "up == 0")));
+    let cron = json!({"schedule_kind": "cron", "schedule_expr": "0 4 * * *"});
+    let back = json!({"schedule_kind": "condition", "schedule_expr": "up == 1"});
+    for (change, status, want) in [
+        (json!({"schedule_expr": "up =="}), 400, json!("schedule_expr")),
+        (json!({"schedule_expr": "up == 2"}), 200, json!("promql")),
+        (json!({"dialect": "seconds"}), 400, json!("dialect")),
+        (json!({"dialect": "jmespath", "schedule_expr": "payload.ok"}), 200, json!("jmespath")),
+        (json!({"schedule_expr": "payload.size"}), 200, json!("jmespath")),
+        (json!({"dialect": null, "schedule_expr": "up == 3"}), 200, json!("promql")),
+        (cron, 200, Value::Null),
+        (back, 200, json!("promql")),
+    ] {
+        let reply = done(&tocsin, "PUT", &task, change.clone(), status);
+        match status {
+            200 => assert_eq!(reply["dialect"], want, "{change}: {reply}"),
+            _ => assert!(
+                reply.to_string().contains(&format!("{}: ", want.as_str().unwrap_or_default())),
+                "{reply}"
+            ),
+        }
+    }
+}
+
 #[test]
 fn what_was_held_and_put_off_stays_so_over_a_restart() {
     let mut tocsin = server(0);
@@ -280,7 +308,11 @@ fn whatever_would_happen_twice_takes_an_idempotency_key() {
     tocsin.kill();
     tocsin.start_again();
     for (n, ((path, body), first)) in requests.iter().zip(&first).enumerate() {
-        assert!(first.status < 300 && !first.headers.contains_key("idempotent-replayed"), "{path}: {}", first.body);
+        assert!(
+            first.status < 300 && !first.headers.contains_key("idempotent-replayed"),
+            "{path}: {}",
+            first.body
+        );
         let again = send(&tocsin, n, path, body);
         assert_eq!((again.status, &again.body), (first.status, &first.body), "{path}");
         assert!(again.headers.contains_key("idempotent-replayed"), "{path}");
@@ -459,10 +491,14 @@ fn bulk_takes_all_that_a_single_request_takes() {
     let tocsin = server(0);
     done(&tocsin, "PUT", "/calendars/holidays", json!({"dates": ["12-25"]}), 200);
     let firing = [
-        ("cron", "0 0 3 * * *", json!({
-            "dialect": "seconds", "gap": "skip", "fold": "both", "misfire": "all", "misfire_window_seconds": 600,
-            "overlap": "queue", "jitter_seconds": 30, "calendar": "holidays",
-        })),
+        (
+            "cron",
+            "0 0 3 * * *",
+            json!({
+                "dialect": "seconds", "gap": "skip", "fold": "both", "misfire": "all", "misfire_window_seconds": 600,
+                "overlap": "queue", "jitter_seconds": 30, "calendar": "holidays",
+            }),
+        ),
         ("event", "build.done", json!({"filter": "payload.ok"})),
         ("condition", "up == 0", json!({"dialect": "promql", "check_seconds": 5})),
     ];
@@ -482,7 +518,8 @@ fn bulk_takes_all_that_a_single_request_takes() {
     let typed = json!({"type": "bugfix", "payload": {}, "priority": "P2", "queue": "mail"});
     let lines: Vec<String> = tasks.iter().chain([&bad, &typed]).map(Value::to_string).collect();
     let kind = [("content-type", "application/x-ndjson")];
-    let reply = request("POST", &format!("{}/tasks/bulk", tocsin.url), &kind, &lines.join("\n")).expect("an answer");
+    let reply =
+        request("POST", &format!("{}/tasks/bulk", tocsin.url), &kind, &lines.join("\n")).expect("an answer");
     let verdicts: Vec<Value> =
         reply.body.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let codes: Vec<_> = verdicts.iter().map(|verdict| verdict["status"].clone()).collect();
@@ -490,7 +527,9 @@ fn bulk_takes_all_that_a_single_request_takes() {
     assert!(verdicts[3]["error"].as_str().is_some_and(|text| text.starts_with("gap: ")), "{}", reply.body);
     for (task, verdict) in tasks.iter().zip(&verdicts) {
         let shown = done(&tocsin, "GET", &format!("/tasks/{}", id_of(verdict)), Value::Null, 200);
-        for (name, value) in task.as_object().expect("an object").iter().filter(|(name, _)| *name != "payload") {
+        for (name, value) in
+            task.as_object().expect("an object").iter().filter(|(name, _)| *name != "payload")
+        {
             assert_eq!(&shown[name], value, "{name} of {shown}");
         }
     }
