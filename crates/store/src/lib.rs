@@ -31,9 +31,22 @@ pub trait Journal: Send {
     /// Everything that deciders start from. Called once, before the first commit.
     fn load(&mut self) -> Result<Loaded, Error>;
 
-    /// Removes what ended before `before` (runs, the tasks that ran once, decisions, audit lines), at most
-    /// about `limit` rows of each; call again while it says `limit`. Says how many runs went.
-    fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, Error>;
+    /// Removes history that is older than its class is kept, at most `limit` rows of each table, and looks at no
+    /// more than a bounded number: what is left goes with a later call. Says how many runs went.
+    fn prune(&mut self, cuts: &CutOffs, limit: usize) -> Result<usize, Error>;
+}
+
+/// Where history ends, class by class: what is from before may be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CutOffs {
+    /// Runs of schedules, pages and diagnosis, by their end; and schedules that fire no more and have no runs left.
+    pub runs: Timestamp,
+    /// Users' tasks that run once, by their end.
+    pub tasks: Timestamp,
+    /// Decisions on whom an alert was told to.
+    pub alerts: Timestamp,
+    /// Lines of the audit log.
+    pub audit: Timestamp,
 }
 
 /// What can go wrong with a store.

@@ -6,13 +6,13 @@
 mod job;
 mod load;
 mod migrate;
+mod prune;
 mod schema;
 mod write;
 
 pub(crate) use load::load_totals;
 
-use crate::{Cause, Changes, Error, Journal, Loaded, Receipt};
-use model::Timestamp;
+use crate::{Cause, Changes, CutOffs, Error, Journal, Loaded, Receipt};
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
 
@@ -26,6 +26,8 @@ pub struct Sqlite {
     path: PathBuf,
     commits: u64,
     refusing: bool,
+    /// The run at which the next look for old ones begins.
+    prune_from: i64,
 }
 
 impl Sqlite {
@@ -38,7 +40,7 @@ impl Sqlite {
         let mut connection = Connection::open_with_flags(path, flags).map_err(|why| fail(why.into()))?;
         configure(&connection).map_err(|why| fail(why.into()))?;
         schema::migrate(&mut connection, path)?;
-        Ok(Sqlite { connection, path: path.to_owned(), commits: 0, refusing: false })
+        Ok(Sqlite { connection, path: path.to_owned(), commits: 0, refusing: false, prune_from: 0 })
     }
 
     /// Where the file is.
@@ -86,11 +88,13 @@ impl Journal for Sqlite {
         load::load(&self.connection)
     }
 
-    fn prune(&mut self, before: Timestamp, limit: usize) -> Result<usize, Error> {
+    fn prune(&mut self, cuts: &CutOffs, limit: usize) -> Result<usize, Error> {
         if self.refusing {
             return Err(Error::Refusing);
         }
-        write::prune(&mut self.connection, before, limit)
+        let pruned = prune::prune(&mut self.connection, cuts, self.prune_from, limit)?;
+        self.prune_from = pruned.next;
+        Ok(pruned.runs)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::{Reader, RunFilter, TaskFilter};
-use model::{Class, Labels, TaskSpec};
+use model::{Class, Labels, TaskSpec, Timestamp};
 use serde_json::json;
 use std::time::Duration;
 use tasks::{
@@ -12,6 +12,11 @@ use tasks::{
 
 fn at(secs: i64) -> Timestamp {
     Timestamp::from_millis(1_800_000_000_000 + secs * 1000)
+}
+
+/// All classes cut at the same instant.
+fn cut(secs: i64) -> CutOffs {
+    CutOffs { runs: at(secs), tasks: at(secs), alerts: at(secs), audit: at(secs) }
 }
 
 fn worker(id: &str, want: u32) -> WorkRequest {
@@ -269,12 +274,87 @@ fn old_history_goes_and_the_rest_stays() {
     fixture.work(end, 2);
     let waits = fixture.submit(plain("wait"));
     let nightly = fixture.submit(scheduled());
-    assert_eq!(fixture.store.prune(at(1), 100).unwrap(), 0, "it ended after that");
-    assert_eq!(fixture.store.prune(at(86_400), 100).unwrap(), 1);
+    assert_eq!(fixture.store.prune(&cut(1), 100).unwrap(), 0, "it ended after that");
+    assert_eq!(fixture.store.prune(&cut(86_400), 100).unwrap(), 1);
     let reader = Reader::open(&fixture.path()).unwrap();
     assert_eq!(reader.task(done).unwrap(), None);
     assert!(reader.task(waits).unwrap().is_some());
     assert!(reader.task(nightly).unwrap().is_some());
+}
+
+#[test]
+fn each_class_is_cut_by_its_own_age() {
+    /// How many rows of each class there are: tasks that run once, other runs, decisions, audit lines.
+    fn rows(fixture: &Fixture) -> [i64; 4] {
+        let asked = rusqlite::Connection::open(fixture.path()).unwrap();
+        let count = |sql: &str| asked.query_row(sql, [], |row| row.get(0)).unwrap();
+        [
+            count("SELECT count(*) FROM job WHERE form < 2 AND class = 2"),
+            count("SELECT count(*) FROM job WHERE form = 2 OR class < 2"),
+            count("SELECT count(*) FROM decision"),
+            count("SELECT count(*) FROM audit_log"),
+        ]
+    }
+    let never = CutOffs { runs: at(0), tasks: at(0), alerts: at(0), audit: at(0) };
+    let late = at(100_000);
+    for (cuts, is_cut) in [
+        (never, [false; 4]),
+        (CutOffs { tasks: late, ..never }, [true, false, false, false]),
+        (CutOffs { runs: late, ..never }, [false, true, false, false]),
+        (CutOffs { alerts: late, ..never }, [false, false, true, false]),
+        (CutOffs { audit: late, ..never }, [false, false, false, true]),
+        (cut(100_000), [true; 4]),
+    ] {
+        let mut fixture = Fixture::new();
+        fixture.submit(plain("noop"));
+        let nightly = fixture.submit(scheduled());
+        let mut out = Vec::new();
+        let page = TaskSpec { class: Class::Page, ..TaskSpec::new("page", json!({})) };
+        fixture.queue.submit_page(page, Vec::new(), Duration::ZERO, at(0), &mut out);
+        fixture.queue.tick(at(3600), &mut out);
+        fixture.commit(out);
+        let fail = Outcome::Failed(RunError { kind: "bad".to_owned(), message: "no".to_owned() });
+        for id in ["w", "builtin"] {
+            let runs = fixture.work(worker(id, 10), 3601).runs.into_iter();
+            let complete = runs.map(|run| Completion { token: run.token, outcome: fail.clone() }).collect();
+            fixture.work(WorkRequest { complete, ..worker(id, 0) }, 3602);
+        }
+        let waits = fixture.submit(plain("waits"));
+        let decision = model::Decision {
+            at: at(5),
+            alert: Labels::from_pairs([("alertname", "Down")]),
+            verdict: model::Verdict::Hold(model::Hold::Grouped),
+            receiver: "r".to_owned(),
+            group_key: "g".to_owned(),
+            by: Vec::new(),
+            page_key: None,
+        };
+        let alerts = vec![alerts::Change::Decision(decision)];
+        fixture.store.commit(&Changes { alerts, ..Changes::default() }).unwrap();
+        let (before, old) = (rows(&fixture), |nth: usize, of: i64| if is_cut[nth] { of } else { 0 });
+        assert_eq!(before[..3], [2, 2, 1]);
+        let runs = fixture.store.prune(&cuts, 100).unwrap() as i64;
+        let left = [2 - old(0, 1), 2 - old(1, 2), 1 - old(2, 1), before[3] - old(3, before[3])];
+        assert_eq!((rows(&fixture), runs), (left, old(0, 1) + old(1, 2)), "{cuts:?}");
+        let reader = Reader::open(&fixture.path()).unwrap();
+        assert!(reader.task(waits).unwrap().is_some() && reader.task(nightly).unwrap().is_some(), "{cuts:?}");
+    }
+}
+
+#[test]
+fn pruning_goes_on_where_it_stopped_and_looks_at_a_bounded_part() {
+    let mut fixture = Fixture::new();
+    let ids: Vec<TaskId> = (0..60).map(|n| fixture.submit(plain(&format!("k{n}")))).collect();
+    // The first half stays live and stands between.
+    let done: Vec<_> = fixture.work(worker("w", 60), 1).runs.split_off(30);
+    let complete = done.iter().map(|run| Completion { token: run.token, outcome: Outcome::Done(json!(1)) });
+    fixture.work(WorkRequest { complete: complete.collect(), ..worker("w", 0) }, 2);
+    let gone: Vec<usize> = (0..20).map(|_| fixture.store.prune(&cut(86_400), 2).unwrap()).collect();
+    assert_eq!(gone[..3], [0, 2, 2], "twenty rows at a look, two of them removed");
+    assert_eq!(gone.iter().sum::<usize>(), 30);
+    let reader = Reader::open(&fixture.path()).unwrap();
+    let left: Vec<bool> = ids.iter().map(|id| reader.task(*id).unwrap().is_some()).collect();
+    assert_eq!(left.iter().filter(|there| **there).count(), 30);
 }
 
 #[test]
@@ -551,7 +631,7 @@ fn large_texts_are_kept_beside_their_rows() {
     let count = |sql: &str| -> i64 { asked.query_row(sql, [], |row| row.get(0)).unwrap() };
     assert_eq!(count("SELECT count(*) FROM big"), 2);
     assert_eq!(count("SELECT count(*) FROM job WHERE payload IS NOT NULL OR output IS NOT NULL"), 0);
-    assert_eq!(fixture.store.prune(at(86_400), 100).unwrap(), 1);
+    assert_eq!(fixture.store.prune(&cut(86_400), 100).unwrap(), 1);
     assert_eq!(count("SELECT count(*) FROM big"), 0, "they go with their row");
 }
 

@@ -264,38 +264,3 @@ fn put_row(
         }
     }
 }
-
-pub(super) fn prune(connection: &mut Connection, before: Timestamp, limit: usize) -> Result<usize, Error> {
-    let fail = |source| Error::Commit { rows: 0, source };
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
-    let runs = delete_old(&transaction, before, limit).map_err(fail)?;
-    transaction.commit().map_err(fail)?;
-    Ok(runs)
-}
-
-/// Keys rise with time, so the search looks at nothing younger and stops at the limit.
-fn delete_old(transaction: &Transaction<'_>, before: Timestamp, limit: usize) -> rusqlite::Result<usize> {
-    let (ms, limit) = (before.as_millis(), limit as i64);
-    let mut old = transaction.prepare_cached(
-        "SELECT key FROM job WHERE key < ?3 AND live IS NULL AND finished_at < ?1 ORDER BY key LIMIT ?2",
-    )?;
-    let keys = old.query_map(params![ms, limit, rows::key_at(before)], |row| row.get(0))?;
-    let keys: Vec<i64> = keys.collect::<Result<_, _>>()?;
-    for sql in [
-        "DELETE FROM step WHERE run = ?1",
-        "DELETE FROM big WHERE key = ?1",
-        "DELETE FROM job WHERE key = ?1",
-    ] {
-        let mut statement = transaction.prepare_cached(sql)?;
-        keys.iter().try_for_each(|key| statement.execute([key]).map(drop))?;
-    }
-    let done = "DELETE FROM plan WHERE key IN (SELECT key FROM plan WHERE created_at < ?1 AND next_fire IS NULL \
-         AND NOT EXISTS (SELECT 1 FROM job WHERE job.owner = plan.key AND job.form = 2) LIMIT ?2)";
-    transaction.prepare_cached(done)?.execute([ms, limit])?;
-    // A decision's key starts with its time.
-    let decisions = "DELETE FROM decision WHERE key IN (SELECT key FROM decision WHERE key < ?1 LIMIT ?2)";
-    transaction.prepare_cached(decisions)?.execute(params![format!("{ms:013}"), limit])?;
-    let audit = "DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE at < ?1 LIMIT ?2)";
-    transaction.prepare_cached(audit)?.execute([ms, limit])?;
-    Ok(keys.len())
-}

@@ -85,6 +85,11 @@ impl Bus {
         bus
     }
 
+    /// How long published events are kept from now on.
+    pub fn set_retention(&mut self, retention: Duration) {
+        self.settings.retention = retention;
+    }
+
     /// The published events that are kept, oldest first.
     pub fn kept(&self) -> impl DoubleEndedIterator<Item = &Event> {
         self.kept.iter()

@@ -108,6 +108,8 @@ pub struct Settings {
     pub attempt_timeout: Duration,
     /// How long a typed task that does not say may wait before its first attempt; `None`: for ever.
     pub task_ttl: Option<Duration>,
+    /// How long the store keeps runs that ended: as long it must be known which dead ones were done again.
+    pub history: Duration,
 }
 
 impl Default for Settings {
@@ -132,6 +134,7 @@ impl Default for Settings {
             waits: Waits::default(),
             attempt_timeout: Duration::from_secs(3600),
             task_ttl: None,
+            history: Duration::from_secs(14 * 86_400),
         }
     }
 }
@@ -302,6 +305,11 @@ impl Queue {
     /// Kinds may come and go with a reload.
     pub fn set_kinds(&mut self, kinds: Option<BTreeSet<String>>) {
         self.settings.kinds = kinds;
+    }
+
+    /// How long the store keeps runs that ended, from now on.
+    pub fn set_history(&mut self, history: Duration) {
+        self.settings.history = history;
     }
 
     /// What kinds of work take, from now on.

@@ -9,8 +9,7 @@ use model::{Json, Timestamp};
 use serde_json::{Value, json};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-/// How long it is remembered what became of a dead run: longer than the run itself is kept.
-const KEPT: Duration = Duration::from_secs(30 * 86_400);
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// Dead runs that were done again or put away, and when.
 #[derive(Debug, Default)]
@@ -26,10 +25,11 @@ impl DoneWith {
         DoneWith(records.into_iter().filter_map(read).collect())
     }
 
-    /// Forgets those whose runs are no longer kept.
-    pub(super) fn sweep(&mut self, now: Timestamp, out: &mut Vec<Change>) {
+    /// Forgets those whose runs, kept for `history`, are there no longer: twice that and a day,
+    /// for removing lags behind.
+    pub(super) fn sweep(&mut self, history: Duration, now: Timestamp, out: &mut Vec<Change>) {
         self.0.retain(|id, at| {
-            let kept = now.since(*at) < KEPT;
+            let kept = now.since(*at) < history.saturating_mul(2).saturating_add(DAY);
             if !kept {
                 out.push(Change::Record { kind: RecordKind::DeadLetter, key: id.to_string(), row: None });
             }

@@ -37,7 +37,7 @@ impl Queue {
             self.swept = now;
             self.forget_workers(now, out);
             self.gates.sweep(now, out);
-            self.dead.sweep(now, out);
+            self.dead.sweep(self.settings.history, now, out);
         }
         self.announce(&mut events);
         events

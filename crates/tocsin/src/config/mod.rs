@@ -19,7 +19,7 @@ mod tests;
 
 pub use alertmanager::{Files, Routing};
 pub use native::{
-    Approvals, AuthRules, Limits, Log, RuleSettings, SeriesSettings, external_url, listen_address,
+    Approvals, AuthRules, Limits, Log, Retention, RuleSettings, SeriesSettings, external_url, listen_address,
 };
 pub use report::Report;
 
@@ -86,6 +86,8 @@ pub struct Loaded {
     pub slots: Option<usize>,
     /// How persons agree to work.
     pub approvals: Approvals,
+    /// How long history is kept.
+    pub retention: Retention,
     /// How series are kept.
     pub series: SeriesSettings,
     /// The files as people may read them: secrets masked.
@@ -168,6 +170,7 @@ impl Load<'_> {
             auth: raw.auth(&mut problems),
             slots: raw.slots(&mut problems),
             approvals: raw.approvals(&mut problems),
+            retention: raw.retention(&mut problems),
             series: raw.series(everything.retention, &mut problems),
             collect: CollectConfig::default(),
             rule_groups: Vec::new(),

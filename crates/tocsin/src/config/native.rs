@@ -44,6 +44,7 @@ pub struct TocsinConfig {
     pub(super) series: Option<SeriesConfig>,
     pub(super) rules: Option<RulesConfig>,
     pub(super) approvals: Option<ApprovalsConfig>,
+    pub(super) retention: Option<RetentionConfig>,
 }
 
 /// What is declared of a kind of work that has no tool.
@@ -133,6 +134,31 @@ pub(super) struct ApprovalsConfig {
     expires_after: Option<Spanned<String>>,
     history: Option<Spanned<String>>,
     history_max: Option<usize>,
+}
+
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RetentionConfig {
+    runs: Option<Spanned<String>>,
+    alerts: Option<Spanned<String>>,
+    audit: Option<Spanned<String>>,
+    events: Option<Spanned<String>>,
+    logs: Option<Spanned<String>>,
+}
+
+/// How long the file says that history is kept; `None` leaves each class at its variable or default.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Retention {
+    /// Runs that ended.
+    pub runs: Option<Duration>,
+    /// Whom alerts were told to.
+    pub alerts: Option<Duration>,
+    /// Lines of the audit log.
+    pub audit: Option<Duration>,
+    /// Events that were published.
+    pub events: Option<Duration>,
+    /// Lines that attempts wrote.
+    pub logs: Option<Duration>,
 }
 
 /// What the file says of approvals; `None` leaves each at its variable or default.
@@ -302,6 +328,25 @@ impl TocsinConfig {
         }
     }
 
+    pub(super) fn retention(&self, problems: &mut Vec<Problem>) -> Retention {
+        let raw = self.retention.clone().unwrap_or_default();
+        let mut kept = |text: &Option<Spanned<String>>, class: &str| {
+            let kept = duration(text, problems);
+            if let Some(text) = text.as_ref().filter(|_| kept.is_some_and(|kept| kept < MINUTE)) {
+                let what = format!("retention.{class} is below one minute");
+                problems.push(error(text, what, "write one such as 14d"));
+            }
+            kept
+        };
+        Retention {
+            runs: kept(&raw.runs, "runs"),
+            alerts: kept(&raw.alerts, "alerts"),
+            audit: kept(&raw.audit, "audit"),
+            events: kept(&raw.events, "events"),
+            logs: kept(&raw.logs, "logs"),
+        }
+    }
+
     pub(super) fn kinds(&self, problems: &mut Vec<Problem>) -> BTreeMap<String, worker::Schema> {
         let mut schemas = BTreeMap::new();
         for (kind, config) in self.kinds.iter().flatten() {
@@ -387,8 +432,8 @@ fn networks(texts: &[Spanned<String>], problems: &mut Vec<Problem>) -> Networks 
     Networks::new(texts.iter().filter_map(&mut read).collect())
 }
 
-/// How long series are kept unless something says otherwise; Prometheus's.
-pub const RETENTION: Duration = Duration::from_secs(15 * 24 * 60 * 60);
+/// How long series are kept unless something says otherwise.
+pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// An address to listen on: `IP:PORT`, `localhost:PORT`, or `:PORT` for every interface.

@@ -1,7 +1,7 @@
 //! Wrong files and what is said about each; then whole good ones; then the public cases.
 
 use crate::check::{CheckResult, Options, check_with};
-use crate::config::{Files, Kind, Sources, judge, load_with};
+use crate::config::{Files, Kind, Retention, Sources, judge, load_with};
 use std::path::Path;
 
 /// A case: what kind the first file is, every file, and the start of each line that must be said, in order.
@@ -182,6 +182,19 @@ const WRONG: &[Case] = &[
     },
     Case {
         kind: Kind::Config,
+        files: &[("tocsin.yml", "retention:\n  runs: 30s\n  alerts: week\n  audits: 30d\n")],
+        said: &["tocsin.yml:4:3: error: unknown key \"audits\"; did you mean \"audit\"?"],
+    },
+    Case {
+        kind: Kind::Config,
+        files: &[("tocsin.yml", "retention:\n  runs: 30s\n  alerts: week\n  audit: 30d\n")],
+        said: &[
+            "tocsin.yml:2:9: error: retention.runs is below one minute; write one such as 14d",
+            "tocsin.yml:3:11: error: alerts: \"week\" is not a duration",
+        ],
+    },
+    Case {
+        kind: Kind::Config,
         files: &[
             ("tocsin.yml", "include: {prometheus: prom.yml, alertmanager: none.yml}\n"),
             ("prom.yml", "globl: {}\n"),
@@ -275,6 +288,25 @@ fn the_example_stack_loads() {
     assert!(loaded.collect.probes.iter().any(|probe| probe.question.peer() == "127.0.0.1:16379"));
     assert_eq!(loaded.runbooks.len(), 2);
     assert_eq!(loaded.listen, ["127.0.0.1:8080".parse().unwrap()]);
+}
+
+#[test]
+fn each_class_of_history_is_kept_as_the_file_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("tocsin.yml");
+    let text = "retention: {runs: 3d, alerts: 12h, audit: 60d, events: 1h}\nseries: {retention: 10d}\n\
+                approvals: {history: 5d, history_max: 7}\n";
+    std::fs::write(&path, text).unwrap();
+    let sources = Sources { config: Some(path), ..Sources::default() };
+    let loaded = load_with(&sources, &|_| None).unwrap_or_else(|report| panic!("{report}"));
+    let hours = |hours: u64| Some(std::time::Duration::from_secs(hours * 3600));
+    let wanted =
+        Retention { runs: hours(72), alerts: hours(12), audit: hours(1440), events: hours(1), logs: None };
+    assert_eq!(loaded.retention, wanted);
+    assert_eq!((Some(loaded.series.retention), loaded.approvals.history_ttl), (hours(240), hours(120)));
+    assert_eq!(loaded.approvals.history_max, Some(7));
+    let nothing = load_with(&Sources::default(), &|_| None).unwrap();
+    assert_eq!((nothing.retention, Some(nothing.series.retention)), (Retention::default(), hours(720)));
 }
 
 #[test]

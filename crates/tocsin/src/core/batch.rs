@@ -1,7 +1,5 @@
 //! What one turn of the core leaves: changes for the journal, and what may be let out once they are durable.
 
-use model::Timestamp;
-
 /// Something that must wait for the commit: a reply, a poke.
 pub type Release = Box<dyn FnOnce() + Send>;
 
@@ -12,8 +10,8 @@ pub struct Batch {
     pub changes: store::Changes,
     /// Let out after it, in order.
     pub releases: Vec<Release>,
-    /// Afterwards, remove history from before this.
-    pub prune_before: Option<Timestamp>,
+    /// Afterwards, remove history from before these.
+    pub prune: Option<store::CutOffs>,
 }
 
 impl Batch {
@@ -24,13 +22,13 @@ impl Batch {
 
     /// Whether there is nothing to write and nothing to let out.
     pub fn is_empty(&self) -> bool {
-        self.releases.is_empty() && self.changes.is_empty() && self.prune_before.is_none()
+        self.releases.is_empty() && self.changes.is_empty() && self.prune.is_none()
     }
 
     /// Adds a later batch: one transaction for both.
     pub fn join(&mut self, mut later: Batch) {
         self.changes.append(&mut later.changes);
         self.releases.append(&mut later.releases);
-        self.prune_before = later.prune_before.or(self.prune_before);
+        self.prune = later.prune.or(self.prune);
     }
 }

@@ -15,6 +15,7 @@ mod handle;
 mod hours;
 mod pages;
 mod parked;
+mod retention;
 mod revision;
 mod sleepers;
 mod steps;
@@ -30,6 +31,7 @@ pub use feed::Feed;
 pub use handle::{Event, Handle, QUEUE_MAX, Stopped};
 pub use hours::{Ended, Hours};
 pub use pages::{Pages, SENT_MAX, Told};
+pub use retention::Retention;
 pub use revision::Revision;
 pub use sleepers::Disk;
 pub use writer::{Counts as WriterCounts, start as start_writer};
@@ -55,8 +57,6 @@ const IDLE_MAX: Duration = Duration::from_secs(5);
 
 /// History is pruned this often, bounded each time.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
-/// Ended runs, decisions and audit lines are kept this long.
-const HISTORY: Duration = Duration::from_secs(14 * 86_400);
 
 /// Answers an expression in a rule's template.
 pub type TemplateQuery = Arc<dyn Fn(&str, Timestamp) -> Result<Vec<(Labels, f64)>, String> + Send + Sync>;
@@ -111,6 +111,7 @@ pub struct Core {
     rules_failing: BTreeSet<RuleId>,
     parked: Parked,
     disk: Disk,
+    retention: Retention,
     pruned_at: Timestamp,
 }
 
@@ -205,6 +206,7 @@ impl Core {
             rules_failing: BTreeSet::new(),
             parked: Parked::default(),
             disk,
+            retention: Retention::default(),
             pruned_at: Timestamp::default(),
         }
     }
@@ -267,8 +269,20 @@ impl Core {
         if now.since(self.pruned_at) >= PRUNE_EVERY {
             self.pruned_at = now;
             self.events.bus.bound(now, &mut batch.changes.tasks);
-            batch.prune_before = Some(now.minus(HISTORY));
+            batch.prune = Some(self.retention.cut_offs(now));
         }
+    }
+
+    /// How long history is kept from now on.
+    pub fn set_retention(&mut self, retention: Retention) {
+        self.retention = retention;
+        self.events.bus.set_retention(retention.events);
+        self.queue.set_history(retention.runs_max());
+    }
+
+    /// How long history is kept.
+    pub fn retention(&self) -> Retention {
+        self.retention
     }
 
     fn next_wake(&self) -> Timestamp {

@@ -4,13 +4,12 @@
 //! nothing of it is let out and the process stops, to start again from what is on disk.
 
 use super::batch::Batch;
-use model::Timestamp;
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering},
     mpsc::{Receiver, SyncSender, sync_channel},
 };
-use store::Journal;
+use store::{CutOffs, Journal};
 
 /// Batches that may wait for a commit; the core waits when there are as many.
 const QUEUE_MAX: usize = 64;
@@ -35,34 +34,37 @@ pub fn start(
 ) -> std::io::Result<(SyncSender<Batch>, std::thread::JoinHandle<()>)> {
     let (sender, receiver) = sync_channel(QUEUE_MAX);
     let thread = std::thread::Builder::new().name("journal".into()).spawn(move || {
+        // There was more to remove than one go takes: the next batch goes on.
+        let mut behind = None;
         while let Some(batch) = next(&receiver, &counts) {
             let let_out = || batch.releases.into_iter().for_each(|release| release());
             match store::commit_then(journal.as_mut(), &batch.changes, let_out) {
                 Ok(written) => counts.commits.fetch_add(u64::from(written), Ordering::Relaxed),
                 Err(why) => return failed(&why),
             };
-            if let Some(before) = batch.prune_before
-                && let Err(why) = prune(journal.as_mut(), before)
-            {
-                return failed(&why);
+            let Some(cuts) = batch.prune.or(behind) else { continue };
+            match prune(journal.as_mut(), &cuts) {
+                Ok(runs) => behind = (runs == PRUNE_MAX).then_some(cuts),
+                Err(why) => return failed(&why),
             }
         }
     })?;
     Ok((sender, thread))
 }
 
-/// Removes a bounded part of what is older; what is left goes the next time.
-fn prune(journal: &mut dyn Journal, before: Timestamp) -> Result<(), store::Error> {
-    let runs = journal.prune(before, PRUNE_MAX)?;
+/// Removes a bounded part of what is older; says how many runs went.
+fn prune(journal: &mut dyn Journal, cuts: &CutOffs) -> Result<usize, store::Error> {
+    let runs = journal.prune(cuts, PRUNE_MAX)?;
     if runs > 0 {
         tracing::info!(
             event = "history_pruned",
             runs,
-            "Removed {runs} runs that ended before {}",
-            before.rfc3339()
+            "Removed {runs} runs: tasks that ended before {}, others before {}",
+            cuts.tasks.rfc3339(),
+            cuts.runs.rfc3339()
         );
     }
-    Ok(())
+    Ok(runs)
 }
 
 fn next(receiver: &Receiver<Batch>, counts: &Counts) -> Option<Batch> {

@@ -2,7 +2,7 @@
 
 use crate::core::Handle;
 use futures_util::future::BoxFuture;
-use model::Clock;
+use model::{Clock, Timestamp};
 use reach::http::{Client, Request};
 use serde_json::{Value, json};
 use server::{Failure, KnownWorker, LogLine, NewLogLine, PushWorker, ToolView};
@@ -168,6 +168,7 @@ impl server::Workers for Workers {
     fn log(&self, worker: String, lines: Vec<NewLogLine>) -> BoxFuture<'_, Result<(), Failure>> {
         Box::pin(async move {
             let found = self.core.call(move |core, _, now| {
+                let kept = core.retention().logs;
                 let mut found = Vec::with_capacity(lines.len());
                 for line in lines {
                     if let Some((run, attempt)) = core.queue.attempt_of(&worker, &line.token) {
@@ -176,19 +177,22 @@ impl server::Workers for Workers {
                         found.push((run.to_string(), line));
                     }
                 }
-                found
+                (found, kept, now)
             });
-            let found = found.await?;
+            let (found, kept, now) = found.await?;
             let mut log = lock(&self.log);
-            found.into_iter().for_each(|(run, line)| log.add(run, line));
+            log.kept = kept;
+            found.into_iter().for_each(|(run, line)| log.add(run, line, now));
             Ok(())
         })
     }
 
     fn log_of(&self, run_id: &str) -> (Vec<LogLine>, u64) {
         let log = lock(&self.log);
+        let before = self.clock.now().minus(log.kept);
         log.runs
             .get(run_id)
+            .filter(|run| run.last >= before)
             .map_or_else(Default::default, |run| (run.lines.iter().cloned().collect(), run.left_out))
     }
 
@@ -279,6 +283,8 @@ fn read(record: &Record) -> Option<PushWorker> {
 /// What attempts wrote lately. In memory only: a restart forgets it.
 #[derive(Default)]
 struct LogBook {
+    /// A run that wrote nothing for so long is forgotten.
+    kept: Duration,
     runs: HashMap<String, Lines>,
     /// The run that wrote first is first.
     order: VecDeque<String>,
@@ -287,16 +293,19 @@ struct LogBook {
 
 #[derive(Default)]
 struct Lines {
+    /// When the run was last heard of.
+    last: Timestamp,
     lines: VecDeque<LogLine>,
     left_out: u64,
 }
 
 impl LogBook {
-    fn add(&mut self, run_id: String, line: LogLine) {
+    fn add(&mut self, run_id: String, line: LogLine, now: Timestamp) {
         if !self.runs.contains_key(&run_id) {
             self.order.push_back(run_id.clone());
         }
         let run = self.runs.entry(run_id).or_default();
+        run.last = now;
         self.bytes += line.line.len() + LINE_COST;
         run.lines.push_back(line);
         if run.lines.len() > RUN_LINES_MAX
@@ -305,12 +314,17 @@ impl LogBook {
             self.bytes -= oldest.line.len() + LINE_COST;
             run.left_out += 1;
         }
-        while self.bytes > LOG_BYTES_MAX
-            && let Some(first) = self.order.pop_front()
+        while let Some(first) = self.order.front()
+            && (self.bytes > LOG_BYTES_MAX || self.is_old(first, now))
         {
-            let run = self.runs.remove(&first).unwrap_or_default();
+            let run = self.runs.remove(first).unwrap_or_default();
             self.bytes -= run.lines.iter().map(|line| line.line.len() + LINE_COST).sum::<usize>();
+            self.order.pop_front();
         }
+    }
+
+    fn is_old(&self, run_id: &str, now: Timestamp) -> bool {
+        self.runs.get(run_id).is_some_and(|run| now.since(run.last) > self.kept)
     }
 }
 
@@ -321,7 +335,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use model::Timestamp;
 
     #[test]
     fn the_log_is_bounded_by_run_and_in_all() {
@@ -333,15 +346,18 @@ mod tests {
             attempt: 1,
         };
         for i in 0..RUN_LINES_MAX + 5 {
-            log.add("a".to_owned(), line(&i.to_string()));
+            log.add("a".to_owned(), line(&i.to_string()), Timestamp::default());
         }
         let run = &log.runs["a"];
         assert_eq!((run.lines.len(), run.left_out, run.lines[0].line.as_str()), (RUN_LINES_MAX, 5, "5"));
         let long = "x".repeat(2_000);
         for i in 0..20_000 {
-            log.add(format!("r{}", i / 100), line(&long));
+            log.add(format!("r{}", i / 100), line(&long), Timestamp::default());
         }
         assert!(log.bytes <= LOG_BYTES_MAX && !log.runs.contains_key("a") && log.runs.contains_key("r199"));
         assert_eq!(log.runs.len(), log.order.len());
+        log.kept = Duration::from_secs(60);
+        log.add("late".to_owned(), line("x"), Timestamp::from_millis(60_001));
+        assert_eq!((log.runs.len(), log.bytes), (1, 1 + LINE_COST), "who fell silent is forgotten");
     }
 }

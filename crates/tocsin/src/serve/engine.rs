@@ -151,7 +151,7 @@ impl Engine {
             tracing::error!(critical = true, event = "commit_failed", "The store failed, stopping: {why}");
             failing.send_replace(true);
         })?;
-        let core = Core::new(
+        let mut core = Core::new(
             deciders,
             evaluate::template_query(db.clone()),
             arrivals,
@@ -159,6 +159,7 @@ impl Engine {
             jobs,
             core::Disk::new(reader),
         );
+        core.set_retention(settings::retention(loaded)?);
         let core_thread = start_core(core, clock.clone(), incoming, batches)?;
         let evaluator = Evaluator {
             series: Arc::new(db),

@@ -62,6 +62,7 @@ impl Reloader {
     async fn apply(&self, loaded: Loaded) -> Result<(), String> {
         let templates = template::Set::new(&loaded.templates).map_err(|why| why.to_string())?;
         let approvals = settings::approvals(&loaded).map_err(|why| why.to_string())?;
+        let retention = settings::retention(&loaded).map_err(|why| why.to_string())?;
         self.receivers.replace(loaded.receivers.clone(), templates);
         self.actions.set_tools(&loaded.tools);
         self.actions.set_schemas(loaded.kinds.clone());
@@ -79,6 +80,7 @@ impl Reloader {
             core.book = runbooks::Book::new(runbooks);
             core.queue.set_kinds(Some(kinds));
             core.queue.set_approvals(approvals);
+            core.set_retention(retention);
         });
         done.await.map_err(|why| why.to_string())?;
         self.collector.apply(loaded.collect);

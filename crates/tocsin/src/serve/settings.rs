@@ -4,6 +4,7 @@ use super::reload;
 use crate::{
     cli,
     config::{self, Loaded},
+    core::Retention,
     data_dir::DataDir,
     seams::{self, Process},
     variables::Variables,
@@ -153,10 +154,26 @@ pub fn misfire_grace() -> Result<Option<Duration>> {
     Ok((grace != Duration::MAX).then_some(grace))
 }
 
-/// `ORCHESTRATOR_TASK_TTL`: how long a typed task may wait to be begun. That it is a number was checked at the start.
+/// `ORCHESTRATOR_TASK_TTL`: how long a typed task may wait to be begun, and how long one that has ended is kept. That it
+/// is a number was checked at the start.
 pub fn task_ttl() -> Option<Duration> {
     let text = std::env::var("ORCHESTRATOR_TASK_TTL").ok()?;
     text.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// How long history is kept: `ORCHESTRATOR_TASK_TTL` and `TOCSIN_EVENTS_RETENTION` over the file's section.
+pub fn retention(loaded: &Loaded) -> Result<Retention> {
+    let (given, defaults) = (&loaded.retention, Retention::default());
+    let events = given.events.unwrap_or(defaults.events).as_secs();
+    let events = count("TOCSIN_EVENTS_RETENTION", 31_622_400, usize::try_from(events).unwrap_or(usize::MAX))?;
+    Ok(Retention {
+        runs: given.runs.unwrap_or(defaults.runs),
+        tasks: task_ttl(),
+        alerts: given.alerts.unwrap_or(defaults.alerts),
+        audit: given.audit.unwrap_or(defaults.audit),
+        events: Duration::from_secs(events as u64),
+        logs: given.logs.unwrap_or(defaults.logs),
+    })
 }
 
 /// `WORKER_MAX_PROCESSING_TIME`: how long an attempt at a typed task may take.
@@ -186,13 +203,11 @@ pub struct RingBounds {
     pub bytes_max: usize,
 }
 
-/// `TOCSIN_EVENTS_RETENTION`, `TOCSIN_EVENTS_MAX` and `TOCSIN_EVENTS_RECENT`.
+/// `TOCSIN_EVENTS_MAX` and `TOCSIN_EVENTS_RECENT`; how long they are kept is [`retention`]'s.
 pub fn events() -> Result<(tasks::events::Settings, RingBounds)> {
     let defaults = tasks::events::Settings::default();
-    let kept_for = count("TOCSIN_EVENTS_RETENTION", 31_622_400, 86_400)?;
     let bus = tasks::events::Settings {
         seed: rand::random(),
-        retention: Duration::from_secs(kept_for as u64),
         kept_max: count("TOCSIN_EVENTS_MAX", 1_000_000, defaults.kept_max)?,
         ..defaults
     };

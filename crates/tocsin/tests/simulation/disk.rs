@@ -254,7 +254,7 @@ impl Journal for Disk {
         Ok(store::Loaded { tasks, ..store::Loaded::default() })
     }
 
-    fn prune(&mut self, _: Timestamp, _: usize) -> Result<usize, Error> {
+    fn prune(&mut self, _: &store::CutOffs, _: usize) -> Result<usize, Error> {
         Ok(0)
     }
 }
