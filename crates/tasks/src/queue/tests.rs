@@ -248,11 +248,11 @@ fn a_few_former_starts_are_known_also_after_a_restart() {
     for nonce in 1..=10 {
         assert_eq!(bench.work(start(nonce, ask("w", 0))).directive, Directive::None, "{nonce}");
     }
-    let rows = bench.out.iter().filter_map(|change| match change {
+    let mut rows = bench.out.iter().filter_map(|change| match change {
         Change::WorkerSeen(row) => Some(row.clone()),
         _ => None,
     });
-    let workers: Vec<_> = rows.last().into_iter().collect();
+    let workers: Vec<_> = rows.next_back().into_iter().collect();
     let loaded = Loaded { workers, ..Loaded::default() };
     bench.queue = Queue::new(Settings::default(), loaded, bench.now);
     for nonce in 2..=9 {
