@@ -81,14 +81,18 @@ const PUT_WHOLE: &str = "INSERT OR REPLACE INTO job (key, tail, live, state, cla
      ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42, ?43, ?44, \
      ?45)";
 
-/// The first claim of a run that nothing has gone wrong with. No index is touched.
+/// The first claim of a run, or of a step or an element of it, that nothing has gone wrong with. No index is touched.
+/// What the step before left in the row goes: its end and this claim may be in one transaction.
 const CLAIM: &str = "UPDATE job SET state = 3, attempt = 1, run_at = ?2, token = ?3, worker = ?4, \
-     leased_until = ?5, claimed_at = ?6, started_at = ?7 WHERE key = ?1";
+     leased_until = ?5, claimed_at = ?6, started_at = ?7, failures = NULL, rescues = NULL, step = NULL, \
+     progress = NULL, outcome = NULL, checkpoint = NULL, error_kind = NULL, error = NULL, \
+     big = nullif(big & ~4, 0) WHERE key = ?1";
 
 /// The end of a first attempt that went well.
 const DONE: &str = "UPDATE job SET state = 5, live = NULL, attempt = 1, run_at = ?2, token = ?3, worker = ?4, \
-     leased_until = NULL, claimed_at = ?5, started_at = ?6, finished_at = ?7, outcome = ?8, progress = NULL, \
-     output = ?9 WHERE key = ?1";
+     leased_until = NULL, claimed_at = ?5, started_at = ?6, finished_at = ?7, outcome = ?8, failures = NULL, \
+     rescues = NULL, step = NULL, progress = NULL, checkpoint = NULL, error_kind = NULL, error = NULL, \
+     big = nullif(big & ~4, 0), output = ?9 WHERE key = ?1";
 
 /// Any other move. `live` is left alone, so that no index is touched.
 const MOVE: &str = "UPDATE job SET state = ?2, attempt = ?3, failures = ?4, rescues = ?5, token = ?6, worker = ?7, \

@@ -6,7 +6,7 @@ use model::{Class, Labels, TaskSpec, Timestamp};
 use serde_json::json;
 use std::time::Duration;
 use tasks::{
-    Change, Completion, Form, NewScheduled, NewTask, NewTyped, Outcome, Queue, RunError, RunState, Settings,
+    Change, Completion, Extension, Form, NewScheduled, NewTask, NewTyped, Outcome, Queue, RunError, RunState, Settings,
     Sla, TaskId, TokenResult, Urgency, WorkRequest, WorkerCard,
 };
 
@@ -355,6 +355,35 @@ fn pruning_goes_on_where_it_stopped_and_looks_at_a_bounded_part() {
     let reader = Reader::open(&fixture.path()).unwrap();
     let left: Vec<bool> = ids.iter().map(|id| reader.task(*id).unwrap().is_some()).collect();
     assert_eq!(left.iter().filter(|there| **there).count(), 30);
+}
+
+#[test]
+fn what_a_step_left_is_not_the_next_ones() {
+    let element = json!([{"id": "a", "uses": "noop", "foreach": "params.list"}]);
+    let order = json!([{"id": "last", "uses": "noop", "needs": ["b"]}, {"id": "b", "uses": "noop"}]);
+    // Short checkpoints are in the row, long ones beside it.
+    for (pipeline, long) in [(&element, 10), (&element, 50_000), (&order, 10), (&order, 50_000)] {
+        let mut fixture = Fixture::new();
+        let NewTask::Scheduled(new) = scheduled() else { unreachable!("it is one") };
+        let payload = json!({"params": {"list": [1, 2]}, "pipeline": pipeline});
+        fixture.submit(NewTask::Scheduled(NewScheduled { payload, ..new }));
+        let mut out = Vec::new();
+        fixture.queue.tick(at(7200), &mut out);
+        fixture.commit(out);
+        let token = fixture.work(worker("w", 1), 7200).runs.remove(0).token;
+        let mut beat = worker("w", 0);
+        let checkpoint = Some(json!("x".repeat(long)));
+        beat.extend = vec![Extension { token, progress: Some(0.5), checkpoint }];
+        fixture.work(beat, 7201);
+        // The end of one and the claim of the next are one transaction.
+        let mut done = worker("w", 1);
+        done.complete = vec![Completion { token, outcome: Outcome::Done(json!(1)) }];
+        let claim = fixture.work(done, 7202).runs.remove(0);
+        let run = fixture.store.load().unwrap().tasks.runs.remove(0);
+        assert_eq!((run.at.token, run.at.step, run.steps.len()), (Some(claim.token), 0, 1), "{pipeline}");
+        let left = (run.at.progress, run.at.checkpoint, run.at.outcome);
+        assert_eq!(left, (None, None, None), "{pipeline}");
+    }
 }
 
 #[test]

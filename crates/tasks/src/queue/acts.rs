@@ -197,18 +197,21 @@ impl Queue {
         scheduled.or_else(single).ok_or(Refusal::NotLive(task_id))
     }
 
-    /// The live run of a task sees its task with another status; a ready one comes among the ready ones or leaves
+    /// Every live run of a task sees its task with another status; a ready one comes among the ready ones or leaves
     /// them.
     fn set_run_status(&mut self, task_id: TaskId, status: Status, out: &mut Vec<Change>) {
-        let Some(Some(id)) = self.run_of(task_id) else { return };
-        let single = !self.schedules.contains_key(&task_id);
-        let Some(live) = self.runs.get_mut(&id) else { return };
-        self.index.leave(live);
-        Arc::make_mut(&mut live.task).status = status;
-        self.index.enter(live);
-        self.available += usize::from(status == Status::Active && live.run.at.state == RunState::Available);
-        if single {
-            out.push(Change::TaskPut(live.task.clone()));
+        let scheduled = self.schedules.get(&task_id);
+        let runs = scheduled.map_or_else(|| vec![RunId::of_single(task_id)], |one| one.live.clone());
+        let single = scheduled.is_none();
+        for id in runs {
+            let Some(live) = self.runs.get_mut(&id) else { continue };
+            self.index.leave(live);
+            Arc::make_mut(&mut live.task).status = status;
+            self.index.enter(live);
+            self.available += usize::from(status == Status::Active && live.run.at.state == RunState::Available);
+            if single {
+                out.push(Change::TaskPut(live.task.clone()));
+            }
         }
     }
 

@@ -272,11 +272,12 @@ fn events_reach_the_pipeline() {
         }
         bench.finish(&claims);
     }
-    // Two events at once are two runs, and both survive a restart; the task that is paused hears nothing.
+    // Two events at once are two runs; the task that is paused hears nothing, and neither of them begins.
     assert_eq!(bench.publish(json!({"topic": "build.done", "payload": {"x": 1}})), [all]);
     assert_eq!(bench.publish(json!({"topic": "build.done", "payload": {"x": 2}})), [all]);
     bench.queue.pause(all, "ann", bench.now, &mut bench.out).expect("active");
     assert!(bench.publish(json!({"topic": "build.done", "payload": {"x": 3}})).is_empty());
+    assert_eq!(bench.work(10, Vec::new()), []);
     bench.queue.resume(all, "ann", bench.now, &mut bench.out).expect("paused");
     let runs = bench.queue.schedules[&all].live.clone();
     assert_eq!(runs.len(), 2);
