@@ -208,7 +208,8 @@ impl Queue {
             self.index.leave(live);
             Arc::make_mut(&mut live.task).status = status;
             self.index.enter(live);
-            self.available += usize::from(status == Status::Active && live.run.at.state == RunState::Available);
+            self.available +=
+                usize::from(status == Status::Active && live.run.at.state == RunState::Available);
             if single {
                 out.push(Change::TaskPut(live.task.clone()));
             }

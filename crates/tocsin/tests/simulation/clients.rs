@@ -4,10 +4,14 @@ use crate::dice::Dice;
 use crate::guard;
 use crate::network::{Act, Ask};
 use model::{ApprovalWish, Backoff, OnExpiry, TaskSpec, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::{sync::Arc, time::Duration};
 use tasks::approval::{Rank, Say, Voter};
+use tasks::schedule::{Firing, Overlap};
 use tasks::{NewScheduled, NewTask, NewTyped, Options, TaskId, Urgency};
+
+/// What events are about.
+const TOPICS: [&str; 2] = ["stock.low", "mail.received"];
 
 /// One of them.
 pub struct Client {
@@ -36,13 +40,17 @@ impl Client {
         if dice.below(16) == 0 {
             return Ask::Line { paused: dice.below(2) == 0, max: 1 + dice.below(3) as u32, by };
         }
+        if dice.below(6) == 0 {
+            let each = (0..1 + dice.below(4)).map(|_| dice.below(6) as i64).collect();
+            return Ask::Publish { topic: dice.pick(&TOPICS), each };
+        }
         let new = match dice.below(10) {
             0 | 1 => scheduled(now, dice),
             2 => typed(dice),
             3 => return Ask::Page { steps: dice.below(3) as usize },
             _ => plain(now, dice),
         };
-        let mut options = Options::default();
+        let mut options = Options { firing: firing(&new, dice), ..Options::default() };
         if dice.below(8) == 0 {
             let on_expiry = dice.pick(&[OnExpiry::Approve, OnExpiry::Reject]);
             options.approval = Some(ApprovalWish {
@@ -66,7 +74,7 @@ impl Client {
 /// A yes or a no to an approval, at times with an edit.
 fn vote(approval: String, name: String, dice: &mut Dice) -> Ask {
     let yes = dice.below(4) > 0;
-    let payload = (yes && dice.below(5) == 0).then(|| json!({"go": true, "n": dice.below(6)}));
+    let payload = (yes && dice.below(5) == 0).then(|| params(true, dice));
     let voter = Voter { name, rank: Rank::Operator, link: None };
     Ask::Vote { approval, yes, voter, say: Say { payload, ..Say::default() } }
 }
@@ -114,22 +122,39 @@ fn typed(dice: &mut Dice) -> NewTask {
 }
 
 fn scheduled(now: Timestamp, dice: &mut Dice) -> NewTask {
-    let cron = dice.below(3) > 0;
-    let expr = match cron {
-        true => format!("*/{} * * * *", dice.pick(&[1, 2, 5])),
-        false => now.plus(dice.ms(0, 90_000)).rfc3339(),
+    let kind = dice.pick(&["cron", "cron", "once", "event", "event"]);
+    let expr = match kind {
+        "cron" => format!("*/{} * * * *", dice.pick(&[1, 2, 5])),
+        "once" => now.plus(dice.ms(0, 90_000)).rfc3339(),
+        _ => dice.pick(&TOPICS).to_owned(),
     };
-    let pipeline = guard::pipelines()[dice.below(4) as usize].clone();
+    let pipelines = guard::pipelines();
+    let pipeline = pipelines[dice.below(pipelines.len() as u64) as usize].clone();
+    let go = dice.below(2) == 0;
     NewTask::Scheduled(NewScheduled {
         title: "simulated".to_owned(),
         description: "by the simulator".to_owned(),
-        schedule_kind: if cron { "cron" } else { "once" }.to_owned(),
+        schedule_kind: kind.to_owned(),
         schedule_expr: Some(expr),
         timezone: Some("UTC".to_owned()),
-        payload: json!({"params": {"go": dice.below(2) == 0, "n": dice.below(6)}, "pipeline": pipeline}),
+        payload: json!({"params": params(go, dice), "pipeline": pipeline}),
         max_retries: Some(dice.below(4) as u32),
         concurrency_key: (dice.below(3) == 0).then(|| "key0".to_owned()),
         dedupe_key: (dice.below(3) == 0).then(|| "once0".to_owned()),
         ..NewScheduled::default()
     })
+}
+
+/// The parameters of a pipeline.
+fn params(go: bool, dice: &mut Dice) -> Value {
+    let list: Vec<u64> = (0..dice.below(4)).map(|_| dice.below(6)).collect();
+    json!({"go": go, "n": dice.below(6), "list": list})
+}
+
+/// What a task that waits for events says of those that it is not for, and of runs that overlap.
+fn firing(new: &NewTask, dice: &mut Dice) -> Option<Box<Firing>> {
+    let NewTask::Scheduled(new) = new else { return None };
+    let overlap = dice.pick(&[None, Some(Overlap::Skip), Some(Overlap::Queue), Some(Overlap::Allow)]);
+    let filter = (dice.below(2) == 0).then(|| Arc::from(guard::FILTER));
+    (new.schedule_kind == "event").then(|| Box::new(Firing { overlap, filter, ..Firing::default() }))
 }

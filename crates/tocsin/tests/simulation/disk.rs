@@ -3,6 +3,7 @@
 //! A record is there whole or not at all: one whose writing was cut off leaves a torn tail, which the next start
 //! drops. What a power cut would leave is at every moment the checkpoint and the whole records after it.
 
+use crate::guard;
 use model::Timestamp;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -123,7 +124,9 @@ impl Tables {
             sleeping: Vec::new(),
             newest: None,
             tasks: tasks
-                .filter(|task| task.next_fire.is_some() || of_runs.contains_key(&task.id))
+                .filter(|task| {
+                    task.next_fire.is_some() || guard::listens(task) || of_runs.contains_key(&task.id)
+                })
                 .cloned()
                 .collect(),
             ended: ended.filter_map(|run| Some((run.at.token?, run.at.outcome))).collect(),

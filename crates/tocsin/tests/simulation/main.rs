@@ -37,7 +37,9 @@ fn every_seed_keeps_every_promise() {
     }
     let seen = report.seen;
     let rich = seen.claims.min(seen.rescues).min(seen.stale).min(seen.repeated).min(seen.fires);
-    let rich = rich.min(seen.late_starts).min(seen.skips).min(seen.cancels).min(seen.steps).min(seen.restarts);
+    let rich =
+        rich.min(seen.late_starts).min(seen.skips).min(seen.cancels).min(seen.steps).min(seen.restarts);
+    let rich = rich.min(seen.elements).min(seen.helps).min(seen.steps_agreed).min(seen.events);
     assert!(given.is_some() || rich > 0, "something never came about: {seen:?}");
 }
 

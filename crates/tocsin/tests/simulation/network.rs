@@ -53,6 +53,11 @@ pub enum Ask {
     Page {
         steps: usize,
     },
+    /// Tells some events of a topic, one after the other.
+    Publish {
+        topic: &'static str,
+        each: Vec<i64>,
+    },
 }
 
 /// What an operator does to a task.
@@ -82,6 +87,7 @@ pub enum Told {
     Acted(TaskId, Act, Result<(), Refusal>),
     Voted,
     LineSet,
+    Published,
     /// The connection broke: whatever was asked may have happened or not.
     Broken,
 }

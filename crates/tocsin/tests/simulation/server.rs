@@ -217,6 +217,18 @@ impl Server {
                 told = Some(Told::Voted);
                 What::Vote { by: voter.name, result, events }
             }),
+            Ask::Publish { topic, each } => {
+                for n in each {
+                    self.decide(turn, now, |queue, out| {
+                        let event = json!({"topic": topic, "event_type": topic, "payload": {"n": n}});
+                        let published = queue.publish(event, now, out);
+                        amend(queue, &published.events, out);
+                        let topic = topic.to_owned();
+                        What::Publish { topic, n, triggered: published.triggered, events: published.events }
+                    });
+                }
+                told = Some(Told::Published);
+            }
             Ask::Page { steps } => self.decide(turn, now, |queue, out| {
                 let step = |i| {
                     let spec = TaskSpec { max_retries: 0, ..TaskSpec::new("noop", json!({})) };
