@@ -6,8 +6,8 @@ use model::{Class, Labels, TaskSpec, Timestamp};
 use serde_json::json;
 use std::time::Duration;
 use tasks::{
-    Change, Completion, Extension, Form, NewScheduled, NewTask, NewTyped, Outcome, Queue, RunError, RunState, Settings,
-    Sla, TaskId, TokenResult, Urgency, WorkRequest, WorkerCard,
+    Change, Completion, Extension, Form, NewScheduled, NewTask, NewTyped, Outcome, Queue, RunError, RunState,
+    Settings, Sla, TaskId, TokenResult, Urgency, WorkRequest, WorkerCard,
 };
 
 fn at(secs: i64) -> Timestamp {
