@@ -10,9 +10,11 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 use tasks::schedule::{Anchor, CronSchedule, Dialect, Policy, RruleSchedule};
 
-const LIBRARIES: [&str; 2] = ["python-dateutil", "croniter"];
+/// What is asked, in the versions that the differences were looked at in.
+const LIBRARIES: [&str; 2] = ["python-dateutil==4.0.0", "croniter==7.0.0"];
 /// Occurrences compared of each case.
 const OCCURRENCES: usize = 5;
 
@@ -20,13 +22,20 @@ fn cases(short: usize, long: usize) -> usize {
     if std::env::var("TOCSIN_DEPTH").is_ok_and(|depth| depth == "long") { long } else { short }
 }
 
-/// The interpreter of the environment, if there is one.
-fn python() -> Option<PathBuf> {
+/// The interpreter of the environment, if there is one. Both tests want it, one of them makes it.
+fn python() -> Option<&'static Path> {
+    static PYTHON: OnceLock<Option<PathBuf>> = OnceLock::new();
+    PYTHON.get_or_init(environment).as_deref()
+}
+
+fn environment() -> Option<PathBuf> {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("schedules-venv");
     let python = home.join("bin/python");
     let works = |python: &Path| {
-        let imports = Command::new(python).args(["-c", "import dateutil.rrule, croniter"]).output();
-        imports.is_ok_and(|done| done.status.success())
+        let script = "import dateutil.rrule, croniter, sys; from importlib.metadata import version; \
+            sys.exit(any(version(name) != wanted for name, wanted in (one.split('==') for one in sys.argv[1:])))";
+        let found = Command::new(python).args(["-c", script]).args(LIBRARIES).output();
+        found.is_ok_and(|done| done.status.success())
     };
     if works(&python) {
         return Some(python);
@@ -80,7 +89,7 @@ fn compare(
         for chunk in 0..(n / 2).div_ceil(10_000) {
             let size = (n / 2 - chunk * 10_000).min(10_000);
             let (questions, ours): (Vec<String>, Vec<String>) = (0..size).map(|_| generate(&mut rng)).unzip();
-            for ((question, theirs), ours) in questions.iter().zip(ask(&python, &questions)).zip(ours) {
+            for ((question, theirs), ours) in questions.iter().zip(ask(python, &questions)).zip(ours) {
                 if ours == theirs || ours.starts_with("refused") && theirs.starts_with("refused") {
                     same += 1;
                     continue;
