@@ -342,7 +342,8 @@ impl Approval {
         let seat = self.seat(voter, now)?;
         if self.asked.critical && !settings.own {
             let asked_by = &self.asked.requested_by;
-            if voter.name == *asked_by || seat == *asked_by {
+            // Another spelling of a name makes nobody another person.
+            if voter.name.eq_ignore_ascii_case(asked_by) || seat.eq_ignore_ascii_case(asked_by) {
                 return Err(Refusal::NotApplicable("requester cannot approve".to_owned()));
             }
         }
@@ -428,7 +429,10 @@ impl Approval {
             return Err(Refusal::invalid("recipient", "must have 1 to 100 bytes"));
         }
         let asked_by = &self.asked.requested_by;
-        if self.asked.critical && !settings.own && (voter.name == *asked_by || recipient == asked_by) {
+        if self.asked.critical
+            && !settings.own
+            && (voter.name.eq_ignore_ascii_case(asked_by) || recipient.eq_ignore_ascii_case(asked_by))
+        {
             return Err(Refusal::NotApplicable("requester cannot approve".to_owned()));
         }
         let recipient = Voter { name: recipient.to_owned(), rank: Rank::Operator, link: None };

@@ -71,7 +71,7 @@ mod tests {
         assert!(first.iter().zip(&second).all(|(a, b)| a.0 == b.0 && a.1 != b.1));
         assert_eq!(first[0].1.len(), 43);
         let variables = first.into_iter().map(|(name, value)| (name.to_owned(), value));
-        let (keys, problems) = server::auth::keys_from_variables(variables);
-        assert_eq!((keys.len(), problems.len()), (4, 0));
+        let found = server::auth::keys_from_variables(variables);
+        assert_eq!((found.keys.len(), found.skipped.len(), found.weak.len()), (4, 0, 0));
     }
 }

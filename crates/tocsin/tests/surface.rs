@@ -104,9 +104,9 @@ fn answers_are_those_of_prometheus() {
     let tocsin = tocsin(node.port);
     let (_program, theirs) = prometheus(&tocsin);
     for url in [&tocsin.url, &theirs] {
-        eventually("a rule's sample and a scrape", LIMIT, || {
-            let reply =
-                get(&format!("{url}/api/v1/query?query=job:up:sum%7Bjob%3D%22node%22%7D%20%3D%3D%201"))?;
+        eventually("a rule's sample and a scrape of each job", LIMIT, || {
+            let query = "count(up)%20%3D%3D%203%20and%20on()%20job:up:sum%7Bjob%3D%22node%22%7D%20%3D%3D%201";
+            let reply = get(&format!("{url}/api/v1/query?query={query}"))?;
             (!reply.json()["data"]["result"].as_array()?.is_empty()).then_some(())
         });
     }

@@ -91,7 +91,8 @@ pub(crate) async fn live(Given(state): Given<Arc<State>>) -> Response {
 pub(crate) async fn ready(Given(state): Given<Arc<State>>) -> Response {
     let health = state.reads.vitals.health().await;
     let ready = state.reads.vitals.ready();
-    let mut body = json!({"status": if ready { "ready" } else { "not_ready" }, "redis": redis_word(&health)});
+    let status = if ready { "ready" } else { "not_ready" };
+    let mut body = json!({"status": status, "api": "healthy", "redis": redis_word(&health)});
     for check in health.checks.iter().filter(|check| check.name != "redis") {
         body[check.name] = check.status.as_str().into();
     }

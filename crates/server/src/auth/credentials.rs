@@ -146,27 +146,37 @@ const KEY_PREFIX: &str = "ORCHESTRATOR_API_KEY_";
 /// A key shorter than this can be guessed.
 const KEY_LEN_MIN: usize = 16;
 
+/// The keys of the environment. No text here holds a key.
+#[derive(Debug, Default)]
+pub struct FoundKeys {
+    /// Those that let in.
+    pub keys: Vec<ApiKey>,
+    /// What is wrong with entries that were left out.
+    pub skipped: Vec<String>,
+    /// What is wrong with keys that were taken all the same.
+    pub weak: Vec<String>,
+}
+
 /// The keys in `ORCHESTRATOR_API_KEY_NAME=key:role` and `ORCHESTRATOR_API_KEYS=key,key:role` (role agent if
-/// not given), each with `:scope+scope` behind the role if it is narrowed; and what is wrong with those that were left
-/// out. A message never holds a key.
-pub fn keys_from_variables(
-    variables: impl IntoIterator<Item = (String, String)>,
-) -> (Vec<ApiKey>, Vec<String>) {
-    let (mut keys, mut problems) = (Vec::new(), Vec::new());
+/// not given), each with `:scope+scope` behind the role if it is narrowed.
+pub fn keys_from_variables(variables: impl IntoIterator<Item = (String, String)>) -> FoundKeys {
+    let mut found = FoundKeys::default();
     let mut take =
         |variable: &str, entry: &str, usual: Option<Role>, name: &dyn Fn(&str) -> String| match entry_parts(
             entry, usual,
         ) {
             None => {
-                problems.push(format!("{variable}: an entry is not KEY:ROLE (user, agent, operator, admin)"))
-            }
-            Some((key, ..)) if key.len() < KEY_LEN_MIN => {
-                problems.push(format!("{variable}: a key has less than {KEY_LEN_MIN} characters"));
+                let what = "an entry is not KEY:ROLE (user, agent, operator, admin)";
+                found.skipped.push(format!("{variable}: {what}"));
             }
             Some((key, role, scopes)) => {
+                if key.len() < KEY_LEN_MIN {
+                    let what = format!("a key of less than {KEY_LEN_MIN} characters can be guessed");
+                    found.weak.push(format!("{variable}: {what}"));
+                }
                 let scopes =
                     scopes.map(|text| text.split('+').map(|scope| scope.trim().to_owned()).collect());
-                keys.push(ApiKey { scopes, ..ApiKey::new(name(key), key, role) });
+                found.keys.push(ApiKey { scopes, ..ApiKey::new(name(key), key, role) });
             }
         };
     for (variable, value) in variables {
@@ -178,11 +188,15 @@ pub fn keys_from_variables(
             take(&variable, value.trim(), None, &|_| name.to_lowercase());
         }
     }
-    (keys, problems)
+    found
 }
 
 /// Key, role and scopes of `KEY`, `KEY:ROLE` or `KEY:ROLE:SCOPES`.
 fn entry_parts(entry: &str, usual: Option<Role>) -> Option<(&str, Role, Option<&str>)> {
+    split_entry(entry, usual).filter(|(key, ..)| !key.is_empty())
+}
+
+fn split_entry(entry: &str, usual: Option<Role>) -> Option<(&str, Role, Option<&str>)> {
     let Some((before, last)) = entry.rsplit_once(':') else {
         return usual.map(|role| (entry, role, None));
     };
@@ -226,21 +240,23 @@ mod tests {
     #[test]
     fn keys_of_the_environment() {
         let long = "0123456789abcdef";
-        let (keys, problems) = keys_from_variables(
+        let FoundKeys { keys, skipped, weak } = keys_from_variables(
             [
                 ("ORCHESTRATOR_API_KEY_CI", format!("{long}:operator")),
                 ("ORCHESTRATOR_API_KEY_BAD", long.to_owned()),
                 ("ORCHESTRATOR_API_KEYS", format!("{long}1, {long}2:user,short,{long}3:agent:mail+notify")),
                 ("ORCHESTRATOR_API_KEY_KING", format!("{long}:king")),
+                ("ORCHESTRATOR_API_KEY_NONE", ":user".to_owned()),
                 ("HOME", "/root".to_owned()),
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
         let roles: Vec<_> = keys.iter().map(|key| key.role).collect();
-        assert_eq!(roles, [Role::Operator, Role::Agent, Role::User, Role::Agent]);
+        assert_eq!(roles, [Role::Operator, Role::Agent, Role::User, Role::Agent, Role::Agent]);
         assert_eq!(keys[0], ApiKey::new("ci", long, Role::Operator));
-        assert_eq!(keys[3].scopes.as_deref(), Some(&["mail".to_owned(), "notify".to_owned()][..]));
-        assert_eq!(problems.len(), 3, "{problems:?}");
-        assert!(!problems.join(" ").contains(long) && !problems.join(" ").contains("short"));
+        assert_eq!(keys[4].scopes.as_deref(), Some(&["mail".to_owned(), "notify".to_owned()][..]));
+        assert_eq!((skipped.len(), weak.len()), (3, 1), "{skipped:?} {weak:?}");
+        let told = skipped.join(" ") + &weak.join(" ");
+        assert!(!told.contains(long) && !told.contains("short"), "{told}");
     }
 }

@@ -11,7 +11,7 @@ mod local;
 mod revoked;
 mod tokens;
 
-pub use credentials::{ApiKey, Credentials, keys_from_variables};
+pub use credentials::{ApiKey, Credentials, FoundKeys, keys_from_variables};
 pub use guard::Need;
 pub(crate) use guard::{Way, guard};
 pub use local::Peer;

@@ -14,7 +14,7 @@ use crate::{
     Audit, Change, Event, Form, Record, RecordKind, Refusal, RunEvent, RunId, RunState, Task, Typed, Urgency,
     pipeline,
 };
-use model::{ApprovalWish, Json, Timestamp};
+use model::{ApprovalWish, Json, OnExpiry, Timestamp};
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -274,7 +274,11 @@ impl Queue {
         if wish.is_none() && must.is_none() {
             return None;
         }
-        let wish = wish.unwrap_or_default();
+        let mut wish = wish.unwrap_or_default();
+        if must.is_some() {
+            // Nobody's silence lets through what always needs a person, unless the operator's settings say so.
+            wish.on_expiry = wish.on_expiry.filter(|one| *one == OnExpiry::Reject);
+        }
         let reason = [must, wish.reason.clone()].into_iter().flatten().collect::<Vec<_>>().join("; ");
         Some((wish, reason))
     }

@@ -110,3 +110,24 @@ fn refuses_with_the_field() {
     let never = CronSchedule::new("0 0 30 2 *", Dialect::Standard, "UTC", Policy::default()).unwrap();
     assert_eq!(never.next(Timestamp::from_millis(0)), None);
 }
+
+#[test]
+fn years_are_those_that_were_named() {
+    let next = |expr: &str, after: &str| {
+        let schedule = CronSchedule::new(expr, Dialect::Year, "UTC", Policy::default()).expect(expr);
+        let fires = schedule.fires_after(Timestamp::parse_rfc3339(after).unwrap());
+        fires.take(3).map(|at| at.rfc3339()[..4].to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    let now = "2026-11-22T00:00:00Z";
+    for (years, wanted) in [
+        ("2020", ""),
+        ("1970", ""),
+        ("2030", "2030"),
+        ("2097-2099", "2097 2098 2099"),
+        ("2098,2099", "2098 2099"),
+        ("2027/36", "2027 2063 2099"),
+    ] {
+        assert_eq!(next(&format!("0 0 1 1 * {years}"), now), wanted, "{years}");
+    }
+    assert_eq!(next("0 0 1 1 * 1970,1971", "1969-06-01T00:00:00Z"), "1970 1971");
+}

@@ -76,7 +76,10 @@ impl Parked {
     }
 
     fn put_back(&mut self, nth: u64, poll: Poll) {
-        self.sorts.entry(poll.sort.clone()).or_default().insert(nth);
+        // Who has no slot free waits only to be told something.
+        if poll.request.want > 0 {
+            self.sorts.entry(poll.sort.clone()).or_default().insert(nth);
+        }
         self.workers.entry(poll.request.worker.id.clone()).or_default().insert(nth);
         self.ends.insert((poll.until, nth));
         self.polls.insert(nth, poll);
@@ -128,7 +131,7 @@ impl Core {
         let (so_far, happened) = self.queue.work(&request, now, &mut batch.changes.tasks);
         self.happened(happened, batch, now);
         let idle = so_far.runs.is_empty() && so_far.cancel.is_empty() && so_far.directive == Directive::None;
-        if !idle || request.wait.is_zero() || request.want == 0 || !self.parked.has_room() {
+        if !idle || request.wait.is_zero() || reply.is_closed() || !self.parked.has_room() {
             return answer(batch, reply, so_far);
         }
         request.complete = Vec::new();

@@ -63,12 +63,15 @@ pub fn auth(
             "{name} is a secret that everybody can read in a manual; `tocsin secrets generate` makes another"
         );
     }
-    let (more, skipped) = keys_from_variables(variables.all());
-    for why in skipped {
+    let found = keys_from_variables(variables.all());
+    for why in found.skipped {
         tracing::warn!(event = "api_key_skipped", "{why}");
     }
+    for why in found.weak {
+        tracing::warn!(event = "api_key_weak", "{why}; `tocsin secrets generate` makes another");
+    }
     let mut keys = credentials.keys();
-    keys.extend(more);
+    keys.extend(found.keys);
     let required = match args.auth {
         Some(auth) => auth == cli::Auth::Required,
         None => loaded.auth.required.unwrap_or(false),

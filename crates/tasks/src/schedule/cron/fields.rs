@@ -1,7 +1,7 @@
 //! Reading the fields of a cron expression.
 
 use super::days::{Days, Weekdays};
-use super::{ScheduleError, YEARS};
+use super::{ScheduleError, YEARS, Years};
 
 pub(super) const MONTHS: [&str; 12] = [
     "january",
@@ -180,13 +180,13 @@ fn weekday_range(numbers: &Numbers, part: &str) -> Result<u64, ScheduleError> {
     Ok(if low <= high { bits(low..=high) } else { bits(low..=7) | bits(stride as u32..=high) })
 }
 
-pub(super) fn years(text: &str) -> Result<u128, ScheduleError> {
+pub(super) fn years(text: &str) -> Result<Years, ScheduleError> {
     let fail =
         |what: &str| ScheduleError::Field { field: "year", text: text.to_owned(), what: what.to_owned() };
     let (first, last) = (*YEARS.start() as u32, *YEARS.end() as u32);
     let year = |text: &str| number(text).filter(|year| (first..=last).contains(year));
     let bad = "must be from 1970 to 2099";
-    let mut set = 0u128;
+    let mut set = Years::default();
     for part in text.split(',') {
         let (range, step) = match part.split_once('/') {
             Some((range, step)) => {
@@ -202,7 +202,7 @@ pub(super) fn years(text: &str) -> Result<u128, ScheduleError> {
                 (low, if part.contains('/') { last } else { low })
             }
         };
-        (low..=high).step_by(step as usize).for_each(|year| set |= 1 << (year - first).min(127));
+        (low..=high).step_by(step as usize).for_each(|year| set.add(year as i16));
     }
     Ok(set)
 }

@@ -26,6 +26,22 @@ pub enum Dialect {
 /// The years that expressions can name.
 const YEARS: std::ops::RangeInclusive<i16> = 1970..=2099;
 
+/// A set of [`YEARS`]: 130 of them, a bit each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Years([u64; 3]);
+
+impl Years {
+    fn add(&mut self, year: i16) {
+        let nth = (year - YEARS.start()) as usize;
+        self.0[nth / 64] |= 1 << (nth % 64);
+    }
+
+    fn has(&self, year: i16) -> bool {
+        let nth = YEARS.contains(&year).then(|| (year - YEARS.start()) as usize);
+        nth.is_some_and(|nth| self.0[nth / 64] >> (nth % 64) & 1 == 1)
+    }
+}
+
 /// A cron expression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cron {
@@ -36,7 +52,7 @@ pub struct Cron {
     months: u64,
     weekdays: Weekdays,
     /// Bit n is the year 1970 + n; `None` is every year.
-    years: Option<u128>,
+    years: Option<Years>,
     every: Every,
 }
 
@@ -115,8 +131,7 @@ impl Cron {
     }
 
     fn year_is_set(&self, year: i16) -> bool {
-        let bit = |years: u128| YEARS.contains(&year) && years >> (year - YEARS.start()) & 1 == 1;
-        self.years.is_none_or(bit)
+        self.years.is_none_or(|years| years.has(year))
     }
 
     fn next_in_month(&self, year: i16, month: i8, from: Option<DateTime>) -> Option<DateTime> {
