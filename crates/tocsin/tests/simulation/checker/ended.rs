@@ -24,7 +24,8 @@ impl Checker {
         }
         let in_vain = parked.find_map(|request| {
             let card = &request.worker;
-            if card.slots_free == 0 || card.draining || card.id == tasks::BUILTIN_WORKER {
+            let wants = request.want > 0 && card.slots_free > 0;
+            if !wants || card.draining || card.id == tasks::BUILTIN_WORKER {
                 return None;
             }
             open.iter().find(|(run, task)| can_do(card, task, run)).map(|(run, _)| (&card.id, run.id))
