@@ -136,6 +136,10 @@ impl Core {
         }
         request.complete = Vec::new();
         request.extend = Vec::new();
+        if self.queue.has_work_for(&request.worker) {
+            // What stood first was held back, and what comes after it slept: this turn looks again.
+            self.parked.note_available();
+        }
         let (until, sort) = (now.plus(request.wait), Sort::of(&request.worker));
         self.parked.add(Poll { request, so_far, reply, until, sort });
     }

@@ -268,6 +268,7 @@ impl Server {
         request.complete.clear();
         request.extend.clear();
         let until = now.plus(request.wait);
+        self.available |= self.queue.has_work_for(&request.worker);
         self.parked.push(Parked { no, from, request, so_far, until });
     }
 

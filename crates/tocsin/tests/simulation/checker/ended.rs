@@ -28,10 +28,10 @@ impl Checker {
             if !wants || card.draining || card.id == tasks::BUILTIN_WORKER {
                 return None;
             }
-            open.iter().find(|(run, task)| can_do(card, task, run)).map(|(run, _)| (&card.id, run.id))
+            open.iter().find(|(run, task)| can_do(card, task, run)).map(|(run, _)| (request, run.id))
         });
-        if let Some((worker, run)) = in_vain {
-            panic!("{worker} waits for work though {run} could be claimed");
+        if let Some((request, run)) = in_vain {
+            panic!("{} waits for work though {run} could be claimed: {request:?}", request.worker.id);
         }
     }
 
