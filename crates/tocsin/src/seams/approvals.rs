@@ -8,6 +8,7 @@ use model::Timestamp;
 use server::{ApprovalAct, Asked, Failure, views::Kept};
 use std::sync::Arc;
 use tasks::approval::{Approval, Say, Voter};
+use tasks::{Event, Refusal};
 
 /// The core, as those see it who decide.
 pub struct Approvals {
@@ -82,9 +83,7 @@ fn approve(
     now: Timestamp,
 ) -> Result<Arc<Approval>, Failure> {
     let done = core.queue.approve(id, voter, say, now, &mut batch.changes.tasks);
-    let (approval, events) = done.map_err(refusal)?;
-    core.happened(events, batch, now);
-    Ok(approval)
+    tell(core, done, batch, now)
 }
 
 fn reject(
@@ -96,6 +95,16 @@ fn reject(
     now: Timestamp,
 ) -> Result<Arc<Approval>, Failure> {
     let done = core.queue.reject(id, voter, say, now, &mut batch.changes.tasks);
+    tell(core, done, batch, now)
+}
+
+/// What a decision brought about goes on in the commit that holds it.
+fn tell(
+    core: &mut Core,
+    done: Result<(Arc<Approval>, Vec<Event>), Refusal>,
+    batch: &mut Batch,
+    now: Timestamp,
+) -> Result<Arc<Approval>, Failure> {
     let (approval, events) = done.map_err(refusal)?;
     core.happened(events, batch, now);
     Ok(approval)
