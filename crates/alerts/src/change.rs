@@ -251,7 +251,7 @@ fn read_silence(id: &str, row: &Value) -> Option<Silence> {
     })
 }
 
-const HOLDS: [Hold; 8] = [
+const HOLDS: [Hold; 9] = [
     Hold::Silenced,
     Hold::Inhibited,
     Hold::Muted,
@@ -260,6 +260,7 @@ const HOLDS: [Hold; 8] = [
     Hold::Damped,
     Hold::Acknowledged,
     Hold::ReceiverDown,
+    Hold::Over,
 ];
 
 fn verdict_text(verdict: Verdict) -> &'static str {
@@ -278,6 +279,8 @@ fn decision_json(decision: &Decision) -> Value {
         "group_key": decision.group_key,
         "by": decision.by,
         "page_key": decision.page_key,
+        "over": decision.over,
+        "next_send": decision.next_send.map(Timestamp::as_millis),
     })
 }
 
@@ -294,5 +297,7 @@ fn read_decision(row: &Value) -> Option<Decision> {
         group_key: read_text(&row["group_key"])?,
         by: row["by"].as_array()?.iter().map(read_text).collect::<Option<_>>()?,
         page_key: read_text(&row["page_key"]),
+        over: row["over"].as_bool().unwrap_or(false),
+        next_send: read_time(&row["next_send"]),
     })
 }

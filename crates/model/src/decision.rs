@@ -21,6 +21,8 @@ pub enum Hold {
     Acknowledged,
     /// The receiver refused or could not be reached.
     ReceiverDown,
+    /// Nothing: it has ended, and nobody has to be told.
+    Over,
 }
 
 impl Hold {
@@ -35,6 +37,7 @@ impl Hold {
             Hold::Damped => "damped",
             Hold::Acknowledged => "acknowledged",
             Hold::ReceiverDown => "receiver_down",
+            Hold::Over => "none",
         }
     }
 }
@@ -65,4 +68,8 @@ pub struct Decision {
     pub by: Vec<String>,
     /// The message's key, if one goes out.
     pub page_key: Option<String>,
+    /// Whether it had ended: what goes out tells its end.
+    pub over: bool,
+    /// When its group speaks next, as things stood.
+    pub next_send: Option<Timestamp>,
 }

@@ -26,7 +26,7 @@ pub use labels::{
     is_classic_metric_name,
 };
 pub use matcher::{MatchOp, Matcher, MatcherError};
-pub use page::{Finding, FindingState, Links, Page, PageReason, PageStatus, Remedy, Risk};
+pub use page::{Finding, FindingState, Links, News, Page, PageReason, PageStatus, Remedy, Risk};
 pub use problem::{Level, Problem};
 pub use series::{
     Appender, Committed, Ingest, Querier, QueryError, Refusal, STALE_NAN, Sample, Select, Series, SeriesId,

@@ -34,19 +34,22 @@ pub enum PageReason {
     AllEnded,
     /// Nothing is new; the interval for saying it again has passed.
     Repeat,
+    /// Nothing is new, but nobody took it on in time.
+    Escalated,
 }
 
 impl PageReason {
     /// All of them.
-    pub const ALL: [PageReason; 5] = [
+    pub const ALL: [PageReason; 6] = [
         PageReason::First,
         PageReason::Added,
         PageReason::SomeEnded,
         PageReason::AllEnded,
         PageReason::Repeat,
+        PageReason::Escalated,
     ];
 
-    /// In Alertmanager's words.
+    /// In Alertmanager's words where it has one.
     pub fn as_str(self) -> &'static str {
         match self {
             PageReason::First => "first notification",
@@ -54,6 +57,7 @@ impl PageReason {
             PageReason::SomeEnded => "some alerts resolved",
             PageReason::AllEnded => "all alerts resolved",
             PageReason::Repeat => "repeat interval elapsed",
+            PageReason::Escalated => "not acknowledged in time",
         }
     }
 }
@@ -139,6 +143,15 @@ pub struct Links {
     pub silence: String,
 }
 
+/// What is new since the last message to the same integration, by the alerts' fingerprints, sorted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct News {
+    /// Alerts that fire and that it did not speak of as firing.
+    pub fired: Vec<u64>,
+    /// Alerts that have ended and whose end it did not tell.
+    pub ended: Vec<u64>,
+}
+
 /// One message to one integration of one receiver.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Page {
@@ -162,6 +175,8 @@ pub struct Page {
     pub route_labels: Labels,
     /// The alerts, as Alertmanager sorts them: by job, instance, number of labels, labels.
     pub alerts: Vec<Alert>,
+    /// What changed in the group.
+    pub news: News,
     /// When it was decided.
     pub at: Timestamp,
     /// Our own address as users see it, no final slash.

@@ -1,8 +1,8 @@
 //! The step `notify`: a message to a receiver, by all its integrations, in the form of a page with one alert.
 
 use crate::action::outcome;
-use crate::{Error, Registry};
-use model::{Alert, Clock, Labels, Links, Page, PageReason, PageStatus};
+use crate::{Error, Registry, Told};
+use model::{Alert, Clock, Labels, Links, News, Page, PageReason, PageStatus};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tasks::{Action, Attempt, Outcome, RunError, Running};
@@ -38,7 +38,7 @@ impl NotifyAction {
         }
         for integration in &integrations {
             let page = self.page(&asked, integration, &attempt.run_id);
-            self.registry.send(&page, page.at).await?;
+            self.registry.send(&page, Told::FIRST, page.at).await?;
         }
         Ok(Outcome::Done(json!({"receiver": asked.receiver, "integrations": integrations})))
     }
@@ -57,6 +57,7 @@ impl NotifyAction {
             group_key: format!("notify/{run_id}"),
             group_labels: labels.clone(),
             route_labels: Labels::default(),
+            news: News::default(),
             alerts: vec![Alert {
                 labels,
                 annotations: Labels::from_pairs([

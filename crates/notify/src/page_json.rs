@@ -1,7 +1,7 @@
 //! A page as the arguments of a run: how it lies in the queue between decision and delivery.
 
 use model::{
-    Alert, Finding, FindingState, Labels, Links, Page, PageReason, PageStatus, Remedy, Risk, Timestamp,
+    Alert, Finding, FindingState, Labels, Links, News, Page, PageReason, PageStatus, Remedy, Risk, Timestamp,
 };
 use serde_json::{Map, Value, json};
 
@@ -29,6 +29,7 @@ pub fn page_to_json(page: &Page) -> Value {
         "group_labels": labels_to_json(&page.group_labels),
         "route_labels": labels_to_json(&page.route_labels),
         "alerts": alerts,
+        "news": { "fired": page.news.fired, "ended": page.news.ended },
         "at": page.at.as_millis(),
         "external_url": page.external_url,
         "incident_id": page.incident_id,
@@ -60,6 +61,14 @@ pub fn page_from_json(value: &Value) -> Option<Page> {
         group_labels: labels_from_json(value.get("group_labels")?)?,
         route_labels: labels_from_json(value.get("route_labels")?)?,
         alerts: list(value, "alerts", alert_from_json)?,
+        news: match value.get("news") {
+            // A page of an older release that still waits.
+            None => News::default(),
+            Some(news) => News {
+                fired: list(news, "fired", Value::as_u64)?,
+                ended: list(news, "ended", Value::as_u64)?,
+            },
+        },
         at: instant(value, "at")?,
         external_url: text(value, "external_url")?,
         incident_id: text(value, "incident_id")?,
@@ -175,6 +184,7 @@ pub(crate) fn example() -> Page {
         group_labels: labels(&[("alertname", "RedisDown")]),
         route_labels: labels(&[("owner", "storage")]),
         alerts: vec![alert("cache:6379", None), alert("cache:6380", Some(at))],
+        news: News { fired: vec![1], ended: vec![u64::MAX, 2] },
         at,
         external_url: "http://tocsin:8080".to_owned(),
         incident_id: "i1".to_owned(),

@@ -71,6 +71,7 @@ fn page(integration: &str) -> Page {
         group_key: "{}:{alertname=\"Down\"}".to_owned(),
         group_labels: Labels::from_pairs([("alertname", "Down")]),
         route_labels: Labels::from_pairs([("owner", "storage")]),
+        news: News::default(),
         alerts: vec![alert(1), alert(2)],
         at,
         external_url: "http://tocsin".to_owned(),

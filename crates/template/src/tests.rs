@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::value::ListKind;
-use model::{Alert, Links, Page, PageReason, PageStatus};
+use model::{Alert, Links, News, Page, PageReason, PageStatus};
 use serde_json::{Value as Json, json};
 
 fn expand(text: &str, data: &RuleData<'_>) -> Result<String, Error> {
@@ -119,6 +119,7 @@ fn page() -> Page {
         group_key: "{}:{}".into(),
         group_labels: Labels::from_pairs([("alertname", "Down")]),
         route_labels: Labels::from_pairs([("owner", "storage")]),
+        news: News::default(),
         alerts: vec![alert("Down", "a:1", None), alert("Down", "b:1", Some(1_500_000))],
         at: Timestamp::from_millis(2_000_000),
         external_url: "http://e".into(),

@@ -328,6 +328,8 @@ fn each_class_is_cut_by_its_own_age() {
             group_key: "g".to_owned(),
             by: Vec::new(),
             page_key: None,
+            over: false,
+            next_send: None,
         };
         let alerts = vec![alerts::Change::Decision(decision)];
         fixture.store.commit(&Changes { alerts, ..Changes::default() }).unwrap();
@@ -437,6 +439,8 @@ fn router_and_rule_rows_come_and_go() {
         group_key: "g".to_owned(),
         by: Vec::new(),
         page_key: None,
+        over: false,
+        next_send: None,
     };
     let put = Changes {
         alerts: vec![alerts::Change::Alert(alert), alerts::Change::Decision(decision.clone())],
