@@ -16,6 +16,8 @@ const PARKED_MAX: usize = 10_000;
 /// Polls of one sort that are looked at, though the one before had nothing to hear: those of one worker differ in
 /// the slots they have free.
 const TRIES: usize = 8;
+/// How often the queue is asked for one poll in one turn; each time, those held back that stand first step aside.
+const ASKS_MAX: usize = 64;
 /// Every sort of worker is looked at this often, whatever was said to have become available.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
@@ -127,21 +129,31 @@ impl Core {
             // What it brings counts; what it would be handed nobody would take.
             request.want = 0;
         }
-        self.wake_for(&request);
-        let (so_far, happened) = self.queue.work(&request, now, &mut batch.changes.tasks);
-        self.happened(happened, batch, now);
-        let idle = so_far.runs.is_empty() && so_far.cancel.is_empty() && so_far.directive == Directive::None;
-        if !idle || request.wait.is_zero() || reply.is_closed() || !self.parked.has_room() {
+        let so_far = self.ask(&mut request, batch, now);
+        if !is_idle(&so_far) || request.wait.is_zero() || reply.is_closed() || !self.parked.has_room() {
             return answer(batch, reply, so_far);
-        }
-        request.complete = Vec::new();
-        request.extend = Vec::new();
-        if self.queue.has_work_for(&request.worker) {
-            // What stood first was held back, and what comes after it slept: this turn looks again.
-            self.parked.note_available();
         }
         let (until, sort) = (now.plus(request.wait), Sort::of(&request.worker));
         self.parked.add(Poll { request, so_far, reply, until, sort });
+    }
+
+    /// Hands in what a worker brings and takes what it may have. Those who stand first may be held back while those
+    /// after them sleep: then these are woken, and the queue is asked again.
+    fn ask(&mut self, request: &mut WorkRequest, batch: &mut Batch, now: Timestamp) -> WorkReply {
+        let mut results = Vec::new();
+        for _ in 0..ASKS_MAX {
+            self.wake_for(request);
+            let (mut reply, happened) = self.queue.work(request, now, &mut batch.changes.tasks);
+            self.happened(happened, batch, now);
+            request.complete = Vec::new();
+            request.extend = Vec::new();
+            results.append(&mut reply.results);
+            if !is_idle(&reply) || request.want == 0 || !self.queue.has_work_for(&request.worker) {
+                return WorkReply { results, ..reply };
+            }
+        }
+        self.parked.note_available();
+        WorkReply { results, ..WorkReply::default() }
     }
 
     /// Hands work to those who wait, oldest first, and lets go of those who waited long enough.
@@ -199,12 +211,8 @@ impl Core {
         if poll.reply.is_closed() {
             return false;
         }
-        self.wake_for(&poll.request);
-        let (found, happened) = self.queue.work(&poll.request, now, &mut batch.changes.tasks);
-        self.happened(happened, batch, now);
-        let something =
-            !found.runs.is_empty() || !found.cancel.is_empty() || found.directive != Directive::None;
-        if !something && poll.until > now {
+        let found = self.ask(&mut poll.request, batch, now);
+        if is_idle(&found) && poll.until > now {
             self.parked.put_back(nth, poll);
             return false;
         }
@@ -214,6 +222,10 @@ impl Core {
         answer(batch, poll.reply, poll.so_far);
         true
     }
+}
+
+fn is_idle(reply: &WorkReply) -> bool {
+    reply.runs.is_empty() && reply.cancel.is_empty() && reply.directive == Directive::None
 }
 
 fn answer(batch: &mut Batch, reply: oneshot::Sender<WorkReply>, with: WorkReply) {

@@ -254,22 +254,39 @@ impl Server {
         rows: &Tables,
         now: Timestamp,
     ) {
-        let mut so_far = WorkReply::default();
-        self.wake_for(&request, rows);
-        self.decide(turn, now, |queue, out| {
-            let (reply, events) = queue.work(&request, now, out);
-            amend(queue, &events, out);
-            so_far = reply.clone();
-            What::Work { request: request.clone(), reply, events }
-        });
+        let so_far = self.ask(&mut request, turn, rows, now);
         if !is_idle(&so_far) || request.wait.is_zero() || request.want == 0 {
             return self.answer(turn, Answer { no, to: from, body: Told::Work(Box::new(so_far)) });
         }
-        request.complete.clear();
-        request.extend.clear();
         let until = now.plus(request.wait);
-        self.available |= self.queue.has_work_for(&request.worker);
         self.parked.push(Parked { no, from, request, so_far, until });
+    }
+
+    /// As `core::parked` does: asks again when those who slept behind held ones are woken.
+    fn ask(
+        &mut self,
+        request: &mut WorkRequest,
+        turn: &mut Turn,
+        rows: &Tables,
+        now: Timestamp,
+    ) -> WorkReply {
+        let mut results = Vec::new();
+        loop {
+            let mut so_far = WorkReply::default();
+            self.wake_for(request, rows);
+            self.decide(turn, now, |queue, out| {
+                let (reply, events) = queue.work(request, now, out);
+                amend(queue, &events, out);
+                so_far = reply.clone();
+                What::Work { request: request.clone(), reply, events }
+            });
+            request.complete.clear();
+            request.extend.clear();
+            results.append(&mut so_far.results);
+            if !is_idle(&so_far) || request.want == 0 || !self.queue.has_work_for(&request.worker) {
+                return WorkReply { results, ..so_far };
+            }
+        }
     }
 
     /// Looks only when it was said that something became available, or at those who are to be told something: the
@@ -286,14 +303,7 @@ impl Server {
                 self.parked.push(parked);
                 continue;
             }
-            let mut found = WorkReply::default();
-            self.wake_for(&parked.request, rows);
-            self.decide(turn, now, |queue, out| {
-                let (reply, events) = queue.work(&parked.request, now, out);
-                amend(queue, &events, out);
-                found = reply.clone();
-                What::Work { request: parked.request.clone(), reply, events }
-            });
+            let found = self.ask(&mut parked.request, turn, rows, now);
             if is_idle(&found) && parked.until > now {
                 self.parked.push(parked);
                 continue;
