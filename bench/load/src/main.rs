@@ -1,10 +1,12 @@
-//! Loads a server that speaks `POST /tasks`, `POST /tasks/bulk` and `POST /v1/work`, and prints one line of JSON
-//! per measurement. Speaks HTTP by hand over blocking sockets, so that its own share of the two cores stays small;
+//! Loads a server that speaks `POST /tasks`, `POST /tasks/bulk` and `POST /v1/work`, or `POST /api/v2/alerts`, and prints
+//! one line of JSON per measurement. Speaks HTTP by hand over blocking sockets, so that its own share of the two cores stays small;
 //! checks that every task ran exactly once. `floor` is the same protocol with nothing behind it but one SQLite
 //! writer with group commit: what a queue could reach here at best.
 
+mod alerts;
 mod drain;
 mod floor;
+mod hook;
 mod http;
 mod pickup;
 mod process;
@@ -94,6 +96,33 @@ enum What {
         #[arg(long, default_value_t = 5)]
         seconds: u32,
     },
+    /// `POST /api/v2/alerts`, 64 a request.
+    Alerts {
+        #[arg(long, default_value_t = 100_000)]
+        count: u32,
+        #[arg(long, default_value_t = 2)]
+        connections: u32,
+    },
+    /// Reads a path over and over.
+    Read {
+        path: String,
+        #[arg(long, default_value_t = 100)]
+        times: u32,
+    },
+    /// From one alert sent to its page read by the webhook that listens on `hook`.
+    Pages {
+        #[arg(long)]
+        hook: String,
+        #[arg(long, default_value_t = 40)]
+        count: u32,
+    },
+    /// Alerts of as many groups, until the webhook has a page of each.
+    FanOut {
+        #[arg(long)]
+        hook: String,
+        #[arg(long, default_value_t = 10_000)]
+        groups: u32,
+    },
     /// Serves the floor on `--to`, its rows in this file.
     Floor { file: PathBuf },
     /// Appends and syncs 4 KiB at the rate of `pickup`, to compare stalls of the disk itself.
@@ -125,6 +154,10 @@ fn main() -> Result<(), String> {
         What::Requests { what, connections, seconds } => {
             requests::run(&server, pid, &what, connections, Duration::from_secs(seconds.into()))
         }
+        What::Alerts { count, connections } => alerts::accept(&server, pid, count, connections),
+        What::Read { path, times } => alerts::read(&server, pid, &path, times),
+        What::Pages { hook, count } => alerts::pages(&server, &hook, count),
+        What::FanOut { hook, groups } => alerts::fan_out(&server, pid, &hook, groups),
         What::Floor { file } => floor::serve(&to, &file),
         What::Disk { file, seconds } => requests::disk(&file, Duration::from_secs(seconds.into())),
     }
