@@ -7,6 +7,7 @@ mod auth;
 mod body;
 mod error;
 mod events;
+mod extensions;
 mod health;
 mod once;
 mod openapi;
@@ -60,6 +61,7 @@ pub(crate) fn routes() -> Vec<Route> {
     table.extend(event_routes());
     table.extend(agent_routes());
     table.extend(worker_routes());
+    table.extend(extension_routes());
     table.extend(prometheus_routes());
     table.extend(alertmanager_routes());
     table.extend(screen_routes());
@@ -234,6 +236,15 @@ fn worker_routes() -> Vec<Route> {
         post("/workers/{id}/terminate", OPERATOR, "Tell a worker to end", terminate),
         post("/workers/{id}/resume", OPERATOR, "Give a worker work again", resume),
         get("/runs/{id}/log", USER, "Show what a run's attempts wrote to their log", log),
+    ]
+}
+
+fn extension_routes() -> Vec<Route> {
+    use extensions::*;
+    vec![
+        get("/extensions", USER, "List what stands beside the core", extensions),
+        get("/extensions/{id}/events/health", USER, "Show what an extension published", events_health),
+        get("/extensions/{id}/tools", USER, "List the tools that an extension may use", tools),
     ]
 }
 

@@ -9,6 +9,7 @@ mod alertmanager;
 mod approvals;
 mod auth;
 mod events;
+mod extensions;
 mod operation;
 mod process;
 mod prometheus;
@@ -45,7 +46,7 @@ struct Area {
 }
 
 /// In reading order.
-const AREAS: [Area; 13] = [
+const AREAS: [Area; 14] = [
     Area { name: "Tasks", says: tasks::SAYS, describe: tasks::describe, schemas: tasks::schemas },
     Area { name: "Runs", says: runs::SAYS, describe: runs::describe, schemas: runs::schemas },
     Area { name: "Queues", says: queues::SAYS, describe: queues::describe, schemas: queues::schemas },
@@ -64,6 +65,12 @@ const AREAS: [Area; 13] = [
     Area { name: "Events", says: events::SAYS, describe: events::describe, schemas: events::schemas },
     Area { name: "Agents", says: agents::SAYS, describe: agents::describe, schemas: agents::schemas },
     Area { name: "Workers", says: workers::SAYS, describe: workers::describe, schemas: workers::schemas },
+    Area {
+        name: "Extensions",
+        says: extensions::SAYS,
+        describe: extensions::describe,
+        schemas: extensions::schemas,
+    },
     Area { name: "Auth", says: auth::SAYS, describe: auth::describe, schemas: auth::schemas },
     Area {
         name: "Prometheus",

@@ -103,7 +103,7 @@ fn shown(worker: &KnownWorker) -> Value {
     })
 }
 
-fn shown_tool(tool: &ToolView) -> Value {
+pub(in crate::api) fn shown_tool(tool: &ToolView) -> Value {
     json!({
         "address": tool.address,
         "transport": tool.transport,
