@@ -12,6 +12,7 @@ mod file;
 mod row;
 mod rules;
 mod spec;
+pub mod threshold;
 mod unittest;
 mod view;
 mod wake;

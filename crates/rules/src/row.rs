@@ -130,11 +130,11 @@ pub(crate) fn row_key(rule: &str, labels: &Labels) -> String {
     format!("{rule};{:016x}", labels.fingerprint())
 }
 
-fn labels_to_json(labels: &Labels) -> Value {
+pub(crate) fn labels_to_json(labels: &Labels) -> Value {
     labels.iter().map(|(name, value)| (name.to_owned(), Value::from(value))).collect()
 }
 
-fn labels_from_json(json: &Value) -> Option<Labels> {
+pub(crate) fn labels_from_json(json: &Value) -> Option<Labels> {
     let pairs: Option<Vec<(&str, &str)>> =
         json.as_object()?.iter().map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
     Some(Labels::from_pairs(pairs?))
