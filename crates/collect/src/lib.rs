@@ -18,6 +18,7 @@ mod error;
 pub mod exposition;
 pub mod host;
 pub mod probe;
+pub mod pushed;
 mod recorder;
 pub mod relabel;
 mod schedule;
