@@ -1,4 +1,5 @@
-//! Signed links: what one person may do once, without a credential, by what was sent to that person alone.
+//! Signed links: what one person may do once, without a credential, by what was sent to that person alone. Whoever
+//! has a link can use it, its maker too: who may make one for whom is for the subject to say.
 //!
 //! A link names one act, one subject at one revision, one recipient, an end and a number of its own, and carries
 //! an HMAC-SHA256 over all of them. The key is made from the secret that signs tokens, under a label, so neither

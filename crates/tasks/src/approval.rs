@@ -87,6 +87,19 @@ pub enum Rank {
     Agent,
     /// Decides everything, and may edit.
     Operator,
+    /// Vouches for others besides: makes links in their names.
+    Admin,
+}
+
+impl Rank {
+    /// `agent`, `operator` or `admin`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Rank::Agent => "agent",
+            Rank::Operator => "operator",
+            Rank::Admin => "admin",
+        }
+    }
 }
 
 /// Who decides.
@@ -413,7 +426,8 @@ impl Approval {
         Ok(())
     }
 
-    /// Whether a link for `recipient` may be made by `voter`: it will count as the recipient's own word.
+    /// Whether a link for `recipient` may be made by `voter`: it will count as the recipient's own word. Who makes a
+    /// link holds it, so for others it takes one who vouches for them.
     pub fn check_link(
         &self,
         voter: &Voter,
@@ -434,6 +448,11 @@ impl Approval {
             && (voter.name.eq_ignore_ascii_case(asked_by) || recipient.eq_ignore_ascii_case(asked_by))
         {
             return Err(Refusal::NotApplicable("requester cannot approve".to_owned()));
+        }
+        if voter.rank < Rank::Admin && voter.name != recipient {
+            let what =
+                format!("role admin is needed to make a link for {recipient}, who would not be the maker");
+            return Err(Refusal::Forbidden(what));
         }
         let recipient = Voter { name: recipient.to_owned(), rank: Rank::Operator, link: None };
         self.seat(&recipient, now).map(|_| ())

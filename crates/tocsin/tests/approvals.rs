@@ -389,9 +389,11 @@ fn a_signed_link_shows_first_and_acts_once() {
     let links = format!("/approvals/{approval}/links");
     let mint = |role: &str, who: &str| ask(&tocsin, role, "POST", &links, &json!({"recipient": who}));
     assert_eq!(mint("agent", "ann@example.org").status, 403);
-    assert_eq!(mint("operator", "eve@example.org").status, 403);
-    assert_eq!(mint("operator", "").status, 422);
-    let ann = mint("operator", "ann@example.org");
+    let refused = mint("operator", "ann@example.org");
+    assert!(refused.status == 403 && refused.body.contains("role admin is needed"), "{}", refused.body);
+    assert_eq!(mint("admin", "eve@example.org").status, 403);
+    assert_eq!(mint("admin", "").status, 422);
+    let ann = mint("admin", "ann@example.org");
     assert_eq!(ann.status, 200, "{}", ann.body);
     let (yes, no) = (path_of(&ann.json()["approve_url"]), path_of(&ann.json()["reject_url"]));
 
@@ -432,13 +434,13 @@ fn a_signed_link_shows_first_and_acts_once() {
     assert!(twice.body.contains("used already"), "{}", twice.body);
     assert_eq!(get(&yes).status, 409);
     // Another link for the same person is not another vote.
-    let more = path_of(&mint("operator", "ann@example.org").json()["approve_url"]);
+    let more = path_of(&mint("admin", "ann@example.org").json()["approve_url"]);
     assert_eq!(form(&more).status, 409);
     let brief = json!({"recipient": "bob@example.org", "expires_seconds": 0.2});
-    let brief = path_of(&ask(&tocsin, "operator", "POST", &links, &brief).json()["approve_url"]);
+    let brief = path_of(&ask(&tocsin, "admin", "POST", &links, &brief).json()["approve_url"]);
     eventually("the link expires", LIMIT, || (get(&brief).status == 410).then_some(()));
     assert_eq!(form(&brief).status, 410);
-    let bob = path_of(&mint("operator", "bob@example.org").json()["approve_url"]);
+    let bob = path_of(&mint("admin", "bob@example.org").json()["approve_url"]);
     assert_eq!(form(&bob).status, 200);
     assert_eq!(status()["status"], "approved");
     assert_eq!(form(&no).status, 409, "decided already");
@@ -448,16 +450,14 @@ fn a_signed_link_shows_first_and_acts_once() {
 fn a_link_dies_with_the_revision_it_was_made_for() {
     let tocsin = Tocsin::start(&["--external-url", "https://tocsin.example"], &[]);
     let (_, approval) = gated(&tocsin, &json!({"kind": "noop", "args": {"n": 1}, "approval": {"quorum": 2}}));
-    let minted = ask(
-        &tocsin,
-        "operator",
-        "POST",
-        &format!("/approvals/{approval}/links"),
-        &json!({"recipient": "ann"}),
-    );
+    let minted =
+        ask(&tocsin, "admin", "POST", &format!("/approvals/{approval}/links"), &json!({"recipient": "ann"}));
     let link = path_of(&minted.json()["approve_url"]);
     let edit = json!({"payload": {"n": 2}});
-    assert_eq!(ask(&tocsin, "admin", "POST", &format!("/approvals/{approval}/approve"), &edit).status, 200);
+    assert_eq!(
+        ask(&tocsin, "operator", "POST", &format!("/approvals/{approval}/approve"), &edit).status,
+        200
+    );
     let shown = support::get(&format!("{}{link}", tocsin.url)).expect("an answer");
     assert_eq!(shown.status, 409);
     assert!(shown.body.contains("was changed after this link was made"), "{}", shown.body);

@@ -20,7 +20,7 @@ pub fn to_json(approval: &Approval) -> Value {
         "reason": asked.reason,
         "requested_by": asked.requested_by,
         "requested_at": asked.requested_at.as_millis(),
-        "needs": rank_str(asked.needs),
+        "needs": asked.needs.as_str(),
         "critical": asked.critical,
         "approvers": asked.approvers,
         "quorum": asked.quorum,
@@ -61,7 +61,7 @@ pub fn from_json(row: &Value) -> Option<Approval> {
             reason: text("reason")?,
             requested_by: text("requested_by")?,
             requested_at: time("requested_at")?,
-            needs: if row["needs"] == rank_str(Rank::Agent) { Rank::Agent } else { Rank::Operator },
+            needs: if row["needs"] == Rank::Agent.as_str() { Rank::Agent } else { Rank::Operator },
             critical: row["critical"].as_bool()?,
             approvers: row["approvers"].as_array()?.iter().map(string).collect::<Option<_>>()?,
             quorum: u32::try_from(row["quorum"].as_u64()?).ok()?,
@@ -88,13 +88,6 @@ fn at(value: &Value) -> Option<Timestamp> {
 
 fn rows<T>(rows: &Value, read: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
     rows.as_array()?.iter().map(read).collect()
-}
-
-fn rank_str(rank: Rank) -> &'static str {
-    match rank {
-        Rank::Agent => "agent",
-        Rank::Operator => "operator",
-    }
 }
 
 fn vote_row(vote: &Vote) -> Value {

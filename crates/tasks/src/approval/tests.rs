@@ -33,10 +33,11 @@ fn asked(quorum: u32, approvers: &[&str]) -> Approval {
     })
 }
 
-/// `name`, an agent; `name!`, an operator.
+/// `name`, an agent; `name!`, an operator; `name!!`, an admin.
 fn voter(name: &str) -> Voter {
-    let rank = if name.ends_with('!') { Rank::Operator } else { Rank::Agent };
-    Voter { name: name.trim_end_matches('!').to_owned(), rank, link: None }
+    let plain = name.trim_end_matches('!');
+    let rank = [Rank::Agent, Rank::Operator, Rank::Admin][name.len() - plain.len()];
+    Voter { name: plain.to_owned(), rank, link: None }
 }
 
 #[derive(Clone, Copy)]
@@ -251,10 +252,25 @@ fn links_are_for_those_who_may_decide() {
         let said = said.map_or_else(|why| why.to_string(), |()| "ok".to_owned());
         assert!(said.starts_with(wanted), "{by} {recipient}: {said}");
     };
-    check("olga!", "bob", "ok");
+    check("olga!!", "bob", "ok");
     check("olga", "bob", "role operator is needed");
-    check("olga!", "eve", "eve is not among those");
-    check("olga!", "", "recipient: must have");
-    check("ann!", "bob", "requester cannot approve");
-    check("olga!", "ann", "requester cannot approve");
+    check("olga!!", "eve", "eve is not among those");
+    check("olga!!", "", "recipient: must have");
+    check("ann!!", "bob", "requester cannot approve");
+    check("olga!!", "ann", "requester cannot approve");
+}
+
+/// An operator held the link that it made for another, and so could vote as that other.
+#[test]
+fn who_makes_a_link_for_another_vouches_for_that_one() {
+    let settings = ApprovalSettings::default();
+    let check = |by: &str, recipient: &str, wanted: &str| {
+        let said = asked(2, &[]).check_link(&voter(by), recipient, &settings, at(1));
+        let said = said.map_or_else(|why| why.to_string(), |()| "ok".to_owned());
+        assert!(said.starts_with(wanted), "{by} {recipient}: {said}");
+    };
+    check("olga!", "olga", "ok");
+    check("olga!", "Olga", "role admin is needed");
+    check("olga!", "bob", "role admin is needed");
+    check("olga!!", "bob", "ok");
 }

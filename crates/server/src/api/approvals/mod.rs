@@ -13,6 +13,10 @@ use tasks::approval::{Rank, Voter};
 
 /// Who decides, as the deciders see it: the person, whatever name it goes by.
 fn voter(principal: &Principal) -> Voter {
-    let rank = if principal.role >= Role::Operator { Rank::Operator } else { Rank::Agent };
+    let rank = match principal.role {
+        Role::User | Role::Agent => Rank::Agent,
+        Role::Operator => Rank::Operator,
+        Role::Admin => Rank::Admin,
+    };
     Voter { name: principal.person().to_owned(), rank, link: None }
 }

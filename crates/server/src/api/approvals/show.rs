@@ -2,7 +2,7 @@
 
 use model::Timestamp;
 use serde_json::{Map, Value, json};
-use tasks::approval::{Approval, ApprovalStatus, Difference, Rank};
+use tasks::approval::{Approval, ApprovalStatus, Difference};
 
 /// One approval, in the words of the documents that clients were written by, and beyond them.
 pub(super) fn approval(approval: &Approval) -> Value {
@@ -32,7 +32,7 @@ pub(super) fn approval(approval: &Approval) -> Value {
         "step": asked.step.as_ref().map(|step| step.id.as_str()),
         "title": asked.title,
         "requested_by": asked.requested_by,
-        "role": match asked.needs { Rank::Agent => "agent", Rank::Operator => "operator" },
+        "role": asked.needs.as_str(),
         "approvers": asked.approvers,
         "quorum": asked.quorum,
         "approvals": approval.counted().count(),
