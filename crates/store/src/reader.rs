@@ -9,7 +9,7 @@ use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params_from_iter};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use tasks::{Run, RunId, RunState, Task, TaskId, Totals};
+use tasks::{BY_HAND, Run, RunId, RunState, Task, TaskId, Totals};
 
 /// Idle connections that are kept.
 const IDLE_MAX: usize = 4;
@@ -56,7 +56,7 @@ pub struct Page<T> {
 /// Which tasks of users; newest first.
 #[derive(Debug, Clone, Default)]
 pub struct TaskFilter {
-    /// Of this status: `active` or `canceled` for scheduled ones, the words of typed tasks, or a run's state.
+    /// Of this status: the word that a task is shown with, or its run's state if it runs once.
     pub status: Option<String>,
     /// Asked for by this principal.
     pub created_by: Option<String>,
@@ -423,6 +423,12 @@ fn count(connection: &Connection, from: &str, values: &[Sql]) -> Result<u64, Bad
     Ok(found.unwrap_or_default())
 }
 
+/// A run in one of these states.
+fn among(states: &[RunState]) -> String {
+    let numbers: Vec<String> = states.iter().map(|state| rows::state_number(*state).to_string()).collect();
+    format!("job.state IN ({})", numbers.join(", "))
+}
+
 /// Conditions and their values, in the same order. A condition's value stands for each of its question marks.
 struct Clauses {
     text: String,
@@ -448,18 +454,29 @@ impl Clauses {
         self.add(&format!("job.key IN ({own})"), key);
     }
 
-    /// A task that runs once has the state of its run, in the words of the API.
+    /// A task that runs once has the word that it is shown with, or its run's state.
     fn add_status(&mut self, status: &str) {
-        let states: Vec<RunState> = match status {
-            "pending" => vec![RunState::Scheduled, RunState::AwaitingApproval],
-            "assigned" => vec![RunState::Available, RunState::Retryable],
-            "in_progress" => vec![RunState::Running],
-            "failed" => vec![RunState::Dead],
-            word => RunState::parse(word).into_iter().collect(),
+        use RunState::{Available, AwaitingApproval, Dead, Retryable, Running, Scheduled};
+        let ready = among(&[Available, Retryable]);
+        let waits = among(&[Scheduled, AwaitingApproval, Available, Retryable]);
+        let held = format!("(job.status IS 'paused' AND {waits})");
+        let blocked = format!("({} AND job.run_at = {})", among(&[Scheduled]), Timestamp::MAX.as_millis());
+        let by_hand = format!("({} AND coalesce(job.worker, '') LIKE '{BY_HAND}%')", among(&[Available]));
+        let clause = match status {
+            "pending" => {
+                let early = among(&[Scheduled, AwaitingApproval]);
+                let one = format!("({early} OR {by_hand} OR (job.form = 0 AND {ready}))");
+                format!("NOT {held} AND NOT {blocked} AND {one}")
+            }
+            "assigned" => format!("NOT {held} AND NOT {by_hand} AND job.form = 1 AND {ready}"),
+            "blocked" => format!("job.form = 1 AND ({held} OR {blocked})"),
+            "paused" => format!("job.form = 0 AND {held}"),
+            "in_progress" => among(&[Running]),
+            "failed" => among(&[Dead]),
+            word => among(RunState::parse(word).as_slice()),
         };
-        let numbers: Vec<String> =
-            states.into_iter().map(|state| rows::state_number(state).to_string()).collect();
-        self.text.push_str(&format!(" AND job.state IN ({})", numbers.join(", ")));
+        self.text.push_str(" AND ");
+        self.text.push_str(&clause);
     }
 
     fn page(&self, limit: u64, offset: u64) -> Vec<Sql> {

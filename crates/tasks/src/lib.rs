@@ -47,7 +47,7 @@ pub use queue::{
     TaskUpdate, Why, WorkerView,
 };
 pub use retry::Waits;
-pub use run::{Parent, Progress, Run, StepResult, status_word};
+pub use run::{BY_HAND, Parent, Progress, Run, StepResult, status_word};
 pub use spread::Spread;
 pub use state::{NotApplicable, RunEvent, RunState};
 pub use task::{

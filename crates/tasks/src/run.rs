@@ -158,11 +158,16 @@ pub struct StepResult {
     pub at: Timestamp,
 }
 
-/// The word a typed task's `status` has for its run's state.
+/// How the holder of a run begins that somebody moved by hand; the name of who did follows.
+pub const BY_HAND: &str = "by-hand:";
+
+/// The word a typed task's `status` has for its run's state. One that was set back by hand is `pending` until a worker
+/// takes it.
 pub fn status_word(at: &Progress) -> &'static str {
     match at.state {
         RunState::Scheduled if at.run_at == Timestamp::MAX => "blocked",
         RunState::Scheduled | RunState::AwaitingApproval => "pending",
+        RunState::Available if at.worker_id.as_deref().is_some_and(|by| by.starts_with(BY_HAND)) => "pending",
         RunState::Available | RunState::Retryable => "assigned",
         RunState::Running => "in_progress",
         RunState::Completed => "completed",

@@ -93,7 +93,7 @@ impl Queue {
         (run_id, events)
     }
 
-    /// Puts off what waits of a task: its run that nobody has, and its next fire. Answers how many of these.
+    /// Puts off what waits of a task: every run of it that nobody has, and its next fire. Answers how many of these.
     pub fn snooze(
         &mut self,
         task_id: TaskId,
@@ -103,13 +103,13 @@ impl Queue {
         now: Timestamp,
         out: &mut Vec<Change>,
     ) -> Result<usize, Refusal> {
-        let run = self.run_of(task_id).ok_or(Refusal::NotLive(task_id))?;
+        let runs = self.live_runs(task_id).ok_or(Refusal::NotLive(task_id))?;
         let waits = |live: &Live| {
             use RunState::{Available, Retryable, Scheduled};
             matches!(live.run.at.state, Scheduled | Available | Retryable)
         };
         let mut moved = 0;
-        if let Some(id) = run.filter(|id| self.runs.get(id).is_some_and(waits)) {
+        for id in runs.into_iter().filter(|id| self.runs.get(id).is_some_and(waits)).collect::<Vec<_>>() {
             self.shift(id, RunEvent::Hold, out, |at| at.run_at = at.run_at.max(now).plus(delay));
             moved += 1;
         }
@@ -191,6 +191,15 @@ impl Queue {
         self.runs.contains_key(&id).then_some(Some(id))
     }
 
+    /// All live runs of a task that is live, oldest first; `None`: the task is not live.
+    pub(super) fn live_runs(&self, task_id: TaskId) -> Option<Vec<RunId>> {
+        if let Some(scheduled) = self.schedules.get(&task_id) {
+            return Some(scheduled.live.clone());
+        }
+        let id = RunId::of_single(task_id);
+        self.runs.contains_key(&id).then(|| vec![id])
+    }
+
     fn status_of(&self, task_id: TaskId) -> Result<Status, Refusal> {
         let scheduled = self.schedules.get(&task_id).map(|scheduled| scheduled.task.status);
         let single = || self.runs.get(&RunId::of_single(task_id)).map(|live| live.task.status);
@@ -200,10 +209,8 @@ impl Queue {
     /// Every live run of a task sees its task with another status; a ready one comes among the ready ones or leaves
     /// them.
     fn set_run_status(&mut self, task_id: TaskId, status: Status, out: &mut Vec<Change>) {
-        let scheduled = self.schedules.get(&task_id);
-        let runs = scheduled.map_or_else(|| vec![RunId::of_single(task_id)], |one| one.live.clone());
-        let single = scheduled.is_none();
-        for id in runs {
+        let single = !self.schedules.contains_key(&task_id);
+        for id in self.live_runs(task_id).unwrap_or_default() {
             let Some(live) = self.runs.get_mut(&id) else { continue };
             self.index.leave(live);
             Arc::make_mut(&mut live.task).status = status;

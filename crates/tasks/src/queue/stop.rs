@@ -2,6 +2,7 @@
 
 use super::Queue;
 use super::settle::error;
+use crate::run::BY_HAND;
 use crate::task::{Form, Status};
 use crate::{Audit, Cancelled, Change, Event, Refusal, RunEvent, RunId, RunState, TaskId};
 use model::{Json, Timestamp};
@@ -20,17 +21,10 @@ impl Queue {
         now: Timestamp,
         out: &mut Vec<Change>,
     ) -> Result<(Cancelled, Vec<Event>), Refusal> {
-        let scheduled = self.schedules.get(&task_id);
-        let next_fire = scheduled.and_then(|scheduled| scheduled.task.next_fire);
-        let runs = match scheduled {
-            Some(scheduled) => scheduled.live.clone(),
-            None => vec![RunId::of_single(task_id)],
-        };
+        let runs = self.live_runs(task_id).ok_or(Refusal::NotLive(task_id))?;
+        let next_fire = self.schedules.get(&task_id).and_then(|scheduled| scheduled.task.next_fire);
         let states = runs.iter().filter_map(|run| Some(self.runs.get(run)?.run.at.state));
         let states: Vec<RunState> = states.collect();
-        if scheduled.is_none() && states.is_empty() {
-            return Err(Refusal::NotLive(task_id));
-        }
         let mut events = Vec::new();
         self.cancel_schedule(task_id, out);
         for run in runs {
@@ -129,7 +123,8 @@ impl Queue {
             "blocked" => self.hold(id, Timestamp::MAX, out),
             _ => {
                 self.hold(id, now, out);
-                self.shift(id, RunEvent::Due, out, |_| {});
+                let holder = (status == "pending").then(|| holder(by));
+                self.shift(id, RunEvent::Due, out, |at| at.worker_id = holder);
             }
         }
         self.trail.patched(mark, status);
@@ -151,11 +146,16 @@ impl Queue {
         if state != Some(RunState::Available) {
             self.shift(id, RunEvent::Due, out, |at| at.run_at = now);
         }
-        let holder: Arc<str> = Arc::from(format!("by-hand:{by}"));
+        let holder = Some(holder(by));
         self.shift(id, RunEvent::Claimed, out, |at| {
-            (at.attempt, at.token, at.worker_id) = (at.attempt + 1, None, Some(holder));
+            (at.attempt, at.token, at.worker_id) = (at.attempt + 1, None, holder);
             (at.lease_until, at.claimed_at) = (Some(now.plus(TAKEN_BY_HAND)), Some(now));
             at.started_at = at.started_at.or(Some(now));
         });
     }
+}
+
+/// Who has a run that `by` moved by hand.
+fn holder(by: &str) -> Arc<str> {
+    Arc::from(format!("{BY_HAND}{by}"))
 }

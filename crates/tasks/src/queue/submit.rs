@@ -44,6 +44,19 @@ impl Queue {
         now: Timestamp,
         out: &mut Vec<Change>,
     ) -> Result<Submitted, Refusal> {
+        self.submit_for(new, options, by, by, now, out)
+    }
+
+    /// As [`Queue::submit_with`]; a scheduled task is `owner`'s, and on record as asked for by `by`.
+    pub fn submit_for(
+        &mut self,
+        new: NewTask,
+        options: Options,
+        owner: &str,
+        by: &str,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) -> Result<Submitted, Refusal> {
         if self.users_live >= self.settings.queue_max {
             return Err(Refusal::Full { max: self.settings.queue_max });
         }
@@ -52,7 +65,7 @@ impl Queue {
         match new {
             NewTask::Plain(spec, window) => self.submit_plain(spec, window, options, by, now, out),
             NewTask::Typed(new) => self.submit_typed(new, options, by, now, out),
-            NewTask::Scheduled(new) => self.submit_scheduled(new, options, by, now, out),
+            NewTask::Scheduled(new) => self.submit_scheduled(new, options, owner, by, now, out),
         }
     }
 
@@ -179,6 +192,7 @@ impl Queue {
         &mut self,
         new: NewScheduled,
         options: Option<Box<Options>>,
+        owner: &str,
         by: &str,
         now: Timestamp,
         out: &mut Vec<Change>,
@@ -205,7 +219,7 @@ impl Queue {
         let (next_fire, serial) = (plan.first(now)?, super::plan::serial_key(firing, id));
         let (params, steps) = pipeline::parse(&new.payload, max_retries, timeout)?;
         self.check_steps(&steps)?;
-        if let Some(held) = self.holder(new.dedupe_key.as_deref(), by) {
+        if let Some(held) = self.holder(new.dedupe_key.as_deref(), owner) {
             return Ok(held);
         }
         let task = Arc::new(Task {
@@ -227,7 +241,7 @@ impl Queue {
             options,
             status: Status::Active,
             next_fire,
-            created_by: by.to_owned(),
+            created_by: owner.to_owned(),
             created_at: now,
             form: Form::Scheduled(Box::new(schedule)),
         });
@@ -237,7 +251,11 @@ impl Queue {
             actor: by.to_owned(),
             action: "task.created",
             subject: task.id,
-            details: json!({"title": task.title, "next_fire": next_fire.map(Timestamp::rfc3339)}),
+            details: json!({
+                "title": task.title,
+                "created_by": task.created_by,
+                "next_fire": next_fire.map(Timestamp::rfc3339),
+            }),
         }));
         self.add_schedule(task.clone(), plan, now);
         Ok(Submitted { task_id: task.id, task: Some(task), duplicate: false, available: false })

@@ -727,9 +727,14 @@ fn a_typed_task_can_be_moved_by_hand() {
         Ok(bench.queue.runs.get(&RunId::of_single(id)).map(|live| crate::status_word(&live.run.at)))
     };
     let id = bench.submit(typed()).unwrap().task_id;
-    for word in ["in_progress", "blocked", "assigned", "blocked", "in_progress"] {
+    for word in
+        ["in_progress", "blocked", "assigned", "pending", "assigned", "pending", "in_progress", "pending"]
+    {
         assert_eq!(words(&mut bench, id, word), Ok(Some(word)), "{word}");
     }
+    let mut agent = ask("w", 1);
+    agent.worker.labels = [("agent".to_owned(), "dev_agent".to_owned())].into();
+    assert_eq!(bench.work(agent).runs.len(), 1, "what is pending is for workers to take");
     assert_eq!(words(&mut bench, id, "completed"), Ok(None));
     assert_eq!(words(&mut bench, id, "completed"), Err(Refusal::NotLive(id)));
     assert!(matches!(words(&mut bench, id, "cooked"), Err(Refusal::Invalid { .. })));

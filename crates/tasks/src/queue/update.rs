@@ -8,7 +8,9 @@ use super::plan::{serial_key, unfit};
 use super::schedule::Plan;
 use crate::schedule::{Firing, KEYS};
 use crate::task::{Form, ScheduleKind, Status, Task, parse_backoff};
-use crate::{Change, Event, NewScheduled, Options, OptionsUpdate, Refusal, TaskId, pipeline};
+use crate::{
+    Change, Event, NewScheduled, Options, OptionsUpdate, Progress, Refusal, RunId, TaskId, pipeline,
+};
 use model::{Json, Timestamp};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -183,6 +185,11 @@ impl Queue {
     /// A task that fires, or whose runs still go.
     pub fn scheduled(&self, task_id: TaskId) -> Option<&Task> {
         self.schedules.get(&task_id).map(|scheduled| &*scheduled.task)
+    }
+
+    /// A task that runs once and has not ended, and where its run is.
+    pub fn single(&self, task_id: TaskId) -> Option<(&Task, &Progress)> {
+        self.runs.get(&RunId::of_single(task_id)).map(|live| (&*live.task, &live.run.at))
     }
 
     /// Whether a run of the task waits or runs, or one will come by itself that is the only one.

@@ -36,9 +36,7 @@ impl server::Desk for Desk {
     fn submit(&self, task: NewTask, by: String) -> BoxFuture<'_, Result<Submitted, Failure>> {
         Box::pin(async move {
             let done = self.core.call(move |core, batch, now| {
-                let (new, options) = asked(task, &by, now)?;
-                let out = &mut batch.changes.tasks;
-                let submitted = core.queue.submit_with(new, options, &by, now, out).map_err(refusal)?;
+                let submitted = take(core, task, &by, now, &mut batch.changes.tasks)?;
                 if let (false, Some(task)) = (submitted.duplicate, &submitted.task) {
                     count(core, task, now);
                 }
@@ -58,9 +56,7 @@ impl server::Desk for Desk {
         Box::pin(async move {
             let done = self.core.call(move |core, batch, now| {
                 let one = |task: NewTask| {
-                    let (new, options) = asked(task, &by, now)?;
-                    let out = &mut batch.changes.tasks;
-                    let submitted = core.queue.submit_with(new, options, &by, now, out).map_err(refusal)?;
+                    let submitted = take(core, task, &by, now, &mut batch.changes.tasks)?;
                     let typed = submitted.task.as_ref().is_some_and(|task| is_typed(task));
                     if let (false, Some(task)) = (submitted.duplicate, &submitted.task) {
                         count(core, task, now);
@@ -204,12 +200,41 @@ pub(super) fn sort_of(task: &tasks::Task) -> (String, String, u8) {
     (type_.to_owned(), schedule_kind.to_owned(), task.priority)
 }
 
-/// A task as the queue takes it, and its rarer wishes.
-pub(super) fn asked(
+/// Takes a task, for whom it says that it is: an agent, or who asks.
+pub(super) fn take(
+    core: &mut Core,
     task: NewTask,
     by: &str,
     now: Timestamp,
-) -> Result<(tasks::NewTask, tasks::Options), Failure> {
+    out: &mut Vec<tasks::Change>,
+) -> Result<tasks::Submitted, Failure> {
+    let owner = owner(core, &task, by)?;
+    let (new, mut options) = asked(task, by, now)?;
+    if owner.is_some() {
+        // Where persons are told apart, it is the one who asks that counts.
+        options.issuer.get_or_insert_with(|| by.to_owned());
+    }
+    let owner = owner.as_deref().unwrap_or(by);
+    core.queue.submit_for(new, options, owner, by, now, out).map_err(refusal)
+}
+
+/// Whose task it becomes, if it says so and that is not who asks anyway.
+fn owner(core: &Core, task: &NewTask, by: &str) -> Result<Option<String>, Failure> {
+    let NewTask::Scheduled(ScheduledTask { created_by: Some(named), .. }) = task else { return Ok(None) };
+    if named == by {
+        return Ok(None);
+    }
+    match core.agents.get(named).or_else(|| core.agents.by_name(named)) {
+        Some(_) => Ok(Some(named.clone())),
+        None => Err(Failure::Value {
+            field: "created_by".to_owned(),
+            what: format!("{named:?} is no agent's id or name; without it the task is {by}'s"),
+        }),
+    }
+}
+
+/// A task as the queue takes it, and its rarer wishes.
+fn asked(task: NewTask, by: &str, now: Timestamp) -> Result<(tasks::NewTask, tasks::Options), Failure> {
     let mut options = tasks::Options { approval: task.approval().cloned(), ..tasks::Options::default() };
     wishes(task.wishes(), now, &mut options);
     match &task {

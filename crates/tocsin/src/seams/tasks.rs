@@ -13,7 +13,7 @@ use server::{
 };
 use std::{sync::Arc, time::Duration};
 use store::{Reader, RunRow, TaskRow};
-use tasks::{Form, Run, RunId, RunState, Task, TaskId, backoff_str};
+use tasks::{Form, Progress, Run, RunId, RunState, Task, TaskId, backoff_str};
 
 /// The queue's figures are left out after this long.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
@@ -224,20 +224,25 @@ pub(super) fn fresh_view(task: &Task, available: bool) -> TaskView {
 
 fn task_view(row: TaskRow) -> TaskView {
     let TaskRow { task, latest } = row;
+    let status = status_of(&task, latest.as_ref().map(|run| &run.at));
+    view(&task, status.to_owned(), latest.as_ref().map(|run| run.at.state), latest.as_ref())
+}
+
+/// The word that clients of a task's form know for where it stands. `store::TaskFilter` finds tasks by it.
+pub(super) fn status_of(task: &Task, latest: Option<&Progress>) -> &'static str {
     let held = task.status == tasks::Status::Paused
-        && latest.as_ref().is_none_or(|run| !run.at.state.is_final() && run.at.state != RunState::Running);
-    let status = match (&task.form, &latest) {
+        && latest.is_none_or(|at| !at.state.is_final() && at.state != RunState::Running);
+    match (&task.form, latest) {
         (Form::Scheduled(_), _) => task.status.as_str(),
         (Form::Typed(_), _) if held => "blocked",
         (Form::Plain, _) if held => "paused",
-        (Form::Typed(_), Some(run)) => tasks::status_word(&run.at),
-        (Form::Plain, Some(run)) => match tasks::status_word(&run.at) {
+        (Form::Typed(_), Some(at)) => tasks::status_word(at),
+        (Form::Plain, Some(at)) => match tasks::status_word(at) {
             "assigned" => "pending",
             word => word,
         },
         (_, None) => "pending",
-    };
-    view(&task, status.to_owned(), latest.as_ref().map(|run| run.at.state), latest.as_ref())
+    }
 }
 
 fn view(task: &Task, status: String, state: Option<RunState>, latest: Option<&Run>) -> TaskView {

@@ -61,7 +61,7 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
         ("POST", "/tasks/{id}/cancel") | ("DELETE", "/tasks/{id}") => act(&[
             ("removed_work_items", count()),
             ("stopping", any_of(&[flag(), count()])),
-            ("status", is("canceled")),
+            ("status", word(&["canceled", "cancelled"])),
         ])
         .refuses(&[409]),
         _ => return None,
@@ -322,7 +322,7 @@ fn update() -> Value {
             ("concurrency_key", or_null(text_of(0, 100))),
         ],
     );
-    with_maybe(with_maybe(schema, wishes()), firing())
+    closed(with_maybe(with_maybe(schema, wishes()), firing()))
 }
 
 /// What tasks of every form show.

@@ -189,6 +189,24 @@ fn runs_that_overlap() {
     }
 }
 
+/// Only the oldest run was put off; the others went on at once.
+#[test]
+fn a_snooze_puts_off_every_run_that_waits() {
+    let mut bench = Bench::new();
+    let id = bench.submit("cron", "*/10 * * * *", json!({"overlap": "allow"})).expect("taken");
+    for when in ["00:10", "00:20", "00:30"] {
+        bench.to(&format!("2026-11-22T{when}:00Z"));
+    }
+    let begun = bench.work(1, Vec::new());
+    let hour = Duration::from_secs(3600);
+    let moved = bench.queue.snooze(id, hour, "", "ann", bench.now, &mut bench.out);
+    assert_eq!((begun.len(), moved), (1, Ok(3)), "two runs that wait, and the next fire");
+    assert_eq!(bench.work(10, Vec::new()), vec![], "none of them is handed out");
+    bench.finish(&begun);
+    bench.to("2026-11-22T01:30:00Z");
+    assert_eq!(bench.work(10, Vec::new()).len(), 2);
+}
+
 #[test]
 fn a_full_queue_skips_and_says_so() {
     let mut bench = Bench::with(Settings { queue_max: 1, ..Settings::default() });

@@ -2,9 +2,9 @@
 
 use super::{Queues, fresh};
 use crate::core::{Batch, Core};
-use crate::seams::desk::{asked, language, refusal, sort_of};
+use crate::seams::desk::{language, refusal, sort_of, take};
 use crate::seams::once::{keep, recall};
-use crate::seams::tasks::{ask, fresh_view, view_after_submit};
+use crate::seams::tasks::{ask, fresh_view, status_of, view_after_submit};
 use model::Timestamp;
 use serde_json::{Map, Value, json};
 use server::{
@@ -13,7 +13,7 @@ use server::{
 };
 use std::time::Duration;
 use tasks::schedule::Firing;
-use tasks::{Refusal, Status, TaskId};
+use tasks::{Refusal, RunState, Status, TaskId};
 use tokio::sync::oneshot;
 
 impl Queues {
@@ -23,9 +23,8 @@ impl Queues {
             if let Some(kept) = recall(core, Some(&once), now)? {
                 return Ok((Some(kept), None));
             }
-            let (new, options) = asked(task, &once.by, now)?;
             let out = &mut batch.changes.tasks;
-            let submitted = core.queue.submit_with(new, options, &once.by, now, out).map_err(refusal)?;
+            let submitted = take(core, task, &once.by, now, out)?;
             let (false, Some(task)) = (submitted.duplicate, &submitted.task) else {
                 return Ok((None, Some(submitted)));
             };
@@ -201,6 +200,12 @@ fn do_act(
     now: Timestamp,
 ) -> Result<Acted, Refusal> {
     core.rouse(id);
+    let scheduled = core.queue.scheduled(id).is_some();
+    // The word that reading the task shows; that of a schedule is known from the act.
+    let status = |core: &Core, of_schedule: &'static str| match core.queue.single(id) {
+        Some((task, at)) if !scheduled => status_of(task, Some(at)),
+        _ => of_schedule,
+    };
     let out = &mut batch.changes.tasks;
     Ok(match act {
         TaskAct::RunNow => {
@@ -218,12 +223,13 @@ fn do_act(
             ];
             acted(id, message, details)
         }
-        TaskAct::Pause => match core.queue.pause(id, by, now, out)? {
-            tasks::Acted::Now => acted(id, format!("Task {id} paused"), [("status", json!("paused"))]),
-            tasks::Acted::Already => {
-                acted(id, format!("Task {id} is already paused"), [("status", json!("paused"))])
-            }
-        },
+        TaskAct::Pause => {
+            let message = match core.queue.pause(id, by, now, out)? {
+                tasks::Acted::Now => format!("Task {id} paused"),
+                tasks::Acted::Already => format!("Task {id} is already paused"),
+            };
+            acted(id, message, [("status", json!(status(core, "paused")))])
+        }
         TaskAct::Resume => {
             let (done, events) = core.queue.resume(id, by, now, out)?;
             core.happened(events, batch, now);
@@ -231,18 +237,18 @@ fn do_act(
                 tasks::Acted::Now => format!("Task {id} resumed"),
                 tasks::Acted::Already => format!("Task {id} is already active"),
             };
-            acted(id, message, [("status", json!("active"))])
+            acted(id, message, [("status", json!(status(core, "active")))])
         }
         TaskAct::Cancel => {
             let (cancelled, events) = core.queue.cancel(id, by, now, out)?;
             core.happened(events, batch, now);
-            canceled(id, &cancelled)
+            stopped(id, &cancelled, scheduled)
         }
         TaskAct::Delete => {
             let (cancelled, events) = core.queue.cancel(id, by, now, out)?;
             core.happened(events, batch, now);
             core.queue.delete(id, by, now, &mut batch.changes.tasks);
-            let mut acted = canceled(id, &cancelled);
+            let mut acted = stopped(id, &cancelled, scheduled);
             acted.message = format!("Task {id} deleted");
             acted
         }
@@ -254,21 +260,27 @@ fn begun(id: TaskId, run_id: tasks::RunId) -> Acted {
     acted(id, format!("Task {id} runs now"), [("due_work_id", json!(run)), ("run_id", json!(run))])
 }
 
-fn canceled(id: TaskId, cancelled: &tasks::Cancelled) -> Acted {
-    let removed = cancelled.waiting + usize::from(cancelled.next_fire.is_some());
+/// What became of a task that was stopped, in the word of its form.
+fn stopped_word(scheduled: bool) -> &'static str {
+    if scheduled { Status::Canceled.as_str() } else { RunState::Cancelled.as_str() }
+}
+
+fn stopped(id: TaskId, cancelled: &tasks::Cancelled, scheduled: bool) -> Acted {
+    let (removed, word) =
+        (cancelled.waiting + usize::from(cancelled.next_fire.is_some()), stopped_word(scheduled));
     let details = [
         ("removed_work_items", json!(removed)),
         ("stopping", json!(cancelled.running)),
-        ("status", json!("canceled")),
+        ("status", json!(word)),
     ];
-    acted(id, format!("Task {id} canceled"), details)
+    acted(id, format!("Task {id} {word}"), details)
 }
 
 /// Does it to a task that has nothing under way.
 fn stored(
     core: &mut Core,
     task: tasks::Task,
-    latest: Option<tasks::RunState>,
+    latest: Option<RunState>,
     act: &TaskAct,
     by: &str,
     batch: &mut Batch,
@@ -276,7 +288,8 @@ fn stored(
 ) -> Result<Acted, Failure> {
     let id = task.id;
     let scheduled = matches!(task.form, tasks::Form::Scheduled(_));
-    let is_canceled = task.status == Status::Canceled || latest == Some(tasks::RunState::Cancelled);
+    let is_canceled = task.status == Status::Canceled || latest == Some(RunState::Cancelled);
+    let word = stopped_word(scheduled);
     let over =
         |verb: &str| Failure::Conflict(format!("Task {id} has nothing under way that could be {verb}"));
     match act {
@@ -291,19 +304,19 @@ fn stored(
             Err(Failure::Value { field: String::new(), what })
         }
         TaskAct::Cancel if is_canceled => {
-            let details = [("removed_work_items", json!(0)), ("status", json!("canceled"))];
-            Ok(acted(id, format!("Task {id} is already canceled"), details))
+            let details = [("removed_work_items", json!(0)), ("status", json!(word))];
+            Ok(acted(id, format!("Task {id} is already {word}"), details))
         }
         TaskAct::Cancel if scheduled => {
             core.queue.cancel_stored(task, by, now, &mut batch.changes.tasks);
-            let details = [("removed_work_items", json!(0)), ("status", json!("canceled"))];
-            Ok(acted(id, format!("Task {id} canceled"), details))
+            let details = [("removed_work_items", json!(0)), ("status", json!(word))];
+            Ok(acted(id, format!("Task {id} {word}"), details))
         }
         TaskAct::Delete => {
             core.queue.delete(id, by, now, &mut batch.changes.tasks);
             Ok(acted(id, format!("Task {id} deleted"), [("removed_work_items", json!(0))]))
         }
-        TaskAct::Cancel => Err(over("canceled")),
+        TaskAct::Cancel => Err(over(word)),
         TaskAct::Snooze { .. } => Err(over("put off")),
         TaskAct::Pause => Err(over("paused")),
         TaskAct::Resume => Err(over("resumed")),
