@@ -661,8 +661,112 @@ fn lists_are_filtered_and_paged() {
     assert_eq!(tocsin.get("/runs/nobody").status, 404);
 }
 
+/// `created_by` was taken and dropped, whoever it named.
 #[test]
-fn errors_are_hidden_where_that_is_asked_for() {
+fn a_schedule_is_a_known_agents_or_the_callers() {
+    let tocsin = server(0);
+    let with = |owner: &str| {
+        let mut task = schedule("cron", "0 3 * * *");
+        task["created_by"] = json!(owner);
+        tocsin.post("/tasks/", &task)
+    };
+    for nobody in ["nobody", "11111111-2222-4333-8444-555555555555"] {
+        let refused = with(nobody);
+        assert_eq!(refused.status, 400, "{}", refused.body);
+        assert!(refused.body.contains("created_by: ") && refused.body.contains(nobody), "{}", refused.body);
+    }
+    assert_eq!(tocsin.get("/schedules").json()["total"], 0, "nothing is stored");
+    let system = "00000000-0000-0000-0000-000000000001";
+    for owner in [system, "system", "local"] {
+        let taken = with(owner);
+        assert_eq!((taken.status, &taken.json()["created_by"]), (201, &json!(owner)), "{}", taken.body);
+        let found = tocsin.get(&format!("/tasks/?created_by={owner}")).json();
+        assert_eq!(found["total"], 1, "{owner}: {found}");
+    }
+    let line = format!("{}\n", {
+        let mut task = schedule("cron", "0 3 * * *");
+        task["created_by"] = json!("nobody");
+        task
+    });
+    let bulk = request(
+        "POST",
+        &format!("{}/tasks/bulk", tocsin.url),
+        &[("content-type", "application/x-ndjson")],
+        &line,
+    );
+    let bulk = bulk.expect("an answer");
+    assert!(bulk.status == 200 && bulk.body.contains("created_by"), "{}", bulk.body);
+}
+
+/// An act answered with another word than reading the task did, and `pending` was read as `assigned`.
+#[test]
+fn a_status_is_one_word_wherever_it_is_told() {
+    let tocsin = server(0);
+    let typed = json!({"type": "bugfix", "payload": {}, "priority": "P2"});
+    let plain = json!({"kind": "noop", "delay_seconds": 3600});
+    let read = |id: &str| {
+        let shown = tocsin.get(&format!("/tasks/{id}")).json();
+        let task = if shown["task"].is_object() { &shown["task"] } else { &shown };
+        task["status"].as_str().expect("a status").to_owned()
+    };
+    let listed = |id: &str, word: &str| {
+        let found = tocsin.get(&format!("/tasks?status={word}")).json();
+        assert_eq!((&found["total"], &found["items"][0]["id"]), (&json!(1), &json!(id)), "{word}: {found}");
+    };
+    for (task, words) in [
+        (typed.clone(), ["blocked", "assigned", "cancelled"]),
+        (plain, ["paused", "pending", "cancelled"]),
+        (schedule("cron", "0 3 * * *"), ["paused", "active", "canceled"]),
+    ] {
+        let id = submit(&tocsin, task);
+        for (act, word) in ["pause", "resume", "cancel"].into_iter().zip(words) {
+            for time in ["first", "again"] {
+                let told = done(&tocsin, "POST", &format!("/tasks/{id}/{act}"), Value::Null, 200);
+                assert_eq!(
+                    (&told["status"], read(&id)),
+                    (&json!(word), word.to_owned()),
+                    "{act} {time}: {told}"
+                );
+            }
+            if word != "cancelled" {
+                listed(&id, word);
+            }
+        }
+    }
+    let id = submit(&tocsin, typed);
+    for word in
+        ["in_progress", "blocked", "assigned", "pending", "blocked", "pending", "in_progress", "failed"]
+    {
+        let told = done(&tocsin, "PATCH", &format!("/tasks/{id}/status?status={word}"), Value::Null, 200);
+        assert_eq!((&told["status"], read(&id)), (&json!(word), word.to_owned()));
+        listed(&id, word);
+    }
+}
+
+#[test]
+fn what_is_wrong_is_named_with_its_place() {
+    let tocsin = server(0);
+    let id = submit(&tocsin, schedule("cron", "0 3 * * *"));
+    for (method, path, body, place) in [
+        ("GET", "/tasks?limit=0".to_owned(), Value::Null, json!(["query", "limit"])),
+        ("GET", "/runs/?start_time=yesterday".to_owned(), Value::Null, json!(["query", "start_time"])),
+        ("PATCH", format!("/tasks/{id}/status"), Value::Null, json!(["query", "status"])),
+        ("PUT", format!("/tasks/{id}"), json!({"titel": "x"}), json!(["body", "titel"])),
+        ("PUT", "/queues/mail".to_owned(), json!({"running": 2}), json!(["body", "running"])),
+        ("PUT", "/queues/a%20b".to_owned(), json!({}), json!(["path", "name"])),
+        ("PUT", "/calendars/rest".to_owned(), json!({"dates": [], "days": []}), json!(["body", "days"])),
+        ("POST", "/tasks".to_owned(), json!({"kind": "noop", "arg": {}}), json!(["body", "arg"])),
+    ] {
+        let refused = done(&tocsin, method, &path, body, 422);
+        assert_eq!(refused["detail"][0]["loc"], place, "{method} {path}: {refused}");
+    }
+    let long = "x".repeat(256);
+    let refused = ask(&tocsin, "POST", "/tasks", &[("idempotency-key", &long)], &json!({"kind": "noop"}));
+    assert_eq!(refused.json()["detail"][0]["loc"], json!(["header", "Idempotency-Key"]), "{}", refused.body);
+}
+
+#[test]
+fn errors_are_hidden_unless_they_are_asked_for() {
     let tocsin = server(0);
     let id = submit(&tocsin, json!({"kind": "noop", "max_retries": 0}));
     let reply = work(&tocsin, json!({}), json!([]), 1);
@@ -671,8 +775,10 @@ fn errors_are_hidden_where_that_is_asked_for() {
     let error =
         |query: &str| tocsin.get(&format!("/runs/?task_id={id}{query}")).json()["items"][0]["error"].clone();
     assert_eq!(error("&include_errors=true"), "a secret");
-    let hidden = error("&include_errors=false");
-    assert!(hidden.as_str().is_some_and(|text| !text.contains("secret")), "{hidden}");
+    for query in ["", "&include_errors=false"] {
+        let hidden = error(query);
+        assert!(hidden.as_str().is_some_and(|text| !text.contains("secret")), "{query}: {hidden}");
+    }
 }
 
 #[test]

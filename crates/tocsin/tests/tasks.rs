@@ -15,7 +15,7 @@ fn id_of(reply: &Reply) -> String {
 /// The only run of a task, once it has ended.
 fn ended(tocsin: &Tocsin, task: &str) -> Value {
     eventually("the end of a run", LIMIT, || {
-        let runs = tocsin.get(&format!("/runs/?task_id={task}")).json();
+        let runs = tocsin.get(&format!("/runs/?include_errors=true&task_id={task}")).json();
         runs["items"].get(0).filter(|run| !run["success"].is_null()).cloned()
     })
 }

@@ -102,10 +102,7 @@ impl Params {
         let Some(text) = self.get(name) else { return Ok(usual) };
         match text.parse() {
             Ok(n) if (least..=most).contains(&n) => Ok(n),
-            _ => Err(Refused::Shape(vec![(
-                name.to_owned(),
-                format!("{text:?} is not a whole number from {least} to {most}"),
-            )])),
+            _ => Err(Refused::query(name, format!("{text:?} is not a whole number from {least} to {most}"))),
         }
     }
 }

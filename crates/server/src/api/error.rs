@@ -1,5 +1,6 @@
 //! A failure as an answer. Every dialect carries the same facts: `detail`, `error` and `message` at once.
 
+use super::once;
 use crate::auth::Role;
 use crate::seam::Failure;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -8,6 +9,24 @@ use serde_json::{Value, json};
 
 /// What people look for in answers of this kind.
 const TOO_OFTEN: &str = "Rate limit exceeded. Please try again later.";
+
+/// Where a request has what is wrong with it, if not in its body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    Query,
+    Path,
+    Header,
+}
+
+impl Place {
+    fn as_str(self) -> &'static str {
+        match self {
+            Place::Query => "query",
+            Place::Path => "path",
+            Place::Header => "header",
+        }
+    }
+}
 
 /// Why a request is not done.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +45,8 @@ pub(crate) enum Refused {
     BadRequest(String),
     /// All fields that have the wrong shape: name (empty: the body), what is wrong.
     Shape(Vec<(String, String)>),
+    /// The same of a parameter outside the body.
+    Parameter { place: Place, name: String, what: String },
     /// What the desk or a reader said.
     Failure(Failure),
     /// The route exists, not for this method.
@@ -35,6 +56,7 @@ pub(crate) enum Refused {
 impl From<Failure> for Refused {
     fn from(failure: Failure) -> Refused {
         match failure {
+            Failure::Shape { field, what } if field == once::HEADER => Refused::header(&field, what),
             Failure::Shape { field, what } => Refused::Shape(vec![(field, what)]),
             failure => Refused::Failure(failure),
         }
@@ -47,6 +69,21 @@ impl Refused {
         Refused::Failure(Failure::Value { field: field.to_owned(), what: what.into() })
     }
 
+    /// A parameter of the query that has the wrong shape.
+    pub(crate) fn query(name: &str, what: impl Into<String>) -> Refused {
+        Refused::Parameter { place: Place::Query, name: name.to_owned(), what: what.into() }
+    }
+
+    /// A part of the path that has the wrong shape.
+    pub(crate) fn path(name: &str, what: impl Into<String>) -> Refused {
+        Refused::Parameter { place: Place::Path, name: name.to_owned(), what: what.into() }
+    }
+
+    /// A header that has the wrong shape.
+    pub(crate) fn header(name: &str, what: impl Into<String>) -> Refused {
+        Refused::Parameter { place: Place::Header, name: name.to_owned(), what: what.into() }
+    }
+
     /// Its code.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
@@ -56,7 +93,7 @@ impl Refused {
             Refused::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Refused::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Refused::BadRequest(_) => StatusCode::BAD_REQUEST,
-            Refused::Shape(_) => StatusCode::UNPROCESSABLE_ENTITY,
+            Refused::Shape(_) | Refused::Parameter { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Refused::NoMethod => StatusCode::METHOD_NOT_ALLOWED,
             Refused::Failure(failure) => match failure {
                 Failure::Shape { .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -80,7 +117,7 @@ impl Refused {
             Refused::TooLarge { .. } => "payload_too_large",
             Refused::TooSlow => "body_timeout",
             Refused::BadRequest(_) => "bad_request",
-            Refused::Shape(_) => "validation_error",
+            Refused::Shape(_) | Refused::Parameter { .. } => "validation_error",
             Refused::NoMethod => "method_not_allowed",
             Refused::Failure(failure) => match failure {
                 Failure::Shape { .. } => "validation_error",
@@ -112,6 +149,7 @@ impl Refused {
                 .map(|(field, what)| if field.is_empty() { what.clone() } else { format!("{field}: {what}") })
                 .collect::<Vec<_>>()
                 .join("; "),
+            Refused::Parameter { name, what, .. } => format!("{name}: {what}"),
             Refused::NoMethod => "method not allowed".to_owned(),
             Refused::Failure(Failure::Internal(_)) => "internal error; the log says more".to_owned(),
             Refused::Failure(Failure::Value { field, what }) if field.is_empty() => what.clone(),
@@ -159,7 +197,10 @@ impl Refused {
         }
         let message = self.message();
         let detail = match self {
-            Refused::Shape(problems) => problems.iter().map(field_problem).collect(),
+            Refused::Shape(problems) => {
+                problems.iter().map(|(field, what)| problem("body", field, what)).collect()
+            }
+            Refused::Parameter { place, name, what } => json!([problem(place.as_str(), name, what)]),
             Refused::TooOften { .. } => Value::from(TOO_OFTEN),
             _ => Value::from(message.clone()),
         };
@@ -205,9 +246,9 @@ impl Refused {
     }
 }
 
-fn field_problem((field, what): &(String, String)) -> Value {
-    let place: Vec<&str> =
-        ["body"].into_iter().chain((!field.is_empty()).then_some(field.as_str())).collect();
+/// What is wrong with a field; one without a name is the whole of its place.
+fn problem(place: &str, field: &str, what: &str) -> Value {
+    let place: Vec<&str> = [place].into_iter().chain((!field.is_empty()).then_some(field)).collect();
     json!({"loc": place, "msg": what, "type": "value_error"})
 }
 

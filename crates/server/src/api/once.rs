@@ -15,6 +15,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 
+/// The header that holds the key.
+pub(crate) const HEADER: &str = "Idempotency-Key";
 /// The longest key.
 const KEY_MAX: usize = 255;
 
@@ -47,10 +49,10 @@ pub(crate) fn once(
     path: &str,
     body: &[u8],
 ) -> Result<Option<Once>, Refused> {
-    let Some(key) = headers.get("idempotency-key") else { return Ok(None) };
+    let Some(key) = headers.get(HEADER) else { return Ok(None) };
     let key = key.to_str().ok().filter(|key| (1..=KEY_MAX).contains(&key.len())).ok_or_else(|| {
         let what = format!("it must have 1 to {KEY_MAX} characters of ASCII");
-        Refused::Shape(vec![("Idempotency-Key".to_owned(), what)])
+        Refused::header(HEADER, what)
     })?;
     let mut hash = Sha256::new();
     for part in [method.as_str().as_bytes(), path.as_bytes(), body] {

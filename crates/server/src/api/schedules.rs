@@ -1,7 +1,8 @@
 //! `/schedules/preview`: when an expression would fire. `/calendars`: days on which schedules do not.
 
+use super::Refused;
 use super::body::{Params, Raw};
-use super::{Refused, tasks::object};
+use super::tasks::{Fields, Unknown, object};
 use crate::auth::Principal;
 use crate::seam::Failure;
 use crate::state::State;
@@ -95,7 +96,9 @@ pub(crate) async fn put_calendar(
     Extension(principal): Extension<Principal>,
     body: Result<Raw, Refused>,
 ) -> Answer {
-    let row = Value::Object(object(&body?.0)?);
+    let mut fields = Fields::new(object(&body?.0)?);
+    let row = json!({"dates": fields.any("dates")});
+    fields.finish(Unknown::Refused)?;
     let calendar = state.reads.schedules.put_calendar(name.clone(), row, principal.name).await?;
     Ok(axum::Json(shown(&name, calendar.to_json())).into_response())
 }

@@ -75,10 +75,11 @@ pub(in crate::api) async fn update(
     let mut fields = Fields::new(object(&body?.0)?);
     let role = fields.text("role", 1..=20);
     let unset = fields.is_null("webhook_url");
-    let scopes = fields.has("scopes");
+    let narrowed = fields.has("scopes");
+    let scopes = fields.texts("scopes", SCOPES_MAX);
     let update = Update {
         name: fields.text("name", 1..=NAME_MAX),
-        scopes: scopes.then(|| fields.texts("scopes", SCOPES_MAX)),
+        scopes: narrowed.then_some(scopes),
         role: role.as_deref().and_then(Role::parse),
         webhook_url: match fields.text("webhook_url", 1..=URL_MAX) {
             None if unset => Some(None),
@@ -86,7 +87,7 @@ pub(in crate::api) async fn update(
             url => Some(url),
         },
     };
-    fields.finish(Unknown::Ignored)?;
+    fields.finish(Unknown::Refused)?;
     known_role(role.as_deref(), update.role)?;
     let narrows = update.role.is_some() || update.scopes.is_some();
     let agent = state.reads.agents.update(id.clone(), update, by.name.clone()).await?;

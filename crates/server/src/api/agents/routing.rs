@@ -58,7 +58,7 @@ pub(in crate::api) async fn remove_rule(
     params: Params,
 ) -> Answer {
     let Some(type_) = params.get("type") else {
-        return Err(Refused::Shape(vec![("type".to_owned(), "it is missing".to_owned())]));
+        return Err(Refused::query("type", "it is missing"));
     };
     remove(&state, type_.to_owned(), by).await
 }

@@ -36,7 +36,7 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
         ("GET", "/agents/{id}") => Operation::gives(of("Agent")).refuses(&[404]),
         ("PUT", "/agents/{id}") => Operation::gives(of("Agent"))
             .takes(
-                object(
+                closed(object(
                     [],
                     [
                         ("name", or_null(text_of(1, 100))),
@@ -44,7 +44,7 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
                         ("role", or_null(word(&ROLES))),
                         ("webhook_url", or_null(url(2000))),
                     ],
-                ),
+                )),
                 json!({"narrower": {"scopes": []}}),
             )
             .refuses(&[404, 409, 429]),

@@ -20,13 +20,13 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
         ("GET", "/queues/{name}") => Operation::gives(of("Queue")).refuses(&[404]),
         ("PUT", "/queues/{name}") => Operation::gives(of("Queue"))
             .takes(
-                object(
+                closed(object(
                     [],
                     [
                         ("running_max", or_null(whole(1, 60_000))),
                         ("rate_per_minute", or_null(whole(1, 60_000))),
                     ],
-                ),
+                )),
                 json!({"two_at_once": {"running_max": 2}, "no_bound": {"running_max": null}}),
             )
             .refuses(&[409]),

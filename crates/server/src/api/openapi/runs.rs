@@ -17,7 +17,7 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
             .query("success", "Only those that went well, or that did not", flag())
             .query("start_time", "Only from this instant on", instant())
             .query("end_time", "Only up to this instant", instant())
-            .query("include_errors", "Whether errors are shown as they are", flag())
+            .query("include_errors", "Whether errors are shown as they are; false: that there is one", flag())
             .query("limit", "Items of a page", whole(1, 200))
             .query("offset", "Items to leave out", whole(0, 1_000_000_000))
             .refuses(&[400, 422]),

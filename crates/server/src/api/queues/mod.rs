@@ -62,7 +62,7 @@ pub(crate) async fn limit(
     };
     let act =
         QueueAct::Limit { running_max: bound("running_max"), rate_per_minute: bound("rate_per_minute") };
-    fields.finish(Unknown::Ignored)?;
+    fields.finish(Unknown::Refused)?;
     set(state, name, by, act).await
 }
 
@@ -74,7 +74,7 @@ async fn set(
 ) -> Answer {
     if !is_queue_name(&name) {
         let what = "it may have 1 to 100 letters, digits, '.', '_', ':' and '-'";
-        return Err(Refused::Shape(vec![("name".to_owned(), what.to_owned())]));
+        return Err(Refused::path("name", what));
     }
     let queue = state.reads.queues.set_queue(name, act, principal.name).await?;
     Ok(axum::Json(show(&queue)).into_response())

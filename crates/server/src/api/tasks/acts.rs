@@ -97,8 +97,9 @@ pub(crate) async fn update(
 }
 
 fn parse(body: &[u8]) -> Result<TaskUpdate, Refused> {
-    let map = object(body)?;
+    let mut map = object(body)?;
     let firing = firing_of(&map);
+    map.retain(|key, _| !firing.contains_key(key));
     let mut fields = Fields::new(map);
     if let Err((field, what)) = Firing::read(&firing) {
         fields.problem::<()>(field, what);
@@ -109,7 +110,7 @@ fn parse(body: &[u8]) -> Result<TaskUpdate, Refused> {
         schedule_kind: fields.text("schedule_kind", 1..=20),
         schedule_expr: fields.text("schedule_expr", 1..=EXPR_MAX),
         timezone: fields.text("timezone", 1..=64),
-        payload: fields.has("payload").then(|| fields.object("payload")),
+        payload: fields.maybe_object("payload"),
         priority: fields.number("priority", 1..=9).and_then(|n| u8::try_from(n).ok()),
         status: fields.text("status", 1..=20),
         max_retries: fields.number("max_retries", 0..=RETRIES_MAX).and_then(|n| u32::try_from(n).ok()),
@@ -123,7 +124,7 @@ fn parse(body: &[u8]) -> Result<TaskUpdate, Refused> {
     {
         fields.problem::<()>("status", format!("{other:?} is not one of active, paused, canceled"));
     }
-    fields.finish(Unknown::Ignored).map(|()| update)
+    fields.finish(Unknown::Refused).map(|()| update)
 }
 
 /// `GET /tasks/{id}/why`.
@@ -142,7 +143,9 @@ mod tests {
         for (body, want) in [
             (r#"{}"#, ""),
             (r#"{"title": "t", "priority": 2, "status": "paused", "concurrency_key": ""}"#, ""),
-            (r#"{"created_at": "2020", "id": "x"}"#, ""),
+            (r#"{"title": null, "payload": null, "status": null}"#, ""),
+            (r#"{"titel": "t"}"#, "titel: there is no such field"),
+            (r#"{"created_at": "2020"}"#, "created_at: there is no such field"),
             (r#"{"status": "gone"}"#, "status: \"gone\" is not one of active, paused, canceled"),
             (r#"{"priority": 10, "payload": 3}"#, "payload: it must be an object, not a number"),
             (r#"{"gap": "skip", "fold": null, "queue": "mail", "labels": null}"#, ""),

@@ -135,12 +135,14 @@ impl Fields {
 
     /// An object; an empty one if it is absent.
     pub(in crate::api) fn object(&mut self, name: &str) -> Value {
-        match self.take(name) {
-            None => Value::Object(Map::new()),
-            Some(object @ Value::Object(_)) => object,
-            Some(other) => self
-                .problem(name, format!("it must be an object, not {}", kind_of(&other)))
-                .unwrap_or_default(),
+        self.maybe_object(name).unwrap_or_else(|| Value::Object(Map::new()))
+    }
+
+    /// An object, if there is one.
+    pub(in crate::api) fn maybe_object(&mut self, name: &str) -> Option<Value> {
+        match self.take(name)? {
+            object @ Value::Object(_) => Some(object),
+            other => self.problem(name, format!("it must be an object, not {}", kind_of(&other))),
         }
     }
 

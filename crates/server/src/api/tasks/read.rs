@@ -97,7 +97,7 @@ pub(crate) async fn patch_status(
     params: Result<Params, Refused>,
 ) -> Result<Response, Refused> {
     let params = params?;
-    let missing = || Refused::Shape(vec![("status".to_owned(), "it is missing".to_owned())]);
+    let missing = || Refused::query("status", "it is missing");
     let status = params.get("status").ok_or_else(missing)?.to_owned();
     let error = params.get("error").map(str::to_owned);
     state.desk.patch_status(id.clone(), status.clone(), error, principal.name).await?;

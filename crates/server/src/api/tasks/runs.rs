@@ -33,7 +33,7 @@ pub(crate) async fn runs(
         offset: params.number("offset", 0, OFFSET_MAX, 0)?,
     };
     let (limit, offset) = (filter.limit, filter.offset);
-    let errors = params.switch("include_errors", true)?;
+    let errors = params.switch("include_errors", false)?;
     let page = state.reads.tasks.runs(filter).await?;
     let shown = |run: &RunView| {
         let mut shown = show::run(run);
@@ -56,7 +56,7 @@ pub(crate) async fn run(
 
 fn instant(params: &Params, name: &str) -> Result<Option<Timestamp>, Refused> {
     let Some(text) = params.get(name) else { return Ok(None) };
-    let bad = || Refused::Shape(vec![(name.to_owned(), format!("{text:?} is not an ISO 8601 instant"))]);
+    let bad = || Refused::query(name, format!("{text:?} is not an ISO 8601 instant"));
     // A plus sign that was not escaped arrives as a space.
     lenient_instant(&text.replace(' ', "+")).map(Some).ok_or_else(bad)
 }
