@@ -32,6 +32,8 @@ enum Form {
     Seconds(f64, f64),
     /// `true` or `false`.
     Switch,
+    /// A time zone by its name; POSIX lets a colon stand before it.
+    Zone,
     /// One of these, in any case.
     OneOf(&'static [&'static str]),
 }
@@ -96,7 +98,7 @@ pub const VARIABLES: &[Variable] = &[
     holds("ORCHESTRATOR_APPROVAL_TIMEOUT", "86400", Form::Whole(1, YEARS)),
     holds("ORCHESTRATOR_APPROVAL_HISTORY_TTL", "2592000", Form::Whole(1, YEARS)),
     holds("ORCHESTRATOR_MAX_APPROVAL_HISTORY", "1000", Form::Whole(1, 1_000_000)),
-    holds("TZ", "UTC", Form::Text),
+    holds("TZ", "UTC", Form::Zone),
     holds("SCHEDULER_MISFIRE_GRACE_TIME", "", Form::Seconds(0.0, DAY)),
     idle("SCHEDULER_MAX_WORKERS", "10", Form::Whole(1, 10_000), "one thread decides all schedules"),
     holds("TOCSIN_EVENTS_RETENTION", "86400", Form::Whole(1, YEARS)),
@@ -179,6 +181,10 @@ impl Variables {
                 format!("a number from {least} to {most}"),
             ),
             Form::Switch => (switch(value).is_some(), "true or false".to_owned()),
+            Form::Zone => (
+                tasks::schedule::zone(value.trim_start_matches(':')).is_ok(),
+                "a time zone's IANA name such as Europe/Berlin".to_owned(),
+            ),
             Form::OneOf(words) => (
                 words.iter().any(|word| word.eq_ignore_ascii_case(value)),
                 format!("one of {}", words.join(", ")),

@@ -245,6 +245,7 @@ fn every_variable_of_the_guide_is_accepted() {
         ("JWT_ALGORITHM", "none"),
         ("HEALTH_CHECK_TIMEOUT", "0"),
         ("LOG_LEVEL", "loud"),
+        ("TZ", "Mars/Olympus"),
     ] {
         let said = refusal(name, value);
         assert!(said.contains(&format!("{name}={value} is not ")), "{said}");

@@ -190,9 +190,11 @@ pub fn waits() -> Result<tasks::Waits> {
     })
 }
 
-/// `TZ`: the zone of schedules that name none.
+/// `TZ`: the zone of schedules that name none. POSIX lets a colon stand before a name.
 pub fn timezone() -> String {
-    std::env::var("TZ").ok().filter(|zone| !zone.is_empty()).unwrap_or_else(|| "UTC".to_owned())
+    let given = std::env::var("TZ").unwrap_or_default();
+    let zone = given.trim().trim_start_matches(':');
+    if zone.is_empty() { "UTC".to_owned() } else { zone.to_owned() }
 }
 
 /// The bounds of what readers of events find in memory.
