@@ -35,6 +35,16 @@ impl Labels {
         builder.build()
     }
 
+    /// As [`Labels::from_pairs`], from texts that are only looked at.
+    pub fn from_texts<T: AsRef<str>>(mut pairs: Vec<(T, T)>) -> Labels {
+        pairs.sort_by(|a, b| a.0.as_ref().cmp(b.0.as_ref()));
+        let last_of_name =
+            |at: usize| pairs.get(at + 1).is_none_or(|next| next.0.as_ref() != pairs[at].0.as_ref());
+        let kept = pairs.iter().enumerate().filter(|(at, _)| last_of_name(*at));
+        let texts = kept.map(|(_, (name, value))| (name.as_ref(), value.as_ref()));
+        encode(texts.filter(|(_, value)| !value.is_empty()))
+    }
+
     /// The pairs, by name.
     pub fn iter(&self) -> Iter<'_> {
         Iter(&self.0)
@@ -266,6 +276,8 @@ mod tests {
         assert_eq!(labels.without("a").to_string(), "{b=\"3\"}");
         assert_eq!(labels.with(METRIC_NAME, "up").to_string(), "up{a=\"1\", b=\"3\"}");
         assert!(labels < labels.with("c", "x"));
+        assert_eq!(Labels::from_texts(vec![("b", "2"), ("a", "1"), ("b", "3"), ("c", "")]), labels);
+        assert_eq!(Labels::from_texts(vec![("b", "2"), ("b", "")]), Labels::empty());
     }
 
     #[test]

@@ -1,21 +1,17 @@
 //! `alerts` and `alerts/groups`.
 
-use super::{Error, instant, labels, matchers, parse_json};
+use super::show::{Shown, ShownGroup};
+use super::{Error, matchers, posted};
 use crate::api::body::Raw;
-use crate::api::prometheus::label_object;
 use crate::api::{Params, Refused};
 use crate::state::State;
 use crate::views::{AlertState, AlertView};
 use axum::extract::State as Given;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use model::{Alert, MatchOp, Matcher, Timestamp};
-use serde_json::{Value, json};
+use model::{MatchOp, Matcher, Timestamp};
 use std::sync::Arc;
-use std::time::Duration;
 
-/// Alerts in one request.
-const ALERTS_MAX: usize = 100_000;
 /// Faulty alerts that one answer names.
 const FAULTS_SHOWN: usize = 10;
 
@@ -24,9 +20,10 @@ pub(crate) async fn alerts(
     params: Result<Params, Refused>,
 ) -> Result<Response, Error> {
     let wanted = Wanted::read(&state, &params?)?;
-    let lives = lives_until(&state).await;
+    let lives_until = lives_until(&state).await;
     let alerts = state.reads.monitoring.alerts().await;
-    let shown: Vec<Value> = alerts.iter().filter(|a| wanted.alert(a)).map(|a| shown(a, lives)).collect();
+    let shown = |view| Shown { view, lives_until };
+    let shown: Vec<_> = alerts.iter().filter(|alert| wanted.alert(alert)).map(shown).collect();
     Ok(axum::Json(shown).into_response())
 }
 
@@ -35,19 +32,14 @@ pub(crate) async fn groups(
     params: Result<Params, Refused>,
 ) -> Result<Response, Error> {
     let wanted = Wanted::read(&state, &params?)?;
-    let lives = lives_until(&state).await;
+    let lives_until = lives_until(&state).await;
     let groups = state.reads.monitoring.alert_groups().await;
     let mut list = Vec::new();
     for group in groups.iter().filter(|group| wanted.receiver(&group.receiver)) {
-        let alerts: Vec<Value> =
-            group.alerts.iter().filter(|a| wanted.alert(a)).map(|a| shown(a, lives)).collect();
+        let shown = |view| Shown { view, lives_until };
+        let alerts: Vec<_> = group.alerts.iter().filter(|alert| wanted.alert(alert)).map(shown).collect();
         if !alerts.is_empty() {
-            list.push(json!({
-                "labels": label_object(&group.labels),
-                "routeLabels": label_object(&group.route_labels),
-                "receiver": {"name": group.receiver},
-                "alerts": alerts,
-            }));
+            list.push(ShownGroup { group, alerts });
         }
     }
     Ok(axum::Json(list).into_response())
@@ -63,17 +55,12 @@ pub(crate) async fn post_alerts(
 }
 
 pub(super) async fn take(state: &State, body: &[u8]) -> Result<(), Error> {
-    let Value::Array(list) = parse_json(body)? else {
-        return Err(Refused::BadRequest("the body must be a list of alerts".to_owned()).into());
-    };
-    if list.len() > ALERTS_MAX {
-        return Err(Refused::BadRequest(format!("more than {ALERTS_MAX} alerts in one request")).into());
-    }
+    let list = posted::elements(body)?;
     let now = state.clock.now();
     let life = state.reads.vitals.runtime().await.resolve_timeout;
     let (mut good, mut faults, mut faulty) = (Vec::with_capacity(list.len()), Vec::new(), 0);
-    for (i, posted) in list.iter().enumerate() {
-        match read_alert(posted, now, life) {
+    for (i, element) in list.iter().enumerate() {
+        match posted::read(element, now, life) {
             Ok(alert) => good.push(alert),
             Err(refused) => {
                 faulty += 1;
@@ -91,33 +78,6 @@ pub(super) async fn take(state: &State, body: &[u8]) -> Result<(), Error> {
         return Err(Refused::BadRequest(what).into());
     }
     Ok(())
-}
-
-fn read_alert(posted: &Value, now: Timestamp, life: Duration) -> Result<Alert, Refused> {
-    let Value::Object(posted) = posted else {
-        return Err(Refused::BadRequest("it must be an object".to_owned()));
-    };
-    let labels_read = labels(posted.get("labels"), "labels")?;
-    if labels_read.is_empty() {
-        return Err(Refused::value("labels", "at least one label with a value is needed"));
-    }
-    let annotations = labels(posted.get("annotations"), "annotations")?;
-    let (starts, ends) =
-        (instant(posted.get("startsAt"), "startsAt")?, instant(posted.get("endsAt"), "endsAt")?);
-    let starts_at = starts.or(ends.filter(|ends| *ends < now)).unwrap_or(now);
-    let ends_at = ends.unwrap_or_else(|| now.plus(life));
-    if ends_at < starts_at {
-        return Err(Refused::value("endsAt", "it is before startsAt"));
-    }
-    let generator_url = posted.get("generatorURL").and_then(Value::as_str).unwrap_or("").to_owned();
-    Ok(Alert {
-        labels: labels_read,
-        annotations,
-        starts_at,
-        ends_at: Some(ends_at),
-        generator_url,
-        updated_at: now,
-    })
 }
 
 /// Which alerts.
@@ -173,28 +133,4 @@ impl Wanted {
 /// Until when an alert that has no end counts, should nobody repeat it.
 async fn lives_until(state: &State) -> Timestamp {
     state.clock.now().plus(state.reads.vitals.runtime().await.resolve_timeout)
-}
-
-fn shown(view: &AlertView, lives_until: Timestamp) -> Value {
-    let alert = &view.alert;
-    let receivers: Vec<Value> = view.receivers.iter().map(|name| json!({"name": name})).collect();
-    let mut shown = json!({
-        "annotations": label_object(&alert.annotations),
-        "endsAt": alert.ends_at.unwrap_or(lives_until).rfc3339(),
-        "fingerprint": format!("{:016x}", alert.labels.fingerprint()),
-        "receivers": receivers,
-        "startsAt": alert.starts_at.rfc3339(),
-        "status": {
-            "inhibitedBy": view.inhibited_by,
-            "mutedBy": view.muted_by,
-            "silencedBy": view.silenced_by,
-            "state": view.state.as_str(),
-        },
-        "updatedAt": alert.updated_at.rfc3339(),
-        "labels": label_object(&alert.labels),
-    });
-    if !alert.generator_url.is_empty() {
-        shown["generatorURL"] = alert.generator_url.as_str().into();
-    }
-    shown
 }

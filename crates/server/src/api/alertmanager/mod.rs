@@ -2,6 +2,8 @@
 
 mod alerts;
 mod first;
+mod posted;
+mod show;
 mod silences;
 mod status;
 
