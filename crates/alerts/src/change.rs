@@ -3,9 +3,13 @@
 //!
 //! Invariant: `from_json(table, key, to_json)` of a change that is kept gives the change back.
 
+mod incident;
+
 use crate::group::{GroupRow, Ledger, Sent};
-use crate::silence::Silence;
-use model::{Alert, Decision, Hold, Labels, MatchOp, Matcher, Timestamp, Verdict};
+use crate::incident::Incident;
+use crate::silence::{Silence, Terms};
+use crate::window::{Window, WindowText};
+use model::{Alert, Decision, Hold, Json, Labels, MatchOp, Matcher, Timestamp, Verdict};
 use serde_json::{Map, Value, json};
 
 /// Which kind of row.
@@ -17,13 +21,16 @@ pub enum Table {
     Group,
     /// Silences.
     Silence,
+    /// Incidents.
+    Incident,
     /// Decisions; only ever added.
     Decision,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Table; 4] = [Table::Alert, Table::Group, Table::Silence, Table::Decision];
+    pub const ALL: [Table; 5] =
+        [Table::Alert, Table::Group, Table::Silence, Table::Incident, Table::Decision];
 
     /// Its name in a store.
     pub fn as_str(self) -> &'static str {
@@ -31,6 +38,7 @@ impl Table {
             Table::Alert => "alert",
             Table::Group => "group",
             Table::Silence => "silence",
+            Table::Incident => "incident",
             Table::Decision => "decision",
         }
     }
@@ -63,6 +71,10 @@ pub enum Change {
     Silence(Silence),
     /// A silence that is forgotten.
     SilenceGone(String),
+    /// An incident as it now is.
+    Incident(Box<Incident>),
+    /// An incident that is forgotten.
+    IncidentGone(String),
     /// A decision.
     Decision(Decision),
 }
@@ -74,6 +86,7 @@ impl Change {
             Change::Alert(_) | Change::AlertGone(_) => Table::Alert,
             Change::Group(_) | Change::GroupGone(_) => Table::Group,
             Change::Silence(_) | Change::SilenceGone(_) => Table::Silence,
+            Change::Incident(_) | Change::IncidentGone(_) => Table::Incident,
             Change::Decision(_) => Table::Decision,
         }
     }
@@ -84,7 +97,8 @@ impl Change {
             Change::Alert(alert) => alert.labels.to_string(),
             Change::AlertGone(labels) => labels.to_string(),
             Change::Group(group) => group.key.clone(),
-            Change::GroupGone(key) | Change::SilenceGone(key) => key.clone(),
+            Change::GroupGone(key) | Change::SilenceGone(key) | Change::IncidentGone(key) => key.clone(),
+            Change::Incident(incident) => incident.id.clone(),
             Change::Silence(silence) => silence.id.clone(),
             Change::Decision(decision) => {
                 let verdict = verdict_text(decision.verdict);
@@ -103,7 +117,11 @@ impl Change {
             Change::Group(group) => Some(group_json(group)),
             Change::Silence(silence) => Some(silence_json(silence)),
             Change::Decision(decision) => Some(decision_json(decision)),
-            Change::AlertGone(_) | Change::GroupGone(_) | Change::SilenceGone(_) => None,
+            Change::Incident(incident) => Some(incident::to_json(incident)),
+            Change::AlertGone(_)
+            | Change::GroupGone(_)
+            | Change::SilenceGone(_)
+            | Change::IncidentGone(_) => None,
         }
     }
 
@@ -113,6 +131,7 @@ impl Change {
             Table::Alert => read_alert(row).map(Change::Alert),
             Table::Group => read_group(key, row).map(Change::Group),
             Table::Silence => read_silence(key, row).map(Change::Silence),
+            Table::Incident => incident::read(key, row).map(|read| Change::Incident(Box::new(read))),
             Table::Decision => read_decision(row).map(Change::Decision),
         };
         let what = "a field is missing or of the wrong type";
@@ -164,7 +183,14 @@ fn group_json(group: &GroupRow) -> Value {
     let ledgers = group.ledgers.iter().map(|(name, ledger)| {
         let under_way = ledger.under_way.as_ref().map(sent_json);
         let delivered = ledger.delivered.as_ref().map(sent_json);
-        let row = json!({"revision": ledger.revision, "under_way": under_way, "delivered": delivered});
+        let failing = ledger.failing.map(Timestamp::as_millis);
+        let row = json!({
+            "revision": ledger.revision,
+            "under_way": under_way,
+            "delivered": delivered,
+            "failing": failing,
+            "kept": ledger.kept.as_ref().map(Json::value),
+        });
         (name.clone(), row)
     });
     json!({
@@ -173,6 +199,9 @@ fn group_json(group: &GroupRow) -> Value {
         "born": group.born.as_millis(),
         "next_flush": group.next_flush.as_millis(),
         "flushed": group.flushed,
+        "dormant": group.dormant,
+        "instead": group.instead,
+        "also": group.also.iter().collect::<Vec<_>>(),
         "ledgers": Value::Object(ledgers.collect::<Map<_, _>>()),
     })
 }
@@ -183,6 +212,8 @@ fn read_group(key: &str, row: &Value) -> Option<GroupRow> {
             revision: ledger["revision"].as_u64().and_then(|n| u32::try_from(n).ok())?,
             under_way: read_sent(&ledger["under_way"]),
             delivered: read_sent(&ledger["delivered"]),
+            failing: read_time(&ledger["failing"]),
+            kept: Some(&ledger["kept"]).filter(|kept| !kept.is_null()).map(Json::from),
         };
         Some((name.clone(), ledger))
     });
@@ -193,6 +224,10 @@ fn read_group(key: &str, row: &Value) -> Option<GroupRow> {
         born: read_time(&row["born"])?,
         next_flush: read_time(&row["next_flush"])?,
         flushed: row["flushed"].as_bool()?,
+        // Rows of older releases lack these.
+        dormant: row["dormant"].as_bool().unwrap_or(false),
+        instead: read_text(&row["instead"]),
+        also: row["also"].as_array().into_iter().flatten().filter_map(read_text).collect(),
         ledgers: ledgers.collect::<Option<_>>()?,
     })
 }
@@ -205,6 +240,7 @@ fn sent_json(sent: &Sent) -> Value {
         "at": sent.at.as_millis(),
         "firing": list(&sent.firing),
         "owed": list(&sent.owed),
+        "ended": list(&sent.ended),
     })
 }
 
@@ -218,6 +254,7 @@ fn read_sent(row: &Value) -> Option<Sent> {
         at: read_time(&row["at"])?,
         firing: set(&row["firing"])?,
         owed: set(&row["owed"])?,
+        ended: set(&row["ended"]).unwrap_or_default(),
     })
 }
 
@@ -231,7 +268,26 @@ fn silence_json(silence: &Silence) -> Value {
         "updated_at": silence.updated_at.as_millis(),
         "created_by": silence.created_by,
         "comment": silence.comment,
+        "windows": silence.terms.windows.iter().map(window_json).collect::<Vec<_>>(),
+        "until_resolved": silence.terms.until_resolved,
+        "maintenance": silence.terms.maintenance,
+        "open": silence.open,
     })
+}
+
+fn window_json(window: &Window) -> Value {
+    let WindowText { weekdays, start, end, zone } = window.text();
+    json!({"weekdays": weekdays, "start": start, "end": end, "zone": zone})
+}
+
+fn read_window(row: &Value) -> Option<Window> {
+    let text = WindowText {
+        weekdays: row["weekdays"].as_array()?.iter().map(read_text).collect::<Option<_>>()?,
+        start: read_text(&row["start"])?,
+        end: read_text(&row["end"])?,
+        zone: read_text(&row["zone"])?,
+    };
+    Window::read(text).ok()
 }
 
 fn read_silence(id: &str, row: &Value) -> Option<Silence> {
@@ -248,6 +304,17 @@ fn read_silence(id: &str, row: &Value) -> Option<Silence> {
         updated_at: read_time(&row["updated_at"])?,
         created_by: read_text(&row["created_by"])?,
         comment: read_text(&row["comment"])?,
+        terms: Terms {
+            windows: row["windows"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(read_window)
+                .collect::<Option<_>>()?,
+            until_resolved: row["until_resolved"].as_bool().unwrap_or(false),
+            maintenance: row["maintenance"].as_bool().unwrap_or(false),
+        },
+        open: row["open"].as_bool().unwrap_or(false),
     })
 }
 

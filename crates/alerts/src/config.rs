@@ -3,18 +3,25 @@
 //!
 //! Not here: receivers' own settings (they are `notify`'s; only names and integrations come in), files, secrets.
 
+mod escalation;
+mod on_call;
 mod raw;
 mod tree;
 
-pub use raw::{InhibitRuleConfig, RouteConfig, TimeIntervalConfig, TimeRangeConfig, TimesConfig};
+pub use raw::{
+    AlertsConfig, EscalationConfig, InhibitRuleConfig, LayerConfig, OnCallConfig, OverrideConfig,
+    RouteConfig, StepConfig, TimeIntervalConfig, TimeRangeConfig, TimesConfig,
+};
 
+use crate::escalate::{Policies, ready_made};
 use crate::inhibit::InhibitRule;
 use crate::interval::{self, Intervals};
 use crate::matchers::parse_matchers;
+use crate::on_call::Schedules;
 use crate::route::Route;
 use model::{MatchOp, Matcher, Problem, is_classic_label_name};
 use serde_saphyr::Spanned;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tree::Tree;
 
@@ -35,6 +42,14 @@ pub struct Config {
     pub external_url: String,
     /// Alerts kept at once; one more is refused.
     pub alerts_max: usize,
+    /// Escalation policies, the ready-made ones among them.
+    pub policies: Policies,
+    /// Who is on call.
+    pub schedules: Schedules,
+    /// Policies that packs name for their alerts, by alert name; a route's own goes before.
+    pub pack_policies: BTreeMap<String, String>,
+    /// How long incidents that are over are kept.
+    pub history: Duration,
 }
 
 /// A receiver, as far as routing needs it.
@@ -68,6 +83,12 @@ pub struct RawConfig<'a> {
     pub mute_time_intervals: &'a [TimeIntervalConfig],
     /// Who there is; names are unique.
     pub receivers: &'a [ReceiverShape],
+    /// Escalation policies.
+    pub escalations: &'a [EscalationConfig],
+    /// Schedules.
+    pub on_call: &'a [OnCallConfig],
+    /// What holds for routes that do not say otherwise.
+    pub alerts: Option<&'a AlertsConfig>,
 }
 
 /// What upstream uses where nothing is said.
@@ -76,6 +97,7 @@ const GROUP_INTERVAL: Duration = Duration::from_secs(5 * 60);
 const REPEAT_INTERVAL: Duration = Duration::from_secs(4 * 60 * 60);
 const RESOLVE_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 const ALERTS_MAX: usize = 100_000;
+const HISTORY: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 impl Config {
     /// The configuration without a file: everything to one receiver.
@@ -88,6 +110,10 @@ impl Config {
             resolve_timeout: RESOLVE_TIMEOUT,
             external_url: String::new(),
             alerts_max: ALERTS_MAX,
+            policies: ready_made(),
+            schedules: Schedules::new(),
+            pack_policies: BTreeMap::new(),
+            history: HISTORY,
         }
     }
 
@@ -97,10 +123,14 @@ impl Config {
         let named = raw.mute_time_intervals.iter().chain(raw.time_intervals);
         let intervals = interval::resolve_named(named, &mut problems);
         let inhibit = raw.inhibit_rules.iter().map(|rule| inhibit_rule(rule, &mut problems)).collect();
+        let names: BTreeSet<&str> = raw.receivers.iter().map(|r| r.name.as_str()).collect();
+        let schedules = on_call::resolve(raw.on_call, &names, &intervals, &mut problems);
+        let policies = escalation::resolve(raw.escalations, &names, &schedules, &mut problems);
+        let nothing = AlertsConfig::default();
         let route = match raw.route {
             Some(route) => {
-                let names = raw.receivers.iter().map(|r| r.name.as_str()).collect();
-                let mut tree = Tree::new(names, &intervals);
+                let defaults = raw.alerts.unwrap_or(&nothing);
+                let mut tree = Tree::new(names, &intervals, &policies, defaults);
                 tree.root(route);
                 problems.append(&mut tree.problems);
                 Route { nodes: tree.nodes }
@@ -122,8 +152,29 @@ impl Config {
             resolve_timeout: RESOLVE_TIMEOUT,
             external_url: String::new(),
             alerts_max: ALERTS_MAX,
+            policies,
+            schedules,
+            pack_policies: BTreeMap::new(),
+            history: HISTORY,
         };
         Ok((config, problems))
+    }
+
+    /// Adds what another file says beside the routes: policies and schedules, and what holds for all routes.
+    pub fn extend(
+        &mut self,
+        escalations: &[EscalationConfig],
+        on_call: &[OnCallConfig],
+        alerts: Option<&AlertsConfig>,
+        problems: &mut Vec<Problem>,
+    ) {
+        let names: BTreeSet<&str> = self.receivers.iter().map(|r| r.name.as_str()).collect();
+        let schedules = on_call::resolve(on_call, &names, &self.intervals, problems);
+        self.policies = escalation::resolve(escalations, &names, &schedules, problems);
+        self.schedules = schedules;
+        if let Some(alerts) = alerts {
+            tree::defaults(alerts, &mut self.route.nodes, problems);
+        }
     }
 
     /// The receiver called `name`.

@@ -215,6 +215,8 @@ fn silence(matchers: Vec<Matcher>) -> NewSilence {
         ends_at: NOW.plus(Duration::from_secs(3600)),
         created_by: "test".to_owned(),
         comment: "test".to_owned(),
+        terms: Terms::default(),
+        guard: Guard::Upstream,
     }
 }
 

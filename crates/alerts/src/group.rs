@@ -11,7 +11,9 @@
 //! Invariants: an integration has at most one page under way; what it was told is [`Ledger::told`]; a group is
 //! durable from its first page on, so that a restart never pages twice.
 
-use model::{Alert, Labels, PageReason, Timestamp};
+use crate::incident::Incident;
+use crate::route::Resolve;
+use model::{Alert, Json, Labels, News, PageReason, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::{cmp::Ordering, sync::Arc, time::Duration};
 
@@ -30,6 +32,8 @@ pub struct Sent {
     /// Fingerprints of all alerts whose end this integration is still owed: those of this page, and those of
     /// earlier ones that fire on unseen.
     pub owed: BTreeSet<u64>,
+    /// Fingerprints of the alerts whose end it told.
+    pub ended: BTreeSet<u64>,
 }
 
 /// What one integration was told of one group.
@@ -41,12 +45,22 @@ pub struct Ledger {
     pub under_way: Option<Sent>,
     /// The last page that arrived.
     pub delivered: Option<Sent>,
+    /// Since when tries to deliver the page under way have failed.
+    pub failing: Option<Timestamp>,
+    /// What the last page that arrived left for the next one: the receiver's business.
+    pub kept: Option<Json>,
 }
 
 /// Why a flush does or does not page an integration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
     Page(PageReason),
+    /// Instead of the page that does not arrive.
+    Instead(PageReason),
+    /// The page that does not arrive has nothing left to say.
+    Withdraw,
+    /// The page that does not arrive says how things are.
+    Stuck,
     /// Nothing new, and too early to repeat.
     Repeat,
     /// Nothing to speak of.
@@ -66,29 +80,77 @@ impl Ledger {
         self.told().is_some_and(|sent| !sent.owed.is_empty())
     }
 
+    /// Whether the page under way was tried, and did not arrive.
+    pub fn is_stuck(&self) -> bool {
+        self.under_way.is_some() && self.failing.is_some()
+    }
+
     /// Whether a member that has ended must stay, because its end may still have to be told.
     pub(crate) fn holds(&self, fingerprint: u64) -> bool {
-        [&self.under_way, &self.delivered].into_iter().flatten().any(|sent| sent.owed.contains(&fingerprint))
+        let owes = |sent: &Sent| sent.owed.contains(&fingerprint);
+        self.under_way.as_ref().is_some_and(|sent| owes(sent) || sent.ended.contains(&fingerprint))
+            || self.delivered.as_ref().is_some_and(owes)
     }
 
     pub(crate) fn need(&self, now: Now<'_>) -> Need {
+        if let Some(stuck) = self.under_way.as_ref().filter(|_| self.failing.is_some()) {
+            return self.instead_of(stuck, now);
+        }
         let Some(told) = self.told() else {
             return if now.firing.is_empty() { Need::Nothing } else { Need::Page(PageReason::First) };
         };
         let news = !now.firing.is_subset(&told.firing);
         let end = now.send_resolved && !now.ended.is_disjoint(&told.owed);
         let repeat = !now.firing.is_empty() && told.at.plus(now.repeat_interval) <= now.at;
+        let forced = now.forced && !now.firing.is_empty();
         let reason = match (news, end) {
             (true, _) => PageReason::Added,
             (false, true) if now.firing.is_empty() => PageReason::AllEnded,
             (false, true) => PageReason::SomeEnded,
+            (false, false) if forced => PageReason::Escalated,
             (false, false) => PageReason::Repeat,
         };
         match (news || end || repeat, self.under_way.is_some()) {
-            (true, false) => Need::Page(reason),
             (true, true) => Need::Later,
+            (true, false) => Need::Page(reason),
+            // What is being told this moment needs no reminder.
+            (false, false) if forced => Need::Page(reason),
             (false, _) if now.firing.is_empty() => Need::Nothing,
             (false, _) => Need::Repeat,
+        }
+    }
+
+    /// A page does not arrive: whether another should leave in its place. What fired and ended meanwhile is told
+    /// together, once the receiver is back.
+    fn instead_of(&self, stuck: &Sent, now: Now<'_>) -> Need {
+        let news = !now.firing.is_subset(&stuck.firing);
+        let ends = match now.send_resolved {
+            true => !self.untold(now).is_subset(&stuck.ended),
+            false => !now.ended.is_disjoint(&stuck.firing),
+        };
+        let quiet = !now.quiet.is_disjoint(&stuck.firing);
+        let reason = match (news, now.firing.is_empty(), &self.delivered) {
+            (_, true, _) => PageReason::AllEnded,
+            (_, false, None) => PageReason::First,
+            (true, false, _) => PageReason::Added,
+            (false, false, _) => PageReason::SomeEnded,
+        };
+        match (news || ends, now.firing.is_empty(), now.send_resolved) {
+            (false, ..) => Need::Stuck,
+            (true, true, false) if quiet => Need::Stuck,
+            (true, true, false) => Need::Withdraw,
+            (true, _, _) => Need::Instead(reason),
+        }
+    }
+
+    /// The ends of which it has not been told for certain.
+    fn untold(&self, now: Now<'_>) -> BTreeSet<u64> {
+        match (&self.delivered, self.is_stuck()) {
+            _ if !now.send_resolved => BTreeSet::new(),
+            (Some(told), true) => now.ended - &told.ended,
+            (None, true) => now.ended.clone(),
+            (Some(told), false) => &told.owed & now.ended,
+            (None, false) => BTreeSet::new(),
         }
     }
 
@@ -101,12 +163,18 @@ impl Ledger {
         }
     }
 
-    /// Takes note of a page that is about to leave.
-    pub(crate) fn send(&mut self, key: String, now: Now<'_>) {
-        let before = self.told().map(|sent| &sent.owed - now.ended).unwrap_or_default();
-        let sent = Sent { key, at: now.at, firing: now.firing.clone(), owed: &before | now.firing };
+    /// Takes note of a page that is about to leave; what is new in it.
+    pub(crate) fn send(&mut self, key: String, now: Now<'_>) -> News {
+        let ended = self.untold(now);
+        let known = self.delivered.as_ref();
+        let fired = known.map_or_else(|| now.firing.clone(), |told| now.firing - &told.firing);
+        let news = News { fired: fired.into_iter().collect(), ended: ended.iter().copied().collect() };
+        let owed = [&self.delivered, &self.under_way].into_iter().flatten().flat_map(|sent| &sent.owed);
+        let before: BTreeSet<u64> = owed.filter(|owed| !now.ended.contains(owed)).copied().collect();
+        let sent = Sent { key, at: now.at, firing: now.firing.clone(), owed: &before | now.firing, ended };
         self.under_way = Some(sent);
         self.revision += 1;
+        news
     }
 }
 
@@ -118,8 +186,12 @@ pub(crate) struct Now<'a> {
     pub(crate) firing: &'a BTreeSet<u64>,
     /// Fingerprints of the members that have ended.
     pub(crate) ended: &'a BTreeSet<u64>,
+    /// Fingerprints of the firing members that something holds.
+    pub(crate) quiet: &'a BTreeSet<u64>,
     pub(crate) send_resolved: bool,
     pub(crate) repeat_interval: Duration,
+    /// Said again though nothing is new.
+    pub(crate) forced: bool,
 }
 
 /// The durable part of a group.
@@ -137,6 +209,12 @@ pub struct GroupRow {
     pub next_flush: Timestamp,
     /// Whether it spoke at all.
     pub flushed: bool,
+    /// It is empty, and stays only because what comes back soon is the same incident; the next alert begins it anew.
+    pub dormant: bool,
+    /// Who is told instead of the route's receiver.
+    pub instead: Option<String>,
+    /// Receivers that an escalation brought in.
+    pub also: BTreeSet<String>,
     /// What each integration, `RECEIVER/webhook[0]`, was told.
     pub ledgers: BTreeMap<String, Ledger>,
 }
@@ -147,52 +225,78 @@ pub(crate) struct Group {
     pub(crate) row: GroupRow,
     /// The same text as the row's key, shared with the queue of wakes.
     pub(crate) key: Arc<str>,
+    /// The id of the incident that it is or would be: a name for one life of the group.
+    pub(crate) incident: Arc<str>,
+    /// Its route went with a reload: it stays until it has told the ends that it owes.
+    pub(crate) orphan: bool,
     /// The route's place in the tree.
     pub(crate) route: usize,
     pub(crate) members: BTreeMap<Labels, Member>,
     /// When it is in the queue of wakes.
     pub(crate) wake: Timestamp,
+    /// When it was last looked at.
+    pub(crate) looked: Timestamp,
+    /// To be looked at, before its time: a page does not arrive and things have changed, or a page has ended.
+    pub(crate) nudged: Option<Timestamp>,
     /// A flush was held back by a page under way; the report of its outcome wakes the group.
     pub(crate) again: bool,
+    /// The report came: whatever is new may be told.
+    pub(crate) catch_up: bool,
     /// The end of all members was spoken of; not again at once, only at the next flush.
     pub(crate) end_told: bool,
-    /// Whether the row is in the journal.
-    pub(crate) stored: bool,
+    /// A step of the escalation is due, but what fires is held: it is taken at a later flush.
+    pub(crate) step_held: bool,
 }
 
 /// What a group keeps about one of its alerts.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Member {
-    /// The last verdict that was recorded, so that the same one is not recorded at every flush.
-    pub(crate) recorded: Option<model::Verdict>,
+    /// The last verdict that was recorded and whether the alert had ended by then, so that the same one is not recorded
+    /// at every flush.
+    pub(crate) recorded: Option<(model::Verdict, bool)>,
 }
 
 impl Group {
-    /// When it wants to be looked at, given its members' alerts.
-    pub(crate) fn wanted(&self, alert: impl Fn(&Labels) -> Option<Timestamp>) -> Timestamp {
-        let owes = !self.end_told && self.row.ledgers.values().any(Ledger::owes_an_end);
-        if !owes || self.again {
-            return self.row.next_flush;
+    /// When it wants to be looked at, given its members' ends and what its incident waits for.
+    pub(crate) fn wanted(
+        &self,
+        resolve: Resolve,
+        incident: Option<&Incident>,
+        end_of: impl Fn(&Labels) -> Option<Timestamp>,
+    ) -> Timestamp {
+        let timer = incident.and_then(Incident::timer).filter(|_| !self.step_held);
+        let wake = [timer, self.nudged].into_iter().flatten().fold(self.row.next_flush, Timestamp::min);
+        let stuck = self.row.ledgers.values().any(Ledger::is_stuck);
+        let live = incident.is_some_and(Incident::is_live);
+        let owes = live || self.row.ledgers.values().any(Ledger::owes_an_end);
+        let at_once = owes && resolve == Resolve::AtOnce && !self.end_told && !self.again;
+        if !stuck && !at_once {
+            return wake;
         }
-        let mut last_end = Timestamp::MIN;
-        for labels in self.members.keys() {
-            match alert(labels) {
-                Some(end) => last_end = last_end.max(end),
-                None => return self.row.next_flush,
+        let ends = self.members.keys().map(end_of);
+        let (mut next, mut last, mut all) = (Timestamp::MAX, Timestamp::MIN, true);
+        for end in ends {
+            match end {
+                Some(end) => {
+                    last = last.max(end);
+                    next = if end > self.looked { next.min(end) } else { next };
+                }
+                None => all = false,
             }
         }
-        if last_end == Timestamp::MIN { self.row.next_flush } else { last_end.min(self.row.next_flush) }
+        let over = if at_once && all && last > Timestamp::MIN { last } else { Timestamp::MAX };
+        wake.min(over).min(if stuck { next } else { Timestamp::MAX })
     }
+}
 
-    /// A name for one life of the group.
-    pub(crate) fn incident(&self) -> String {
-        format!("{:016x}{:x}", fnv(&[&self.row.key]), self.row.born.as_millis())
-    }
+/// The key of an integration's page: the same again if the process dies before the commit.
+pub(crate) fn page_key(group: &str, born: Timestamp, integration: &str, revision: u32) -> String {
+    format!("{:016x}{:x}-{revision}", fnv(&[group, integration]), born.as_millis())
+}
 
-    /// The key of an integration's page: the same again if the process dies before the commit.
-    pub(crate) fn page_key(&self, integration: &str, revision: u32) -> String {
-        format!("{:016x}{:x}-{revision}", fnv(&[&self.row.key, integration]), self.row.born.as_millis())
-    }
+/// The id of the incident that a group of this key, born then, is.
+pub(crate) fn incident_id(key: &str, born: Timestamp) -> String {
+    format!("{:016x}{:x}", fnv(&[key]), born.as_millis())
 }
 
 /// FNV-1a, 64 bit, over texts that each end in 0xff, which no UTF-8 text holds.

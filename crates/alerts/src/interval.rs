@@ -65,6 +65,31 @@ impl TimeInterval {
             && within(&self.months, |(from, to)| (from..=to).contains(&i32::from(local.month())))
             && within(&self.years, |(from, to)| (from..=to).contains(&i32::from(local.year())))
     }
+
+    /// Adds the instants between `from` and `until` at which it may begin or end: midnights, and its times of day.
+    pub(crate) fn edges(&self, from: Timestamp, until: Timestamp, edges: &mut Vec<Timestamp>) {
+        let Ok(first) = jiff::Timestamp::from_millisecond(from.as_millis()) else { return };
+        let mut day = self.zone.to_datetime(first).date();
+        loop {
+            let midnight = [0].into_iter();
+            let minutes = midnight.chain(self.times.iter().flatten().flat_map(|(from, to)| [*from, *to]));
+            let mut latest = Timestamp::MIN;
+            for minute in minutes {
+                let (hour, minute) = ((minute / 60) as i8, (minute % 60) as i8);
+                let (date, hour) = if hour < 24 { (Some(day), hour) } else { (day.tomorrow().ok(), 0) };
+                let local = date.map(|date| date.at(hour, minute, 0, 0).to_zoned(self.zone.clone()));
+                let Some(Ok(local)) = local else { return };
+                let edge = Timestamp::from_millis(local.timestamp().as_millisecond());
+                latest = latest.max(edge);
+                edges.push(edge);
+            }
+            let Ok(next) = day.tomorrow() else { return };
+            if latest > until {
+                return;
+            }
+            day = next;
+        }
+    }
 }
 
 /// All named intervals of a file; each name once.
@@ -132,7 +157,7 @@ fn ranges(
 }
 
 /// `A` or `A:B` with A not after B.
-fn range_of(text: &str, read: impl Fn(&str) -> Result<i32, String>) -> Result<(i32, i32), String> {
+pub(crate) fn range_of(text: &str, read: impl Fn(&str) -> Result<i32, String>) -> Result<(i32, i32), String> {
     let (from, to) = text.split_once(':').unwrap_or((text, text));
     let (from, to) = (read(from.trim())?, read(to.trim())?);
     if from > to { Err(format!("{text:?} ends before it starts")) } else { Ok((from, to)) }
@@ -157,7 +182,7 @@ fn days(text: &str) -> Result<(i32, i32), String> {
     }
 }
 
-fn weekday(text: &str) -> Result<i32, String> {
+pub(crate) fn weekday(text: &str) -> Result<i32, String> {
     const DAYS: [&str; 7] = ["sunday", "monday", "tuesday", "wednesday", "thursday", "friday", "saturday"];
     position(&DAYS, text).ok_or_else(|| format!("{text:?} is not a weekday; write it out: monday"))
 }
@@ -200,7 +225,7 @@ fn minutes(start: Option<&str>, end: Option<&str>) -> Result<(u32, u32), String>
     Ok((from, to))
 }
 
-fn minute(text: &str) -> Result<u32, String> {
+pub(crate) fn minute(text: &str) -> Result<u32, String> {
     let two = |text: &str| text.parse::<u32>().ok().filter(|_| text.len() == 2 && !text.starts_with('+'));
     let parts = text.split_once(':').and_then(|(h, m)| Some((two(h)?, two(m)?)));
     match parts {
@@ -210,7 +235,7 @@ fn minute(text: &str) -> Result<u32, String> {
     }
 }
 
-fn zone(name: Option<&Spanned<String>>, problems: &mut Vec<Problem>) -> TimeZone {
+pub(crate) fn zone(name: Option<&Spanned<String>>, problems: &mut Vec<Problem>) -> TimeZone {
     let Some(name) = name.filter(|name| !name.value.is_empty()) else { return TimeZone::UTC };
     match name.value.as_str() {
         "UTC" => TimeZone::UTC,

@@ -10,28 +10,40 @@
 
 mod change;
 mod config;
+mod escalate;
 mod group;
+mod incident;
 mod inhibit;
 mod interval;
 mod matchers;
+mod notice;
+pub mod on_call;
 mod route;
 mod router;
+mod severity;
 mod silence;
 mod view;
+mod window;
 
 pub use change::{Change, RowError, Table};
 pub use config::{
-    Config, InhibitRuleConfig, Integration, RawConfig, ReceiverShape, RouteConfig, TimeIntervalConfig,
-    TimeRangeConfig, TimesConfig,
+    AlertsConfig, Config, EscalationConfig, InhibitRuleConfig, Integration, LayerConfig, OnCallConfig,
+    OverrideConfig, RawConfig, ReceiverShape, RouteConfig, StepConfig, TimeIntervalConfig, TimeRangeConfig,
+    TimesConfig,
 };
+pub use escalate::{Escalating, Policies, Policy, Step, Tell, ready_made};
 pub use group::{GroupRow, Ledger, Sent};
+pub use incident::{Act, ActError, Entry, Incident, IncidentState, What};
 pub use inhibit::InhibitRule;
 pub use interval::{Intervals, TimeInterval};
 pub use matchers::{Parsed, SyntaxError, parse_classic, parse_matchers, parse_one, parse_utf8};
-pub use route::{GroupBy, Route, RouteNode};
-pub use router::Alerts;
-pub use silence::{NewSilence, Silence, SilenceError, SilenceState};
-pub use view::{AlertState, AlertView, Filter, GroupView, Reason};
+pub use notice::Notice;
+pub use route::{GroupBy, Resolve, Route, RouteNode};
+pub use router::{Alerts, Tried};
+pub use severity::Severity;
+pub use silence::{Guard, NewSilence, Reach, Silence, SilenceError, SilenceState, Terms};
+pub use view::{AlertState, AlertView, Filter, GroupView, IncidentView};
+pub use window::{Window, WindowText};
 
 #[cfg(test)]
 mod conformance;

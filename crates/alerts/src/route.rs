@@ -26,6 +26,15 @@ impl GroupBy {
     }
 }
 
+/// When the end of all alerts of a group is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolve {
+    /// As soon as it is known.
+    AtOnce,
+    /// When the group speaks next, as Alertmanager does.
+    GroupInterval,
+}
+
 /// One node with everything it inherits filled in.
 #[derive(Debug, Clone)]
 pub struct RouteNode {
@@ -49,6 +58,12 @@ pub struct RouteNode {
     pub mute: Vec<String>,
     /// Intervals outside of which it is muted; none: always active.
     pub active: Vec<String>,
+    /// How long after its end an incident that comes back is the same one.
+    pub damping: Duration,
+    /// When an end is told.
+    pub resolve: Resolve,
+    /// The escalation policy, if it names one.
+    pub escalation: Option<String>,
     /// Labels for templates, as written.
     pub labels: BTreeMap<String, String>,
     /// Its children, in order, as places in the tree.
@@ -84,6 +99,9 @@ impl Route {
                 repeat_interval: repeat,
                 mute: Vec::new(),
                 active: Vec::new(),
+                damping: interval,
+                resolve: Resolve::AtOnce,
+                escalation: None,
                 labels: BTreeMap::new(),
                 children: Vec::new(),
             }],
@@ -112,6 +130,21 @@ impl Route {
             found.push(at);
         }
         true
+    }
+
+    /// The keys of the nodes from the root to the one at `place`.
+    pub fn path(&self, place: usize) -> Vec<String> {
+        let mut path = vec![self.nodes[place].key.clone()];
+        let mut below = place;
+        // Parents come before their children.
+        for (at, node) in self.nodes.iter().enumerate().take(place).rev() {
+            if node.children.contains(&below) {
+                path.push(node.key.clone());
+                below = at;
+            }
+        }
+        path.reverse();
+        path
     }
 
     /// The place of the node with `key`.

@@ -4,23 +4,31 @@
 //! call returns; a page returned by [`Alerts::tick`] may leave only after that `out` is committed; a tick
 //! flushes each group at most once.
 
+mod acts;
 mod delivery;
+mod failing;
 mod flush;
 mod holds;
+mod incidents;
 mod intake;
 mod read;
 mod record;
 mod reload;
 mod silences;
+mod windows;
 
 use crate::change::Change;
 use crate::config::Config;
 use crate::group::{Group, GroupRow};
+use crate::incident::Incident;
 use crate::inhibit::Sources;
+use crate::notice::Notice;
 use crate::silence::Silence;
 use model::{Alert, Decision, Hold, Labels, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::{sync::Arc, time::Duration};
+
+pub use delivery::Tried;
 
 /// Decisions kept in memory; older ones are in the journal only.
 const DECISIONS_MAX: usize = 10_000;
@@ -30,7 +38,7 @@ const SWEEP: Duration = Duration::from_secs(15 * 60);
 /// Alerts, groups, silences and what was decided about them.
 #[derive(Debug)]
 pub struct Alerts {
-    config: Config,
+    config: Arc<Config>,
     alerts: HashMap<Labels, Tracked>,
     groups: HashMap<Arc<str>, Group>,
     /// Every group once, by its next look.
@@ -39,6 +47,11 @@ pub struct Alerts {
     under_way: HashMap<String, (Arc<str>, String)>,
     sources: Sources,
     silences: BTreeMap<String, Silence>,
+    /// When the next window of a maintenance begins or ends.
+    next_window: Option<Timestamp>,
+    /// By id: what groups that paged somebody are, and were.
+    incidents: HashMap<String, Incident>,
+    notices: Vec<Notice>,
     decisions: VecDeque<Decision>,
     /// Removals found while restoring, for the next `out`.
     leftover: Vec<Change>,
@@ -50,6 +63,8 @@ struct Tracked {
     alert: Alert,
     /// The route tree's nodes that take it, each with the group it falls into.
     places: Vec<(usize, Arc<str>)>,
+    /// Groups whose route went with a reload and who owe somebody its end.
+    left: Vec<Arc<str>>,
 }
 
 /// What keeps a firing alert quiet on a route.
@@ -63,12 +78,15 @@ impl Alerts {
     pub fn new(config: Config, restored: Vec<Change>, now: Timestamp) -> Alerts {
         let mut alerts = Alerts {
             sources: Sources::new(config.inhibit.clone()),
-            config,
+            config: Arc::new(config),
             alerts: HashMap::new(),
             groups: HashMap::new(),
             wakes: BTreeSet::new(),
             under_way: HashMap::new(),
             silences: BTreeMap::new(),
+            next_window: None,
+            incidents: HashMap::new(),
+            notices: Vec::new(),
             decisions: VecDeque::new(),
             leftover: Vec::new(),
             swept: now,
@@ -78,17 +96,23 @@ impl Alerts {
             match row {
                 Change::Alert(alert) => {
                     let labels = alert.labels.clone();
-                    alerts.alerts.insert(labels, Tracked { alert, places: Vec::new() });
+                    alerts.alerts.insert(labels, Tracked { alert, places: Vec::new(), left: Vec::new() });
                 }
-                Change::Group(row) => drop(rows.insert(row.key.clone(), (row, true))),
+                Change::Group(row) => drop(rows.insert(row.key.clone(), row)),
                 Change::Silence(silence) => drop(alerts.silences.insert(silence.id.clone(), silence)),
+                Change::Incident(incident) => drop(alerts.incidents.insert(incident.id.clone(), *incident)),
                 Change::Decision(decision) => alerts.remember(decision),
-                Change::AlertGone(_) | Change::GroupGone(_) | Change::SilenceGone(_) => {}
+                Change::AlertGone(_)
+                | Change::GroupGone(_)
+                | Change::SilenceGone(_)
+                | Change::IncidentGone(_) => {}
             }
         }
         alerts.decisions.make_contiguous().sort_by_key(|decision| decision.at);
         let mut gone = Vec::new();
+        alerts.wait_for_clients(now, &mut gone);
         alerts.regroup(rows, now, &mut gone);
+        alerts.plan_windows(now);
         alerts.leftover = gone;
         alerts
     }
@@ -97,19 +121,31 @@ impl Alerts {
     pub fn config(&self) -> &Config {
         &self.config
     }
-}
 
-fn remember(decisions: &mut VecDeque<Decision>, decision: Decision) {
-    if decisions.len() >= DECISIONS_MAX {
-        decisions.pop_front();
+    /// What happened since the last time, beside pages.
+    pub fn take_notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
     }
-    decisions.push_back(decision);
 }
 
 fn group_key(route: &str, labels: &Labels) -> String {
     format!("{route}:{labels}")
 }
 
-fn new_group(row: GroupRow, key: Arc<str>, route: usize, wake: Timestamp) -> Group {
-    Group { row, key, route, members: BTreeMap::new(), wake, again: false, end_told: false, stored: false }
+fn new_group(row: GroupRow, key: Arc<str>, route: usize) -> Group {
+    Group {
+        wake: row.next_flush,
+        incident: crate::group::incident_id(&row.key, row.born).into(),
+        row,
+        key,
+        route,
+        orphan: false,
+        members: BTreeMap::new(),
+        looked: Timestamp::MIN,
+        nudged: None,
+        again: false,
+        catch_up: false,
+        end_told: false,
+        step_held: false,
+    }
 }

@@ -3,7 +3,8 @@
 //! Invariants: the id of a silence never changes its matchers; a silence that has expired stays expired; what is
 //! expired longer than [`KEPT`] is forgotten.
 
-use model::{MatchOp, Matcher, Timestamp, is_classic_label_name};
+use crate::window::Window;
+use model::{Labels, MatchOp, Matcher, Timestamp, is_classic_label_name};
 use std::time::Duration;
 
 /// How long an expired silence is kept, so that people can look back and renew it.
@@ -28,6 +29,33 @@ pub struct Silence {
     pub created_by: String,
     /// Why.
     pub comment: String,
+    /// What else holds of it.
+    pub terms: Terms,
+    /// Whether it was told that its window is open.
+    pub open: bool,
+}
+
+/// What Alertmanager's silences do not have.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Terms {
+    /// It silences only inside these; none: all the time.
+    pub windows: Vec<Window>,
+    /// It expires when all that it silenced has ended.
+    pub until_resolved: bool,
+    /// It is planned work: others are told when it, or a window of it, begins and ends.
+    pub maintenance: bool,
+}
+
+/// What a silence must bear before it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Guard {
+    /// What Alertmanager asks for.
+    #[default]
+    Upstream,
+    /// An owner and a comment, and that it is not very broad.
+    Careful,
+    /// An owner and a comment; who asks has seen how much it silences.
+    Confirmed,
 }
 
 /// A silence someone asks for.
@@ -45,6 +73,22 @@ pub struct NewSilence {
     pub created_by: String,
     /// Why.
     pub comment: String,
+    /// What else holds of it.
+    pub terms: Terms,
+    /// What it must bear.
+    pub guard: Guard,
+}
+
+/// What matchers would silence now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reach {
+    /// The firing alerts that they accept.
+    pub alerts: Vec<Labels>,
+    /// How many fire in all.
+    pub firing: usize,
+    /// Whether that is so much that who asks should say so twice: at least ten alerts and half of all that fire, or
+    /// whatever may come because no matcher chooses anything.
+    pub broad: bool,
 }
 
 /// Where a silence stands.
@@ -87,6 +131,22 @@ pub enum SilenceError {
     /// It ends before now.
     #[error("silence invalid: end time must not be in the past")]
     EndsInPast,
+    /// Nobody says whose it is.
+    #[error("silence invalid: an owner is required")]
+    NoOwner,
+    /// Nobody says why.
+    #[error("silence invalid: a comment is required")]
+    NoComment,
+    /// It would silence very much.
+    #[error(
+        "silence refused: it is very broad, it would silence {mutes} of {firing} firing alerts now; confirm it, or narrow it"
+    )]
+    Broad {
+        /// How many it would silence now.
+        mutes: usize,
+        /// How many fire.
+        firing: usize,
+    },
     /// There is no such silence.
     #[error("silence {0} not found")]
     NotFound(String),
@@ -110,6 +170,29 @@ impl Silence {
         }
     }
 
+    /// Whether it silences at `now`.
+    pub fn acts(&self, now: Timestamp) -> bool {
+        let windows = &self.terms.windows;
+        self.state(now) == SilenceState::Active
+            && (windows.is_empty() || windows.iter().any(|window| window.contains(now)))
+    }
+
+    /// Whether it silences alerts with `labels` while it acts.
+    pub fn matches(&self, labels: &Labels) -> bool {
+        self.matchers.iter().all(|m| m.matches_labels(labels))
+    }
+
+    /// When it begins or stops to act next, after `now`.
+    pub(crate) fn next_turn(&self, now: Timestamp) -> Option<Timestamp> {
+        if self.ends_at <= now {
+            return None;
+        }
+        let windows =
+            self.terms.windows.iter().filter_map(|window| window.next_edge(now.max(self.starts_at)));
+        let edges = windows.chain([self.starts_at, self.ends_at]);
+        edges.filter(|edge| *edge > now).min()
+    }
+
     /// Whether `filter` picks it, as `GET /api/v2/silences?filter=` does: one of its own matchers equals each.
     pub fn picked_by(&self, filter: &[Matcher]) -> bool {
         filter.iter().all(|wanted| self.matchers.contains(wanted))
@@ -128,6 +211,17 @@ impl Silence {
 }
 
 impl NewSilence {
+    /// Whether no matcher of it chooses anything: what is named nowhere else is accepted.
+    pub(crate) fn is_boundless(matchers: &[Matcher]) -> bool {
+        const NOBODYS: &str = "\u{1}nobody's value\u{1}";
+        let chooses = |m: &Matcher| match m.op() {
+            MatchOp::Equal => !m.value().is_empty(),
+            MatchOp::Regex => !m.matches(NOBODYS),
+            MatchOp::NotEqual | MatchOp::NotRegex => false,
+        };
+        !matchers.iter().any(chooses)
+    }
+
     /// What is wrong with it, if anything.
     pub fn check(&self, now: Timestamp) -> Result<(), SilenceError> {
         if self.matchers.is_empty() {
@@ -151,7 +245,12 @@ impl NewSilence {
         if self.ends_at < now {
             return Err(SilenceError::EndsInPast);
         }
-        Ok(())
+        match self.guard {
+            Guard::Upstream => Ok(()),
+            _ if self.created_by.trim().is_empty() => Err(SilenceError::NoOwner),
+            _ if self.comment.trim().is_empty() => Err(SilenceError::NoComment),
+            _ => Ok(()),
+        }
     }
 
     /// Whether its names are ones that Alertmanager before 0.27 accepts.

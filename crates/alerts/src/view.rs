@@ -1,6 +1,7 @@
 //! What readers see: alerts and groups with what holds them, and the filters of the alert API.
 
-use model::{Alert, Decision, Labels, Matcher, Timestamp, Verdict};
+use crate::incident::Incident;
+use model::{Alert, Labels, Matcher, Timestamp};
 
 /// Where an alert stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -104,21 +105,13 @@ impl Filter {
     }
 }
 
-/// The answer to "why was I (not) paged?" for one alert on one of its routes.
+/// An incident with its alerts.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Reason {
-    /// The alert, if it is known now.
-    pub alert: Option<Alert>,
-    /// The path of the route.
-    pub route: String,
-    /// Who would be told.
-    pub receiver: String,
-    /// The group.
-    pub group_key: String,
-    /// When the group speaks next, if it exists.
-    pub next_flush: Option<Timestamp>,
-    /// The last verdict at the instant asked for; `None` if none is on record.
-    pub verdict: Option<Verdict>,
-    /// What was decided about it, oldest first, as far as it is kept in memory.
-    pub decisions: Vec<Decision>,
+pub struct IncidentView {
+    /// The incident.
+    pub incident: Incident,
+    /// Its alerts: those that fire, and those that ended and whose end is still to be told.
+    pub alerts: Vec<AlertView>,
+    /// When its group speaks next, if it is not over.
+    pub next_send: Option<Timestamp>,
 }

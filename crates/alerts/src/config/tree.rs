@@ -1,10 +1,12 @@
 //! From a written tree of routes to checked nodes, each with everything it inherits filled in.
 
 use super::{
-    DURATION, GROUP_INTERVAL, GROUP_WAIT, Pairs, REPEAT_INTERVAL, RouteConfig, error, matchers, place,
+    AlertsConfig, DURATION, GROUP_INTERVAL, GROUP_WAIT, Pairs, REPEAT_INTERVAL, RouteConfig, error, matchers,
+    place,
 };
+use crate::escalate::Policies;
 use crate::interval::Intervals;
-use crate::route::{GroupBy, Route, RouteNode};
+use crate::route::{GroupBy, Resolve, Route, RouteNode};
 use model::{Matcher, Problem, is_classic_label_name, parse_duration};
 use serde_saphyr::Spanned;
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,19 +19,27 @@ const DEPTH_MAX: usize = 64;
 pub(super) struct Tree<'a> {
     receivers: BTreeSet<&'a str>,
     intervals: &'a Intervals,
+    policies: &'a Policies,
+    defaults: &'a AlertsConfig,
     pub(super) nodes: Vec<RouteNode>,
     pub(super) problems: Vec<Problem>,
 }
 
 impl<'a> Tree<'a> {
-    pub(super) fn new(receivers: BTreeSet<&'a str>, intervals: &'a Intervals) -> Tree<'a> {
-        Tree { receivers, intervals, nodes: Vec::new(), problems: Vec::new() }
+    pub(super) fn new(
+        receivers: BTreeSet<&'a str>,
+        intervals: &'a Intervals,
+        policies: &'a Policies,
+        defaults: &'a AlertsConfig,
+    ) -> Tree<'a> {
+        Tree { receivers, intervals, policies, defaults, nodes: Vec::new(), problems: Vec::new() }
     }
 
     /// Adds the whole tree.
     pub(super) fn root(&mut self, raw: &RouteConfig) {
         let top = Route::to("", GROUP_WAIT, GROUP_INTERVAL, REPEAT_INTERVAL).nodes.remove(0);
-        let top = RouteNode { group_by: GroupBy::Labels(Vec::new()), ..top };
+        let resolve = resolve(&self.defaults.resolve, Resolve::AtOnce, &mut self.problems);
+        let top = RouteNode { group_by: GroupBy::Labels(Vec::new()), resolve, ..top };
         let place = first_place(raw);
         if raw.receiver.as_ref().is_none_or(|receiver| receiver.value.is_empty()) {
             let what = "the root route names no receiver";
@@ -62,16 +72,20 @@ impl<'a> Tree<'a> {
     }
 
     fn add(&mut self, raw: &RouteConfig, parent: &RouteNode, key: String, depth: usize) -> usize {
+        let group_interval = self.wait(&raw.group_interval, parent.group_interval, Some("group_interval"));
         let node = RouteNode {
             receiver: self.receiver(raw, parent),
             group_by: self.group_by(raw).unwrap_or_else(|| parent.group_by.clone()),
             matchers: route_matchers(raw, &mut self.problems),
             continues: raw.continues.as_ref().is_some_and(|c| c.value),
             group_wait: self.wait(&raw.group_wait, parent.group_wait, None),
-            group_interval: self.wait(&raw.group_interval, parent.group_interval, Some("group_interval")),
+            group_interval,
             repeat_interval: self.wait(&raw.repeat_interval, parent.repeat_interval, Some("repeat_interval")),
             mute: self.interval_names(&raw.mute_time_intervals),
             active: self.interval_names(&raw.active_time_intervals),
+            damping: self.damping(raw, parent, depth, group_interval),
+            resolve: resolve(&raw.resolve, parent.resolve, &mut self.problems),
+            escalation: self.escalation(raw, parent),
             labels: self.labels(raw, parent),
             children: Vec::new(),
             key,
@@ -144,23 +158,40 @@ impl<'a> Tree<'a> {
         inherited: Duration,
         not_zero: Option<&str>,
     ) -> Duration {
-        let Some(text) = raw else { return inherited };
-        match parse_duration(&text.value) {
-            Ok(Duration::ZERO) if not_zero.is_some() => {
-                let what = format!("{} cannot be zero", not_zero.unwrap_or_default());
-                self.problems.push(error(text, what, "write a duration such as 5m"));
-                inherited
-            }
-            Ok(duration) => duration,
-            Err(why) => {
-                self.problems.push(error(
-                    text,
-                    format!("{:?} is not a duration: {}", why.text, why.why),
-                    DURATION,
-                ));
-                inherited
-            }
+        wait(raw, inherited, not_zero, &mut self.problems)
+    }
+
+    /// What a route says, else what its nearest ancestor says, else what `alerts:` says, else the group interval.
+    fn damping(
+        &mut self,
+        raw: &RouteConfig,
+        parent: &RouteNode,
+        depth: usize,
+        group_interval: Duration,
+    ) -> Duration {
+        let default = self.defaults.damping.as_ref();
+        let inherited = match (depth, default) {
+            (0, Some(_)) => self.wait(&self.defaults.damping, group_interval, None),
+            (0, None) => group_interval,
+            // An ancestor that says nothing has its own group interval for it.
+            (_, None) if parent.damping == parent.group_interval => group_interval,
+            _ => parent.damping,
+        };
+        self.wait(&raw.damping, inherited, None)
+    }
+
+    fn escalation(&mut self, raw: &RouteConfig, parent: &RouteNode) -> Option<String> {
+        let Some(name) = &raw.escalation else { return parent.escalation.clone() };
+        if name.value == "none" {
+            return None;
         }
+        if !self.policies.contains_key(&name.value) {
+            let known: Vec<&str> = self.policies.keys().map(String::as_str).collect();
+            let what = format!("undefined escalation {:?} used in route", name.value);
+            let remedy = format!("define it under escalations:, or use one of: none, {}", known.join(", "));
+            self.problems.push(error(name, what, remedy));
+        }
+        Some(name.value.clone())
     }
 
     fn interval_names(&mut self, raw: &Option<Vec<Spanned<String>>>) -> Vec<String> {
@@ -209,6 +240,50 @@ fn route_matchers(raw: &RouteConfig, problems: &mut Vec<Problem>) -> Vec<Matcher
 fn matchers_text(matchers: &[Matcher]) -> String {
     let texts: Vec<String> = matchers.iter().map(Matcher::to_string).collect();
     format!("{{{}}}", texts.join(","))
+}
+
+fn wait(
+    raw: &Option<Spanned<String>>,
+    inherited: Duration,
+    not_zero: Option<&str>,
+    problems: &mut Vec<Problem>,
+) -> Duration {
+    let Some(text) = raw else { return inherited };
+    match parse_duration(&text.value) {
+        Ok(Duration::ZERO) if not_zero.is_some() => {
+            let what = format!("{} cannot be zero", not_zero.unwrap_or_default());
+            problems.push(error(text, what, "write a duration such as 5m"));
+            inherited
+        }
+        Ok(duration) => duration,
+        Err(why) => {
+            problems.push(error(text, format!("{:?} is not a duration: {}", why.text, why.why), DURATION));
+            inherited
+        }
+    }
+}
+
+fn resolve(raw: &Option<Spanned<String>>, inherited: Resolve, problems: &mut Vec<Problem>) -> Resolve {
+    let Some(text) = raw else { return inherited };
+    match text.value.as_str() {
+        "at_once" => Resolve::AtOnce,
+        "group_interval" => Resolve::GroupInterval,
+        other => {
+            let what = format!("unknown value {other:?} for resolve");
+            problems.push(error(text, what, "write at_once or group_interval"));
+            inherited
+        }
+    }
+}
+
+/// Lays what holds for routes that say nothing over routes that could not say anything.
+pub(super) fn defaults(alerts: &AlertsConfig, nodes: &mut [RouteNode], problems: &mut Vec<Problem>) {
+    let resolve = resolve(&alerts.resolve, Resolve::AtOnce, problems);
+    let damping = alerts.damping.as_ref().map(|_| wait(&alerts.damping, Duration::ZERO, None, problems));
+    for node in nodes {
+        node.resolve = resolve;
+        node.damping = damping.unwrap_or(node.damping);
+    }
 }
 
 /// A place near the top of a route, for problems of what is missing.

@@ -1,8 +1,26 @@
-//! What became of pages: delivered, or given up.
+//! What became of pages: delivered, tried in vain, or given up.
 
-use super::{Alerts, remember};
+use super::Alerts;
 use crate::change::Change;
-use model::{Decision, Hold, Timestamp, Verdict};
+use crate::group::{Group, Sent};
+use crate::incident::What;
+use model::{Decision, Hold, Json, Timestamp, Verdict};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A page that has not arrived after so long is told of through another receiver, as one that was given up is.
+const FAILING_MAX: Duration = Duration::from_secs(10 * 60);
+
+/// What came of one try.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tried<'a> {
+    /// `ok`, a status such as `503`, or the kind of error.
+    pub code: &'a str,
+    /// What went wrong; nothing if it arrived.
+    pub error: &'a str,
+    /// What it left for the next page to the same integration.
+    pub kept: Option<&'a Json>,
+}
 
 impl Alerts {
     /// Takes the outcome of a page: it arrived, or nobody will try again.
@@ -13,53 +31,137 @@ impl Alerts {
         now: Timestamp,
         out: &mut Vec<Change>,
     ) {
+        let tried = match &result {
+            Ok(()) => Tried { code: "ok", error: "", kept: None },
+            Err(error) => Tried { code: "error", error, kept: None },
+        };
+        self.outcome(page_key, tried, result.is_ok(), now, out);
+    }
+
+    /// As [`Alerts::delivered`], with what the last try came to.
+    pub fn outcome(
+        &mut self,
+        page_key: &str,
+        tried: Tried<'_>,
+        arrived: bool,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) {
         let Some((key, integration)) = self.under_way.remove(page_key) else { return };
         let Some(mut group) = self.groups.remove(&key) else { return };
-        let sent = group.row.ledgers.get_mut(&integration).and_then(|ledger| ledger.under_way.take());
-        if let (Some(sent), Some(ledger)) = (sent, group.row.ledgers.get_mut(&integration)) {
-            match result {
-                Ok(()) => ledger.delivered = Some(sent),
-                Err(error) => {
-                    let receiver = self.config.route.nodes[group.route].receiver.clone();
-                    let verdict = Verdict::Hold(Hold::ReceiverDown);
-                    for (labels, member) in &mut group.members {
-                        if !sent.firing.contains(&labels.fingerprint()) {
-                            continue;
-                        }
-                        member.recorded = Some(verdict);
-                        let decision = Decision {
-                            at: now,
-                            alert: labels.clone(),
-                            verdict,
-                            receiver: receiver.clone(),
-                            group_key: group.row.key.clone(),
-                            by: vec![error.clone()],
-                            page_key: Some(sent.key.clone()),
-                            over: false,
-                            next_send: None,
-                        };
-                        remember(&mut self.decisions, decision.clone());
-                        out.push(Change::Decision(decision));
-                    }
+        self.note_try(&group, (page_key, &integration), tried, arrived, now, out);
+        let (mut was_failing, mut lost) = (false, None);
+        if let Some(ledger) = group.row.ledgers.get_mut(&integration) {
+            was_failing = ledger.failing.take().is_some();
+            match ledger.under_way.take() {
+                sent @ Some(_) if arrived => {
+                    ledger.delivered = sent;
+                    ledger.kept = tried.kept.cloned().or(ledger.kept.take());
                 }
+                sent => lost = sent,
             }
+        }
+        if let Some(lost) = lost {
+            self.hold_back(&mut group, &integration, &lost, tried.error, now, out);
         }
         self.release_ended(&mut group, now, out);
         out.push(Change::Group(group.row.clone()));
-        let again = std::mem::take(&mut group.again);
-        let wake = group.wake;
+        if std::mem::take(&mut group.again) || was_failing {
+            (group.catch_up, group.nudged) = (true, Some(now));
+        }
         self.groups.insert(key.clone(), group);
         self.rewake(&key);
-        if again && let Some(group) = self.groups.get_mut(&key) {
-            self.wakes.remove(&(group.wake.min(wake), key.clone()));
-            self.wakes.remove(&(group.wake, key.clone()));
-            group.wake = now.min(group.wake);
-            self.wakes.insert((group.wake, key));
+        if arrived {
+            self.receiver_well(&integration, now, out);
+        } else {
+            self.receiver_failed(&integration, tried.error, now, out);
         }
+    }
+
+    /// A try to deliver a page failed, and there will be another. From now on what changes in its group goes out in
+    /// its place.
+    pub fn attempted(&mut self, page_key: &str, tried: Tried<'_>, now: Timestamp, out: &mut Vec<Change>) {
+        let Some((key, integration)) = self.under_way.get(page_key).cloned() else { return };
+        let Some(mut group) = self.groups.remove(&key) else { return };
+        self.note_try(&group, (page_key, &integration), tried, false, now, out);
+        let (mut since, mut stuck) = (None, None);
+        if let Some(ledger) = group.row.ledgers.get_mut(&integration) {
+            stuck = ledger.under_way.clone().filter(|_| ledger.failing.is_none());
+            since = Some(*ledger.failing.get_or_insert(now));
+        }
+        if let Some(stuck) = stuck {
+            self.hold_back(&mut group, &integration, &stuck, tried.error, now, out);
+            out.push(Change::Group(group.row.clone()));
+            // What came while it was under way waits no longer.
+            group.nudged = Some(now);
+        }
+        self.groups.insert(key.clone(), group);
+        self.rewake(&key);
+        if since.is_some_and(|since| since.plus(FAILING_MAX) <= now) {
+            self.receiver_failed(&integration, tried.error, now, out);
+        }
+    }
+
+    /// What the last page of a group to an integration, `RECEIVER/webhook[0]`, left for the next one.
+    pub fn kept(&self, group_key: &str, integration: &str) -> Option<&Json> {
+        self.groups.get(group_key)?.row.ledgers.get(integration)?.kept.as_ref()
     }
 
     /// Keys of the pages whose outcome has not been reported.
     pub fn under_way(&self) -> impl Iterator<Item = &str> {
         self.under_way.keys().map(String::as_str)
+    }
+
+    /// Puts on record that the alerts of a page have not reached its receiver.
+    fn hold_back(
+        &mut self,
+        group: &mut Group,
+        integration: &str,
+        sent: &Sent,
+        error: &str,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) {
+        let next_send = Some(group.row.next_flush);
+        let verdict = Verdict::Hold(Hold::ReceiverDown);
+        let mut decisions = Vec::new();
+        for (labels, member) in &mut group.members {
+            let fires = self.alerts.get(labels).is_some_and(|tracked| !tracked.alert.is_resolved(now));
+            if !fires || !sent.firing.contains(&labels.fingerprint()) {
+                continue;
+            }
+            member.recorded = Some((verdict, false));
+            decisions.push(Decision {
+                at: now,
+                alert: labels.clone(),
+                verdict,
+                receiver: integration.rsplit_once('/').map_or(integration, |(name, _)| name).to_owned(),
+                group_key: group.row.key.clone(),
+                by: vec![error.to_owned()],
+                page_key: Some(sent.key.clone()),
+                over: false,
+                next_send,
+            });
+        }
+        for decision in decisions {
+            self.decide(decision, out);
+        }
+    }
+
+    /// Puts a try on the incident's timeline.
+    fn note_try(
+        &mut self,
+        group: &Group,
+        (page_key, integration): (&str, &str),
+        tried: Tried<'_>,
+        arrived: bool,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) {
+        let id: &Arc<str> = &group.incident;
+        let Some(incident) = self.incidents.get_mut(&**id) else { return };
+        let what = if arrived { What::Delivered } else { What::Failed };
+        incident.add_message((now, what), integration, page_key, Some(tried.code), tried.error);
+        out.push(Change::Incident(Box::new(incident.clone())));
     }
 }

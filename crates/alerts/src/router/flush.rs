@@ -1,68 +1,119 @@
-//! A group's turn to speak: what fires, what is held, and which of its receiver's integrations are paged.
+//! A group's turn to speak: what fires, what is held, whom it tells, and what that means for its incident.
 
-use super::{Alerts, SWEEP};
+use super::{Alerts, Quiet, SWEEP};
 use crate::change::Change;
 use crate::config::Integration;
 use crate::group::{Group, Need, Now, UNDER_WAY_MAX, page_order};
-use crate::silence::KEPT;
-use model::{Alert, Labels, Links, News, Page, PageStatus, Timestamp};
+use crate::incident::{Incident, Restraint};
+use crate::notice::Notice;
+use crate::route::{Resolve, RouteNode};
+use model::{Alert, Labels, Links, Page, PageReason, PageStatus, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::{sync::Arc, time::Duration};
+
+/// One flush, while it goes on.
+pub(super) struct Turn<'a> {
+    pub(super) now: Timestamp,
+    pub(super) node: &'a RouteNode,
+    /// Whatever is new may be told; else only what cannot wait is.
+    pub(super) full: bool,
+    /// Fingerprints of the firing members that nothing holds.
+    pub(super) firing: BTreeSet<u64>,
+    /// Fingerprints of the members that have ended.
+    pub(super) ended: BTreeSet<u64>,
+    /// Fingerprints of the firing members that something holds, and what that is.
+    pub(super) held: BTreeSet<u64>,
+    pub(super) quiet: BTreeMap<Labels, Quiet>,
+    /// Everybody who knows is reminded.
+    pub(super) reminded: bool,
+    /// Somebody took the incident on.
+    pub(super) restraint: Option<Restraint>,
+    /// Messages that leave.
+    pub(super) paged: Vec<Paged>,
+    /// There was a message that is not due yet; that somebody keeps back; that is under way; that does not arrive.
+    pub(super) repeats: bool,
+    pub(super) restrained: bool,
+    pub(super) stuck: bool,
+}
+
+/// A message of this flush.
+pub(super) struct Paged {
+    pub(super) key: String,
+    pub(super) receiver: String,
+    pub(super) firing: BTreeSet<u64>,
+    pub(super) ended: BTreeSet<u64>,
+    /// By which policy, if it is a step of an escalation.
+    pub(super) by: Option<String>,
+}
+
+/// Somebody whom a group may tell.
+pub(super) struct Target {
+    receiver: String,
+    integration: Integration,
+    /// It is told no news, only the end of what it knows: a reload gave the group to somebody else.
+    only_ends: bool,
+}
+
+impl Target {
+    fn name(&self) -> String {
+        format!("{}/{}", self.receiver, self.integration.name)
+    }
+}
 
 impl Alerts {
     /// When [`Alerts::tick`] next has something to do.
     pub fn next_wake(&self) -> Option<Timestamp> {
-        self.wakes.first().map(|(at, _)| *at)
+        let group = self.wakes.first().map(|(at, _)| *at);
+        [group, self.next_window].into_iter().flatten().min()
     }
 
     /// The pages that are due, with every durable change in `out`.
     pub fn tick(&mut self, now: Timestamp, out: &mut Vec<Change>) -> Vec<Page> {
         out.append(&mut self.leftover);
+        self.turn_windows(now, out);
         let due: Vec<Arc<str>> =
             self.wakes.iter().take_while(|(at, _)| *at <= now).map(|(_, key)| key.clone()).collect();
         let mut pages = Vec::new();
         for key in due {
-            self.flush(&key, now, out, &mut pages);
+            // Alerts that clients repeat end later than when this wake was set.
+            self.rewake(&key);
+            if self.groups.get(&key).is_some_and(|group| group.wake <= now) {
+                self.flush(&key, now, out, &mut pages);
+            }
         }
         if now.since(self.swept) >= SWEEP {
             self.swept = now;
-            let old = self.silences.values().filter(|silence| silence.ends_at.plus(KEPT) <= now);
-            for id in old.map(|silence| silence.id.clone()).collect::<Vec<_>>() {
-                self.silences.remove(&id);
-                out.push(Change::SilenceGone(id));
-            }
+            self.sweep_silences(now, out);
+            self.sweep_incidents(now, out);
         }
         pages
     }
 
-    pub(super) fn flush(
-        &mut self,
-        key: &Arc<str>,
-        now: Timestamp,
-        out: &mut Vec<Change>,
-        pages: &mut Vec<Page>,
-    ) {
+    fn flush(&mut self, key: &Arc<str>, now: Timestamp, out: &mut Vec<Change>, pages: &mut Vec<Page>) {
         let Some(mut group) = self.groups.remove(key) else { return };
         self.wakes.remove(&(group.wake, key.clone()));
+        let config = self.config.clone();
+        let node = &config.route.nodes[group.route];
         let before = group.row.clone();
         let regular = group.row.next_flush <= now;
         if group.members.is_empty() && regular {
-            if group.stored {
-                out.push(Change::GroupGone(group.row.key));
+            match self.damped_until(&group, node).filter(|until| now < *until && !group.row.dormant) {
+                Some(until) => {
+                    group.row.dormant = true;
+                    group.row.flushed = false;
+                    group.row.next_flush = until;
+                }
+                None => return out.push(Change::GroupGone(group.row.key)),
             }
-            return;
+        } else {
+            let mut incident = self.incidents.remove(&*group.incident);
+            self.speak(&mut group, node, &mut incident, regular, now, out, pages);
+            if let Some(incident) = incident {
+                self.incidents.insert(incident.id.clone(), incident);
+            }
         }
-        self.page_integrations(&mut group, now, out, pages);
-        if regular {
-            let interval = self.config.route.nodes[group.route].group_interval.max(Duration::from_millis(1));
-            group.row.next_flush = now.plus(interval);
-        }
-        group.row.flushed = true;
-        let all_ended = group.members.keys().all(|labels| self.ended(labels, now));
-        group.end_told = all_ended;
-        self.release_ended(&mut group, now, out);
-        if group.row != before && (group.stored || !group.row.ledgers.is_empty()) {
-            group.stored = true;
+        (group.looked, group.nudged, group.catch_up) = (now, None, false);
+        if group.row != before {
             out.push(Change::Group(group.row.clone()));
         }
         self.wakes.insert((group.wake, key.clone()));
@@ -70,15 +121,58 @@ impl Alerts {
         self.rewake(key);
     }
 
-    /// The whole life of one flush: what fires, what is held, and then each integration of the receiver.
-    pub(super) fn page_integrations(
+    /// Until when what comes back in an empty group is the incident that it was.
+    fn damped_until(&self, group: &Group, node: &RouteNode) -> Option<Timestamp> {
+        let resolved_at = self.incidents.get(&*group.incident)?.resolved_at?;
+        Some(resolved_at.plus(node.damping))
+    }
+
+    /// The whole life of one flush: what fires and what is held, the snooze that ends, everybody whom it tells, the
+    /// incident, the steps of its escalation, the record of it all.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one flush, used once")]
+    fn speak(
         &mut self,
         group: &mut Group,
+        node: &RouteNode,
+        incident: &mut Option<Incident>,
+        regular: bool,
         now: Timestamp,
         out: &mut Vec<Change>,
         pages: &mut Vec<Page>,
     ) {
-        let node = self.config.route.nodes[group.route].clone();
+        let known = incident.clone();
+        let mut turn = self.survey(group, node, regular, now);
+        group.again = false;
+        group.step_held &= !regular;
+        self.begin_incident(group, incident, &mut turn);
+        let targets = self.targets(group, node);
+        let wanted: BTreeSet<String> = targets.iter().map(Target::name).collect();
+        group.row.ledgers.retain(|name, _| wanted.contains(name));
+        for target in &targets {
+            self.address(group, target, None, &mut turn, pages);
+        }
+        self.follow_incident(group, incident, &mut turn);
+        self.escalate(group, incident, &mut turn, pages);
+        for target in targets.iter().filter(|target| !target.integration.send_resolved) {
+            if let Some(ledger) = group.row.ledgers.get_mut(&target.name()) {
+                ledger.forget(&turn.ended);
+            }
+        }
+        group.row.ledgers.retain(|_, ledger| ledger.revision > 0);
+        if regular {
+            group.row.next_flush = now.plus(node.group_interval.max(Duration::from_millis(1)));
+            group.row.flushed = true;
+        }
+        group.end_told = turn.firing.is_empty() && turn.quiet.is_empty();
+        self.record(group, incident.as_ref(), turn, out);
+        self.release_ended(group, now, out);
+        if let Some(incident) = incident.as_ref().filter(|incident| known.as_ref() != Some(incident)) {
+            out.push(Change::Incident(Box::new(incident.clone())));
+        }
+    }
+
+    /// What fires, what has ended, what is held.
+    fn survey<'a>(&self, group: &Group, node: &'a RouteNode, regular: bool, now: Timestamp) -> Turn<'a> {
         let muted = self.muted(group.route, now);
         let (mut firing, mut ended, mut quiet) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
         for labels in group.members.keys() {
@@ -91,77 +185,152 @@ impl Alerts {
                 firing.insert(fingerprint);
             }
         }
-        let integrations: Vec<Integration> =
-            self.config.receiver(&node.receiver).map(|r| r.integrations.clone()).unwrap_or_default();
-        let name = |integration: &Integration| format!("{}/{}", node.receiver, integration.name);
-        let wanted: BTreeSet<String> = integrations.iter().map(name).collect();
-        group.row.ledgers.retain(|name, _| wanted.contains(name));
-        group.again = false;
-        let (mut paged, mut repeats) = (Vec::new(), false);
-        for integration in &integrations {
-            let full_name = name(integration);
-            let ledger = group.row.ledgers.entry(full_name.clone()).or_default();
-            if let Some(sent) = ledger.under_way.take_if(|sent| sent.at.plus(UNDER_WAY_MAX) <= now) {
-                self.under_way.remove(&sent.key);
-                ledger.delivered = Some(sent);
-            }
-            let seen = Now {
-                at: now,
-                firing: &firing,
-                ended: &ended,
-                send_resolved: integration.send_resolved,
-                repeat_interval: node.repeat_interval,
-            };
-            let need = ledger.need(seen);
-            match need {
-                Need::Page(reason) => {
-                    let told_of: BTreeSet<u64> = match ledger.told() {
-                        Some(told) if integration.send_resolved => &told.owed & &ended,
-                        _ => BTreeSet::new(),
-                    };
-                    let revision = ledger.revision + 1;
-                    let page_key = group.page_key(&full_name, revision);
-                    let ledger = group.row.ledgers.entry(full_name.clone()).or_default();
-                    ledger.send(page_key.clone(), seen);
-                    self.under_way.insert(page_key.clone(), (group.key.clone(), full_name));
-                    let page = Page {
-                        key: page_key,
-                        revision,
-                        status: if firing.is_empty() { PageStatus::Resolved } else { PageStatus::Firing },
-                        reason,
-                        receiver: node.receiver.clone(),
-                        integration: integration.name.clone(),
-                        group_key: group.row.key.clone(),
-                        group_labels: group.row.labels.clone(),
-                        route_labels: node.template_labels(),
-                        alerts: self.alerts_of(group, |fp| firing.contains(&fp) || told_of.contains(&fp)),
-                        news: News::default(),
-                        at: now,
-                        external_url: self.config.external_url.clone(),
-                        incident_id: group.incident(),
-                        cause: String::new(),
-                        diagnosis: Vec::new(),
-                        remedy: Vec::new(),
-                        links: Links::default(),
-                    };
-                    paged.push(page.key.clone());
-                    pages.push(page);
-                }
-                Need::Later => group.again = true,
-                Need::Repeat => repeats = true,
-                Need::Nothing => {}
-            }
-            if !integration.send_resolved
-                && let Some(ledger) = group.row.ledgers.get_mut(&name(integration))
-            {
-                ledger.forget(&ended);
-            }
+        let over = firing.is_empty() && quiet.is_empty();
+        Turn {
+            now,
+            node,
+            full: regular || group.catch_up || over && node.resolve == Resolve::AtOnce,
+            firing,
+            ended,
+            held: quiet.keys().map(Labels::fingerprint).collect(),
+            quiet,
+            reminded: false,
+            restraint: None,
+            paged: Vec::new(),
+            repeats: false,
+            restrained: false,
+            stuck: false,
         }
-        group.row.ledgers.retain(|_, ledger| ledger.revision > 0);
-        self.record(group, &node.receiver, quiet, &paged, repeats, now, out);
     }
 
-    pub(super) fn alerts_of(&self, group: &Group, wanted: impl Fn(u64) -> bool) -> Vec<Alert> {
+    /// Everybody whom the group may tell: the receiver of its route, those an escalation brought in, and whoever was
+    /// told before a reload and is owed an end.
+    fn targets(&self, group: &Group, node: &RouteNode) -> Vec<Target> {
+        let main = group.row.instead.as_deref().unwrap_or(&node.receiver);
+        let names = Some(main).filter(|_| !group.orphan).into_iter();
+        let names = names.chain(group.row.also.iter().map(String::as_str).filter(|also| *also != main));
+        let mut targets: Vec<Target> = Vec::new();
+        for receiver in names.filter_map(|name| self.config.receiver(name)) {
+            targets.extend(receiver.integrations.iter().map(|integration| Target {
+                receiver: receiver.name.clone(),
+                integration: integration.clone(),
+                only_ends: group.orphan,
+            }));
+        }
+        let mut others = group.row.ledgers.iter().filter(|(_, ledger)| ledger.owes_an_end());
+        if others.any(|(name, _)| targets.iter().all(|target| target.name() != *name)) {
+            let all = self.config.receivers.iter();
+            let all = all.flat_map(|receiver| receiver.integrations.iter().map(move |i| (receiver, i)));
+            for (receiver, integration) in all {
+                let (receiver, integration) = (receiver.name.clone(), integration.clone());
+                let target = Target { receiver, integration, only_ends: true };
+                let name = target.name();
+                let owed = group.row.ledgers.get(&name).is_some_and(|ledger| ledger.owes_an_end());
+                if owed && targets.iter().all(|target| target.name() != name) {
+                    targets.push(target);
+                }
+            }
+        }
+        targets
+    }
+
+    /// The integrations of a receiver.
+    pub(super) fn targets_of(&self, receiver: &str) -> Vec<Target> {
+        let found = self.config.receiver(receiver).into_iter();
+        let integrations = found.flat_map(|receiver| &receiver.integrations);
+        integrations
+            .map(|integration| Target {
+                receiver: receiver.to_owned(),
+                integration: integration.clone(),
+                only_ends: false,
+            })
+            .collect()
+    }
+
+    /// Tells one integration what it has to know; `step` is the policy by which it is told in any case.
+    pub(super) fn address(
+        &mut self,
+        group: &mut Group,
+        target: &Target,
+        step: Option<&str>,
+        turn: &mut Turn<'_>,
+        pages: &mut Vec<Page>,
+    ) {
+        let name = target.name();
+        let ledger = group.row.ledgers.entry(name.clone()).or_default();
+        let late = |at: Timestamp| at.plus(UNDER_WAY_MAX) <= turn.now;
+        if ledger.failing.is_none()
+            && let Some(sent) = ledger.under_way.take_if(|sent| late(sent.at))
+        {
+            self.under_way.remove(&sent.key);
+            ledger.delivered = Some(sent);
+        }
+        if !turn.full && step.is_none() && !turn.reminded && !ledger.is_stuck() {
+            return;
+        }
+        let known = ledger.told().map(|told| &told.firing & &turn.firing).unwrap_or_default();
+        let seen = Now {
+            at: turn.now,
+            firing: if target.only_ends { &known } else { &turn.firing },
+            ended: &turn.ended,
+            quiet: &turn.held,
+            send_resolved: target.integration.send_resolved,
+            repeat_interval: if target.only_ends { Duration::MAX } else { turn.node.repeat_interval },
+            forced: step.is_some() || turn.reminded && ledger.revision > 0 && !target.only_ends,
+        };
+        let need = ledger.need(seen);
+        let reason = match need {
+            Need::Page(reason) | Need::Instead(reason) => reason,
+            Need::Withdraw => {
+                if let Some(sent) = ledger.under_way.take() {
+                    self.under_way.remove(&sent.key);
+                    self.notices.push(Notice::Withdrawn { key: sent.key });
+                }
+                return ledger.failing = None;
+            }
+            Need::Stuck => return turn.stuck = true,
+            Need::Later => return group.again = true,
+            Need::Repeat => return turn.repeats = true,
+            Need::Nothing => return,
+        };
+        if turn.restraint.as_ref().is_some_and(|restraint| restraint.holds(reason)) {
+            return turn.restrained = true;
+        }
+        let revision = ledger.revision + 1;
+        let key = crate::group::page_key(&group.row.key, group.row.born, &name, revision);
+        if let Some(stuck) = ledger.under_way.as_ref() {
+            self.under_way.remove(&stuck.key);
+            self.notices.push(Notice::Replaced { old: stuck.key.clone(), new: key.clone() });
+        }
+        let news = ledger.send(key.clone(), seen);
+        let firing = seen.firing.clone();
+        self.under_way.insert(key.clone(), (group.key.clone(), name));
+        let ended: BTreeSet<u64> = news.ended.iter().copied().collect();
+        pages.push(Page {
+            key: key.clone(),
+            revision,
+            status: if firing.is_empty() { PageStatus::Resolved } else { PageStatus::Firing },
+            reason,
+            receiver: target.receiver.clone(),
+            integration: target.integration.name.clone(),
+            group_key: group.row.key.clone(),
+            group_labels: group.row.labels.clone(),
+            route_labels: turn.node.template_labels(),
+            alerts: self.alerts_of(group, |fp| firing.contains(&fp) || ended.contains(&fp)),
+            news,
+            at: turn.now,
+            external_url: self.config.external_url.clone(),
+            incident_id: group.incident.to_string(),
+            cause: String::new(),
+            diagnosis: Vec::new(),
+            remedy: Vec::new(),
+            links: Links::default(),
+        });
+        let by = step.map(str::to_owned);
+        turn.paged.push(Paged { key, receiver: target.receiver.clone(), firing, ended, by });
+    }
+
+    fn alerts_of(&self, group: &Group, wanted: impl Fn(u64) -> bool) -> Vec<Alert> {
         let members = group.members.keys().filter(|labels| wanted(labels.fingerprint()));
         let alerts =
             members.filter_map(|labels| self.alerts.get(labels)).map(|tracked| tracked.alert.clone());
@@ -178,17 +347,32 @@ impl Alerts {
             .cloned()
             .collect();
         for labels in ended {
-            group.members.remove(&labels);
+            if let Some(member) = group.members.remove(&labels) {
+                self.record_over(group, &labels, &member, now, out);
+            }
             let Some(tracked) = self.alerts.get(&labels) else { continue };
-            let elsewhere = tracked.places.iter().filter(|(_, key)| *key != group.key);
+            let places = tracked.places.iter().map(|(_, key)| key).chain(&tracked.left);
+            let elsewhere = places.filter(|key| **key != group.key);
             let held = elsewhere
-                .filter_map(|(_, key)| self.groups.get(key))
+                .filter_map(|key| self.groups.get(key))
                 .any(|group| group.members.contains_key(&labels));
             if !held {
                 self.alerts.remove(&labels);
                 self.sources.remove(&labels);
+                self.note_over(&labels, now, out);
                 out.push(Change::AlertGone(labels));
             }
+        }
+    }
+}
+
+impl Restraint {
+    /// Whether it keeps a message of this reason back. The end of all is always told.
+    fn holds(&self, reason: PageReason) -> bool {
+        match reason {
+            PageReason::AllEnded => false,
+            PageReason::Repeat | PageReason::Escalated => true,
+            PageReason::First | PageReason::Added | PageReason::SomeEnded => self.news,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What keeps a firing alert quiet, apart from its group's own timing.
 
 use super::{Alerts, Quiet};
-use crate::silence::SilenceState;
 use model::{Hold, Labels, Timestamp};
 
 impl Alerts {
@@ -24,8 +23,8 @@ impl Alerts {
     }
 
     pub(super) fn silenced_by(&self, labels: &Labels, now: Timestamp) -> Vec<String> {
-        let active = self.silences.values().filter(|silence| silence.state(now) == SilenceState::Active);
-        let matching = active.filter(|silence| silence.matchers.iter().all(|m| m.matches_labels(labels)));
+        let active = self.silences.values().filter(|silence| silence.acts(now));
+        let matching = active.filter(|silence| silence.matches(labels));
         matching.map(|silence| silence.id.clone()).collect()
     }
 

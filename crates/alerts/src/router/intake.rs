@@ -2,7 +2,7 @@
 
 use super::{Alerts, Tracked, group_key, new_group};
 use crate::change::Change;
-use crate::group::{GroupRow, Member};
+use crate::group::{GroupRow, Ledger, Member};
 use model::{Alert, Decision, Hold, Labels, Timestamp, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 impl Alerts {
     /// Takes alerts from rules or clients. Returns how many were refused because there are too many already.
     pub fn receive(&mut self, alerts: Vec<Alert>, now: Timestamp, out: &mut Vec<Change>) -> usize {
-        let mut refused = 0;
+        let (mut refused, mut touched) = (0, BTreeSet::new());
         for mut alert in alerts {
             let known = self.alerts.get(&alert.labels);
             match known {
@@ -31,17 +31,39 @@ impl Alerts {
                 Some(_) => {}
             }
             let labels = alert.labels.clone();
-            let places = known.map(|known| known.places.clone()).unwrap_or_default();
+            let (places, left) =
+                known.map(|known| (known.places.clone(), known.left.clone())).unwrap_or_default();
+            let ended = alert.is_resolved(now);
             out.push(Change::Alert(alert.clone()));
-            self.alerts.insert(labels.clone(), Tracked { alert, places });
-            let waiting = self.file(&labels, now);
-            for (receiver, group_key) in waiting {
-                let verdict = Verdict::Hold(Hold::Grouped);
+            self.alerts.insert(labels.clone(), Tracked { alert, places, left });
+            let waiting = self.file(&labels, now, out);
+            if ended {
+                self.note_over(&labels, now, out);
+                if let Some(tracked) = self.alerts.get(&labels) {
+                    touched.extend(tracked.places.iter().map(|(_, key)| key).chain(&tracked.left).cloned());
+                }
+            }
+            for (receiver, group_key, hold, next_send) in waiting {
+                let verdict = Verdict::Hold(hold);
                 let alert = labels.clone();
-                let decision =
-                    Decision { at: now, alert, verdict, receiver, group_key, by: vec![], page_key: None, over: false, next_send: None };
+                let (by, next_send) = (vec![], Some(next_send));
+                let decision = Decision {
+                    at: now,
+                    alert,
+                    verdict,
+                    receiver,
+                    group_key,
+                    by,
+                    page_key: None,
+                    over: false,
+                    next_send,
+                };
                 self.decide(decision, out);
             }
+        }
+        // Once for each group: it looks at every member's end.
+        for key in touched {
+            self.rewake(&key);
         }
         refused
     }
@@ -62,21 +84,31 @@ impl Alerts {
         self.receive(new, now, out);
     }
 
-    /// Puts an alert into its groups, making those that are missing. Returns receiver and key of the groups in
-    /// which it is new and has to wait.
-    pub(super) fn file(&mut self, labels: &Labels, now: Timestamp) -> Vec<(String, String)> {
+    /// Puts an alert into its groups, making those that are missing. Returns the groups in which it is new and has to
+    /// wait: whom they tell, their key, what they wait for, until when.
+    pub(super) fn file(
+        &mut self,
+        labels: &Labels,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) -> Vec<(String, String, Hold, Timestamp)> {
+        let instead = self.instead(labels);
+        let config = self.config.clone();
         let Some(tracked) = self.alerts.get_mut(labels) else { return Vec::new() };
         if tracked.places.is_empty() {
-            let nodes = &self.config.route.nodes;
-            let found = self.config.route.find(labels).into_iter();
+            let nodes = &config.route.nodes;
+            let found = config.route.find(labels).into_iter();
             let place = |at: usize| (at, group_key(&nodes[at].key, &nodes[at].group_by.of(labels)).into());
             tracked.places = found.map(place).collect();
         }
         let (starts_at, ended) = (tracked.alert.starts_at, tracked.alert.is_resolved(now));
+        let (places, left) = (tracked.places.clone(), tracked.left.clone());
         let mut waiting = Vec::new();
-        for (route, key) in tracked.places.clone() {
-            let node = &self.config.route.nodes[route];
+        for (route, key) in places {
+            let node = &config.route.nodes[route];
+            let mut news = false;
             let group = self.groups.entry(key.clone()).or_insert_with(|| {
+                news = true;
                 let row = GroupRow {
                     key: key.to_string(),
                     route: node.key.clone(),
@@ -84,38 +116,79 @@ impl Alerts {
                     born: now,
                     next_flush: now.plus(node.group_wait),
                     flushed: false,
+                    dormant: false,
+                    instead: instead.clone().filter(|_| instead.as_ref() != Some(&node.receiver)),
+                    also: BTreeSet::new(),
                     ledgers: BTreeMap::new(),
                 };
-                let wake = row.next_flush;
-                self.wakes.insert((wake, key.clone()));
-                new_group(row, key.clone(), route, wake)
+                let group = new_group(row, key.clone(), route);
+                self.wakes.insert((group.wake, key.clone()));
+                group
             });
+            if group.row.dormant && !ended {
+                group.row.dormant = false;
+                group.row.next_flush = now.plus(node.group_wait);
+                news = true;
+            }
             // An alert that is older than the wait has waited long enough elsewhere.
-            if !group.row.flushed && starts_at.plus(node.group_wait) <= now {
-                group.row.next_flush = group.row.next_flush.min(now);
+            if !group.row.flushed && starts_at.plus(node.group_wait) <= now && group.row.next_flush > now {
+                group.row.next_flush = now;
+                news = true;
+            }
+            if news {
+                out.push(Change::Group(group.row.clone()));
             }
             group.end_told &= ended;
-            if !group.members.contains_key(labels) {
-                let wait = group.row.next_flush > now;
-                let recorded = wait.then_some(Verdict::Hold(Hold::Grouped));
+            let known = group.members.get(labels);
+            let fresh = known.is_none_or(|member| !ended && member.recorded.is_some_and(|(_, over)| over));
+            if fresh {
+                let over = self.incidents.get(&*group.incident).is_some_and(|known| !known.is_live());
+                let hold = if over { Hold::Damped } else { Hold::Grouped };
+                let wait = group.row.next_flush > now && !ended;
+                let recorded = wait.then_some((Verdict::Hold(hold), false));
                 group.members.insert(labels.clone(), Member { recorded });
-                if wait && !ended {
-                    waiting.push((node.receiver.clone(), key.to_string()));
+                if wait {
+                    let receiver = group.row.instead.as_ref().unwrap_or(&node.receiver);
+                    waiting.push((receiver.clone(), key.to_string(), hold, group.row.next_flush));
                 }
             }
-            self.rewake(&key);
+            self.changed(&key, now);
+        }
+        for key in left {
+            if let Some(group) = self.groups.get_mut(&key) {
+                group.end_told &= ended;
+            }
+            self.changed(&key, now);
         }
         waiting
     }
 
-    pub(super) fn rewake(&mut self, key: &Arc<str>) {
+    /// A member of a group has changed: it may have to be looked at earlier, and a page that does not arrive may be out
+    /// of date. That it may be looked at later is found when its time comes.
+    fn changed(&mut self, key: &Arc<str>, now: Timestamp) {
         let Some(group) = self.groups.get_mut(key) else { return };
-        let alerts = &self.alerts;
-        let wake = group.wanted(|labels| alerts.get(labels).and_then(|tracked| tracked.alert.ends_at));
-        if wake != group.wake || !self.wakes.contains(&(wake, key.clone())) {
+        if group.row.ledgers.values().any(Ledger::is_stuck) {
+            group.nudged = Some(now);
+        }
+        let wake = group.nudged.map_or(group.row.next_flush, |nudged| nudged.min(group.row.next_flush));
+        if wake < group.wake {
             self.wakes.remove(&(group.wake, key.clone()));
             group.wake = wake;
             self.wakes.insert((wake, key.clone()));
+        }
+    }
+
+    pub(super) fn rewake(&mut self, key: &str) {
+        let Some(group) = self.groups.get_mut(key) else { return };
+        let alerts = &self.alerts;
+        let resolve = self.config.route.nodes[group.route].resolve;
+        let incident = self.incidents.get(&*group.incident);
+        let end_of = |labels: &Labels| alerts.get(labels).and_then(|tracked| tracked.alert.ends_at);
+        let wake = group.wanted(resolve, incident, end_of);
+        if wake != group.wake || !self.wakes.contains(&(wake, group.key.clone())) {
+            self.wakes.remove(&(group.wake, group.key.clone()));
+            group.wake = wake;
+            self.wakes.insert((wake, group.key.clone()));
         }
     }
 }

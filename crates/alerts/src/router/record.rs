@@ -1,55 +1,67 @@
-//! The record of decisions, and the answers to "why?" that are read from it.
+//! The record of decisions: one for each alert whose verdict is new, and one for each message about it.
 
-use super::{Alerts, Quiet, group_key, remember};
+use super::{Alerts, DECISIONS_MAX, flush::Turn};
 use crate::change::Change;
-use crate::group::Group;
-use crate::view::Reason;
+use crate::group::{Group, Member};
+use crate::incident::Incident;
 use model::{Decision, Hold, Labels, Timestamp, Verdict};
-use std::collections::BTreeMap;
+use std::time::Duration;
 
 impl Alerts {
-    /// One decision per member whose verdict is new, and one per page.
-    #[allow(clippy::too_many_arguments, reason = "the parts of one flush, used once")]
+    /// One decision per member whose verdict is new, and one per message about it.
     pub(super) fn record(
         &mut self,
         group: &mut Group,
-        receiver: &str,
-        mut quiet: BTreeMap<Labels, Quiet>,
-        paged: &[String],
-        repeats: bool,
-        now: Timestamp,
+        incident: Option<&Incident>,
+        mut turn: Turn<'_>,
         out: &mut Vec<Change>,
     ) {
-        let group_key = group.row.key.clone();
+        let receiver = group.row.instead.as_ref().unwrap_or(&turn.node.receiver).clone();
+        let look = group.row.next_flush;
+        let again = next_message(group, incident, &turn);
         let mut decisions = Vec::new();
         for (labels, member) in &mut group.members {
-            let decision = |verdict, by, page_key| Decision {
-                at: now,
+            let fingerprint = labels.fingerprint();
+            let over = turn.ended.contains(&fingerprint);
+            let decision = |verdict, receiver: &str, by, page_key, next_send| Decision {
+                at: turn.now,
                 alert: labels.clone(),
                 verdict,
                 receiver: receiver.to_owned(),
-                group_key: group_key.clone(),
+                group_key: group.row.key.clone(),
                 by,
                 page_key,
-                over: false,
-                next_send: None,
+                over,
+                next_send,
             };
-            let held = quiet.remove(labels);
-            if held.is_none() && !paged.is_empty() {
-                let pages = paged.iter();
-                decisions.extend(pages.map(|key| decision(Verdict::Deliver, vec![], Some(key.clone()))));
-                member.recorded = Some(Verdict::Deliver);
+            let mut told = false;
+            for paged in &turn.paged {
+                if paged.firing.contains(&fingerprint) || paged.ended.contains(&fingerprint) {
+                    let (by, key) = (paged.by.iter().cloned().collect(), Some(paged.key.clone()));
+                    let next = again.filter(|_| !over);
+                    decisions.push(decision(Verdict::Deliver, &paged.receiver, by, key, next));
+                    told = true;
+                }
+            }
+            if told {
+                member.recorded = Some((Verdict::Deliver, over));
                 continue;
             }
-            let (hold, by) = match held {
-                Some(quiet) => (quiet.hold, quiet.by),
-                None if group.again => (Hold::Grouped, vec![]),
-                None if repeats => (Hold::Repeat, vec![]),
-                None => continue,
+            if over {
+                continue;
+            }
+            let restraint = turn.restraint.as_ref().filter(|_| turn.restrained);
+            let (hold, by, next) = match (turn.quiet.remove(labels), restraint) {
+                (Some(quiet), _) => (quiet.hold, quiet.by, Some(look)),
+                (None, Some(restraint)) => (Hold::Acknowledged, vec![restraint.by.clone()], again),
+                (None, None) if turn.stuck => (Hold::ReceiverDown, vec![], again),
+                (None, None) if group.again => (Hold::Grouped, vec![], again),
+                (None, None) if turn.repeats => (Hold::Repeat, vec![], again),
+                (None, None) => continue,
             };
-            if member.recorded != Some(Verdict::Hold(hold)) {
-                member.recorded = Some(Verdict::Hold(hold));
-                decisions.push(decision(Verdict::Hold(hold), by, None));
+            if member.recorded != Some((Verdict::Hold(hold), false)) {
+                member.recorded = Some((Verdict::Hold(hold), false));
+                decisions.push(decision(Verdict::Hold(hold), &receiver, by, None, next));
             }
         }
         for decision in decisions {
@@ -57,29 +69,31 @@ impl Alerts {
         }
     }
 
-    /// Why an alert with `labels` was paged or not, up to `at`: one answer per route it takes.
-    pub fn why(&self, labels: &Labels, at: Timestamp) -> Vec<Reason> {
-        let alert = self.alerts.get(labels).map(|tracked| tracked.alert.clone());
-        let nodes = &self.config.route.nodes;
-        let routes = self.config.route.find(labels).into_iter();
-        routes
-            .map(|route| {
-                let key = group_key(&nodes[route].key, &nodes[route].group_by.of(labels));
-                let about = |decision: &&Decision| {
-                    decision.at <= at && decision.alert == *labels && decision.group_key == key
-                };
-                let decisions: Vec<Decision> = self.decisions.iter().filter(about).cloned().collect();
-                Reason {
-                    alert: alert.clone(),
-                    route: nodes[route].key.clone(),
-                    receiver: nodes[route].receiver.clone(),
-                    next_flush: self.groups.get(key.as_str()).map(|group| group.row.next_flush),
-                    verdict: decisions.last().map(|decision| decision.verdict),
-                    group_key: key,
-                    decisions,
-                }
-            })
-            .collect()
+    /// A member goes: unless a message told of its end, that it has ended is put on record.
+    pub(super) fn record_over(
+        &mut self,
+        group: &Group,
+        labels: &Labels,
+        member: &Member,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) {
+        if member.recorded.is_none() || member.recorded == Some((Verdict::Deliver, true)) {
+            return;
+        }
+        let node = &self.config.route.nodes[group.route];
+        let decision = Decision {
+            at: now,
+            alert: labels.clone(),
+            verdict: Verdict::Hold(Hold::Over),
+            receiver: group.row.instead.as_ref().unwrap_or(&node.receiver).clone(),
+            group_key: group.row.key.clone(),
+            by: vec![],
+            page_key: None,
+            over: true,
+            next_send: None,
+        };
+        self.decide(decision, out);
     }
 
     /// The latest decisions, oldest first, as far as they are kept in memory.
@@ -93,6 +107,25 @@ impl Alerts {
     }
 
     pub(super) fn remember(&mut self, decision: Decision) {
-        remember(&mut self.decisions, decision);
+        if self.decisions.len() >= DECISIONS_MAX {
+            self.decisions.pop_front();
+        }
+        self.decisions.push_back(decision);
     }
+}
+
+/// When the group has something to say next, if nothing changes: it repeats itself at a flush, or a step of its
+/// escalation is due, or a snooze ends.
+fn next_message(group: &Group, incident: Option<&Incident>, turn: &Turn<'_>) -> Option<Timestamp> {
+    let interval = turn.node.group_interval.max(Duration::from_millis(1));
+    let told = group.row.ledgers.values().filter_map(|ledger| ledger.told()).map(|sent| sent.at).min();
+    let repeat = told.map(|told| {
+        let due = told.plus(turn.node.repeat_interval);
+        let wait = due.since(group.row.next_flush).as_millis();
+        let flushes = wait.div_ceil(interval.as_millis());
+        group.row.next_flush.plus(interval.saturating_mul(u32::try_from(flushes).unwrap_or(u32::MAX)))
+    });
+    let restrained = incident.is_some_and(|incident| incident.restraint(turn.now).is_some());
+    let timer = incident.and_then(Incident::timer);
+    [repeat.filter(|_| !restrained), timer].into_iter().flatten().min()
 }

@@ -4,7 +4,7 @@
 use super::{Alerts, new_group};
 use crate::change::Change;
 use crate::config::Config;
-use crate::group::{Group, GroupRow};
+use crate::group::{GroupRow, Ledger};
 use crate::inhibit::Sources;
 use model::{Labels, Timestamp};
 use std::collections::HashMap;
@@ -12,54 +12,82 @@ use std::sync::Arc;
 
 impl Alerts {
     /// Takes a new configuration. Groups whose route and labels are still there keep what they told and when
-    /// they speak next.
+    /// they speak next; others stay until they have told the ends that they owe.
     pub fn reload(&mut self, config: Config, now: Timestamp, out: &mut Vec<Change>) {
         self.sources = Sources::new(config.inhibit.clone());
-        self.config = config;
+        self.config = Arc::new(config);
         let groups = std::mem::take(&mut self.groups).into_values();
-        let rows = groups.map(|group| (group.row.key.clone(), (group.row, group.stored))).collect();
+        let rows = groups.map(|group| (group.row.key.clone(), group.row)).collect();
         for tracked in self.alerts.values_mut() {
             tracked.places.clear();
+            tracked.left.clear();
         }
         self.regroup(rows, now, out);
     }
 
-    /// Files every alert under the present tree, using `rows` (each with whether it is in the journal) for
-    /// groups that are already known.
-    pub(super) fn regroup(
-        &mut self,
-        rows: HashMap<String, (GroupRow, bool)>,
-        now: Timestamp,
-        out: &mut Vec<Change>,
-    ) {
-        self.wakes.clear();
-        self.under_way.clear();
-        for (key, (row, stored)) in rows {
-            let Some(route) = self.config.route.by_key(&row.route) else {
-                if stored {
-                    out.push(Change::GroupGone(key));
-                }
+    /// Alerts of clients that would have ended while nobody listened get as long again as they had: who still sees
+    /// them says so within it. What was ended in so many words has ended.
+    pub(super) fn wait_for_clients(&mut self, now: Timestamp, out: &mut Vec<Change>) {
+        for tracked in self.alerts.values_mut() {
+            let alert = &mut tracked.alert;
+            let Some(end) = alert.ends_at.filter(|end| *end <= now && *end > alert.updated_at) else {
                 continue;
             };
-            for (integration, ledger) in &row.ledgers {
-                if let Some(sent) = &ledger.under_way {
-                    self.under_way.insert(sent.key.clone(), (key.as_str().into(), integration.clone()));
-                }
+            let term = end.since(alert.updated_at).min(self.config.resolve_timeout);
+            alert.updated_at = now;
+            alert.ends_at = Some(now.plus(term));
+            out.push(Change::Alert(alert.clone()));
+        }
+    }
+
+    /// Files every alert under the present tree, using `rows` for groups that are already known.
+    pub(super) fn regroup(&mut self, rows: HashMap<String, GroupRow>, now: Timestamp, out: &mut Vec<Change>) {
+        self.wakes.clear();
+        self.under_way.clear();
+        let mut orphans = Vec::new();
+        for (key, row) in rows {
+            let route = self.config.route.by_key(&row.route);
+            if route.is_none() && !row.ledgers.values().any(Ledger::owes_an_end) {
+                out.push(Change::GroupGone(key));
+                continue;
             }
             let key: Arc<str> = key.into();
-            let wake = row.next_flush;
-            let group = Group { stored, ..new_group(row, key.clone(), route, wake) };
+            for (integration, ledger) in &row.ledgers {
+                if let Some(sent) = &ledger.under_way {
+                    self.under_way.insert(sent.key.clone(), (key.clone(), integration.clone()));
+                }
+            }
+            let mut group = new_group(row, key.clone(), route.unwrap_or(0));
+            group.orphan = route.is_none();
+            if group.orphan {
+                orphans.push(key.clone());
+            }
             self.wakes.insert((group.wake, key.clone()));
             self.groups.insert(key, group);
         }
         let all: Vec<Labels> = self.alerts.keys().cloned().collect();
         for labels in all {
             self.sources.add(&labels);
-            self.file(&labels, now);
+            self.adopt(&labels, &orphans);
+            self.file(&labels, now, out);
         }
         let keys: Vec<Arc<str>> = self.groups.keys().cloned().collect();
         for key in keys {
             self.rewake(&key);
+        }
+    }
+
+    /// Leaves an alert in the groups without a route that still owe its end to somebody.
+    fn adopt(&mut self, labels: &Labels, orphans: &[Arc<str>]) {
+        for key in orphans {
+            let Some(group) = self.groups.get_mut(key) else { continue };
+            let fingerprint = labels.fingerprint();
+            if group.row.ledgers.values().any(|ledger| ledger.holds(fingerprint)) {
+                group.members.insert(labels.clone(), Default::default());
+                if let Some(tracked) = self.alerts.get_mut(labels) {
+                    tracked.left.push(key.clone());
+                }
+            }
         }
     }
 }

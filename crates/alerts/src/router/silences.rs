@@ -2,7 +2,7 @@
 
 use super::Alerts;
 use crate::change::Change;
-use crate::silence::{NewSilence, SILENCES_MAX, Silence, SilenceError, SilenceState};
+use crate::silence::{Guard, NewSilence, SILENCES_MAX, Silence, SilenceError, SilenceState};
 use model::Timestamp;
 
 impl Alerts {
@@ -15,6 +15,12 @@ impl Alerts {
         out: &mut Vec<Change>,
     ) -> Result<String, SilenceError> {
         new.check(now)?;
+        if new.guard == Guard::Careful {
+            let reach = self.reach(&new.matchers, now);
+            if reach.broad {
+                return Err(SilenceError::Broad { mutes: reach.alerts.len(), firing: reach.firing });
+            }
+        }
         let known = match &new.id {
             Some(id) => {
                 Some(self.silences.get(id).ok_or_else(|| SilenceError::NotFound(id.clone()))?.clone())
@@ -33,7 +39,10 @@ impl Alerts {
                 (fresh_id.to_owned(), new.starts_at.max(now))
             }
         };
+        let open = self.silences.get(&id).is_some_and(|known| known.open);
         let silence = Silence {
+            open,
+            terms: new.terms,
             id: id.clone(),
             matchers: new.matchers,
             starts_at,
@@ -44,6 +53,7 @@ impl Alerts {
         };
         out.push(Change::Silence(silence.clone()));
         self.silences.insert(id.clone(), silence);
+        self.plan_windows(now);
         Ok(id)
     }
 
@@ -63,6 +73,7 @@ impl Alerts {
         silence.ends_at = now;
         silence.updated_at = now;
         out.push(Change::Silence(silence.clone()));
+        self.plan_windows(now);
         Ok(())
     }
 

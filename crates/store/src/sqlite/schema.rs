@@ -9,7 +9,7 @@ use std::path::Path;
 use tasks::{RunState, backoff_str, class_str};
 
 /// What brings a file from the version before to this one.
-pub(super) const VERSIONS: [&str; 5] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5];
+pub(super) const VERSIONS: [&str; 6] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
 
 /// Instants are milliseconds since 1970, spans are in the unit their name says, JSON is text. Ids rise with
 /// time, so that rows are appended; a table without a row id is one tree instead of two.
@@ -261,6 +261,12 @@ CREATE TABLE step (
 /// The starts of a worker before its last one, as a list.
 const VERSION_5: &str = "
 ALTER TABLE worker_heartbeat ADD COLUMN former_nonces TEXT NOT NULL DEFAULT '[]';
+";
+
+/// Incidents; and decisions by alert: the part of a decision's key after its time.
+const VERSION_6: &str = "
+CREATE TABLE incident (key TEXT PRIMARY KEY, row TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX decision_alert ON decision (substr(key, 15, 16), key);
 ";
 
 /// The names and columns that people query.

@@ -52,6 +52,7 @@ pub(super) fn alert_table(table: Table) -> &'static str {
         Table::Alert => "alert_state",
         Table::Group => "alert_group",
         Table::Silence => "silence",
+        Table::Incident => "incident",
         Table::Decision => "decision",
     }
 }

@@ -4,7 +4,9 @@
 use super::report::Report;
 use super::text::Text;
 use super::{paths, yaml};
-use alerts::{InhibitRuleConfig, RawConfig, RouteConfig, TimeIntervalConfig};
+use alerts::{
+    AlertsConfig, EscalationConfig, InhibitRuleConfig, OnCallConfig, RawConfig, RouteConfig, TimeIntervalConfig,
+};
 use model::Problem;
 use notify::{GlobalConfig, ReceiverConfig, Receivers};
 use serde::Deserialize;
@@ -42,6 +44,12 @@ pub struct Parts {
     pub time_intervals: Vec<TimeIntervalConfig>,
     /// `mute_time_intervals:`
     pub mute_time_intervals: Vec<TimeIntervalConfig>,
+    /// `escalations:`
+    pub escalations: Vec<EscalationConfig>,
+    /// `on_call:`
+    pub on_call: Vec<OnCallConfig>,
+    /// `alerts:`
+    pub alerts: Option<AlertsConfig>,
 }
 
 /// The checked form.
@@ -90,7 +98,14 @@ pub fn resolve(text: &Text, files: Files, report: &mut Report) -> Option<Routing
         receivers: raw.receivers.unwrap_or_default(),
         time_intervals: raw.time_intervals.unwrap_or_default(),
         mute_time_intervals: raw.mute_time_intervals.unwrap_or_default(),
+        ..Parts::default()
     };
+    for (key, value) in parts.route.iter().flat_map(RouteConfig::ours) {
+        let (line, column) = reach::config::place(value.referenced);
+        let what = format!("unknown key {key:?} in a route");
+        let remedy = format!("Alertmanager has no such key; {key} is one of tocsin.yml");
+        problems.push(Problem::error(line, column, what, remedy));
+    }
     let routing = resolve_parts(&parts, &text.base, &mut problems);
     let patterns = raw.templates.unwrap_or_default();
     let templates =
@@ -116,6 +131,9 @@ pub fn resolve_parts(
         time_intervals: &parts.time_intervals,
         mute_time_intervals: &parts.mute_time_intervals,
         receivers: &shapes,
+        escalations: &parts.escalations,
+        on_call: &parts.on_call,
+        alerts: parts.alerts.as_ref(),
     };
     let resolved = alerts::Config::resolve(raw);
     let timeout = parts.global.resolve_timeout.as_ref().and_then(|text| {

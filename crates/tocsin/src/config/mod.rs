@@ -138,7 +138,6 @@ impl Load<'_> {
             None => (TocsinConfig::default(), Text::of("(no file)", Path::new(""), String::new())),
         };
         let mut problems = Vec::new();
-        raw.later(&mut problems);
         let include = raw.include.clone().unwrap_or_default();
         let included = |path: Option<Spanned<PathBuf>>| path.map(|path| text.base.join(path.value));
         let prometheus = sources.prometheus.clone().or_else(|| included(include.prometheus));
@@ -239,7 +238,9 @@ impl Load<'_> {
                 let global = notify::GlobalConfig::default();
                 let receivers = notify::Receivers::resolve(&global, &receivers, &file.base, problems);
                 check_files(receivers.files().into_iter(), file, problems);
-                return Some(Routing::console());
+                let mut routing = Routing::console();
+                raw.beside_routes(&mut routing.alerts, problems);
+                return Some(routing);
             }
             let parts = alertmanager::Parts {
                 global: notify::GlobalConfig::default(),
@@ -248,6 +249,9 @@ impl Load<'_> {
                 receivers: raw.receivers.clone().unwrap_or_default(),
                 time_intervals: raw.time_intervals.clone().unwrap_or_default(),
                 mute_time_intervals: Vec::new(),
+                escalations: raw.escalations.clone().unwrap_or_default(),
+                on_call: raw.on_call.clone().unwrap_or_default(),
+                alerts: raw.alerts.clone(),
             };
             let (alerts, receivers) = alertmanager::resolve_parts(&parts, &file.base, problems)?;
             return Some(Routing { alerts, receivers, templates: Vec::new() });
@@ -261,7 +265,9 @@ impl Load<'_> {
         }
         let text = self.open(path)?;
         self.shown.alertmanager = mask::masked(&text.filled);
-        alertmanager::resolve(&text, Files::Open, &mut self.report)
+        let mut routing = alertmanager::resolve(&text, Files::Open, &mut self.report)?;
+        raw.beside_routes(&mut routing.alerts, problems);
+        Some(routing)
     }
 }
 

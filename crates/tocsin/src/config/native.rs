@@ -3,11 +3,13 @@
 
 use super::prometheus::{bad_duration, error};
 use super::yaml;
-use alerts::{InhibitRuleConfig, RouteConfig, TimeIntervalConfig};
+use alerts::{
+    AlertsConfig, EscalationConfig, InhibitRuleConfig, OnCallConfig, RouteConfig, TimeIntervalConfig,
+};
 use collect::config::ScrapeConfig;
 use collect::probe::ProbeConfig;
 use model::Problem;
-use serde::{Deserialize, de::IgnoredAny};
+use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 use server::limits::{Network, Networks, Rates};
@@ -34,8 +36,9 @@ pub struct TocsinConfig {
     pub(super) receivers: Option<Vec<Spanned<notify::ReceiverConfig>>>,
     pub(super) time_intervals: Option<Vec<TimeIntervalConfig>>,
     pub(super) inhibit_rules: Option<Vec<InhibitRuleConfig>>,
-    pub(super) escalations: Option<Spanned<IgnoredAny>>,
-    pub(super) on_call: Option<Spanned<IgnoredAny>>,
+    pub(super) alerts: Option<AlertsConfig>,
+    pub(super) escalations: Option<Vec<EscalationConfig>>,
+    pub(super) on_call: Option<Vec<OnCallConfig>>,
     pub(super) packs: Option<BTreeMap<String, PackParams>>,
     pub(super) runbooks: Option<Vec<Spanned<String>>>,
     pub(super) tools: Option<Vec<worker::ToolConfig>>,
@@ -392,15 +395,11 @@ impl TocsinConfig {
         (raw.on_arrival.unwrap_or(true), interval)
     }
 
-    /// What is understood and belongs to a later version.
-    pub(super) fn later(&self, problems: &mut Vec<Problem>) {
-        for (key, value) in [("escalations", &self.escalations), ("on_call", &self.on_call)] {
-            if let Some(value) = value {
-                let (line, column) = reach::config::place(value.referenced);
-                let what = format!("{key} is not acted on yet");
-                problems.push(Problem::finding(line, column, what, "name receivers in the route"));
-            }
-        }
+    /// Policies, schedules and what holds for all routes, where the routes come from elsewhere.
+    pub(super) fn beside_routes(&self, alerts: &mut alerts::Config, problems: &mut Vec<Problem>) {
+        let escalations = self.escalations.as_deref().unwrap_or_default();
+        let on_call = self.on_call.as_deref().unwrap_or_default();
+        alerts.extend(escalations, on_call, self.alerts.as_ref(), problems);
     }
 }
 

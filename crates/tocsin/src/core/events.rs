@@ -70,7 +70,8 @@ impl Core {
     pub fn tell(&mut self, new: New, batch: &mut Batch, now: Timestamp) {
         let event = self.events.bus.tell(new, now);
         // What runs themselves bring about must not start further ones: that would have no end.
-        if event.type_().starts_with("alert.") || event.type_().starts_with("health.") {
+        const FOUND: [&str; 4] = ["alert.", "health.", "incident.", "maintenance."];
+        if FOUND.iter().any(|begin| event.type_().starts_with(begin)) {
             self.trigger(&event, batch, now);
         }
     }

@@ -140,6 +140,8 @@ impl server::Desk for Desk {
             ends_at: silence.ends_at,
             created_by,
             comment: silence.comment,
+            terms: alerts::Terms::default(),
+            guard: alerts::Guard::Upstream,
         };
         Box::pin(once(&self.core, asked, move |core, batch, now| {
             let done = core.alerts.put_silence(new, &fresh_id, now, &mut batch.changes.alerts);

@@ -1,0 +1,230 @@
+//! What a flush means for its group's incident: it wakes, gets graver, is opened, reopened, resolved, escalated.
+
+use super::{Alerts, flush::Turn};
+use crate::change::Change;
+use crate::escalate::{Escalating, Tell};
+use crate::group::Group;
+use crate::incident::{Incident, IncidentState, What};
+use crate::notice::Notice;
+use crate::severity::Severity;
+use model::{Alert, Labels, Page, Timestamp};
+use std::time::Duration;
+
+/// Incidents that are over and kept at most; the oldest go first.
+const RESOLVED_MAX: usize = 10_000;
+/// Alerts that the first lines of a timeline name.
+const NAMED_MAX: usize = 5;
+/// How long an escalation waits where nobody could be told.
+const NOBODY_WAIT: Duration = Duration::from_secs(60);
+
+impl Alerts {
+    /// Before anybody is told: a snooze that is over, and alerts that are graver than any before, open it again.
+    pub(super) fn begin_incident(
+        &mut self,
+        group: &Group,
+        incident: &mut Option<Incident>,
+        turn: &mut Turn<'_>,
+    ) {
+        let Some(incident) = incident else { return };
+        if incident.snoozed_until.is_some_and(|until| until <= turn.now) {
+            incident.open(turn.now);
+            incident.add(turn.now, What::Awoke, "", "");
+            self.tell(incident, What::Awoke, "");
+            turn.reminded = true;
+        }
+        if let Some(gravest) = self.gravest(group, turn).filter(|gravest| *gravest > incident.severity) {
+            let before = std::mem::replace(&mut incident.severity, gravest);
+            if incident.is_live() {
+                incident.add(
+                    turn.now,
+                    What::Graver,
+                    "",
+                    format!("{} after {}", gravest.as_str(), before.as_str()),
+                );
+                if incident.state == IncidentState::Acknowledged {
+                    incident.open(turn.now);
+                    turn.reminded = true;
+                }
+                self.tell(incident, What::Graver, "");
+            }
+        }
+        turn.restraint = incident.restraint(turn.now);
+    }
+
+    /// After the messages: a message about something that fires opens it, or opens it again; the end of everything
+    /// resolves it.
+    pub(super) fn follow_incident(
+        &mut self,
+        group: &Group,
+        incident: &mut Option<Incident>,
+        turn: &mut Turn<'_>,
+    ) {
+        let told = turn.paged.iter().any(|paged| !paged.firing.is_empty());
+        let over = turn.full && turn.firing.is_empty() && turn.quiet.is_empty() && !group.members.is_empty();
+        match incident {
+            None if told => {
+                let opened = self.open(group, turn);
+                self.tell(&opened, What::Opened, "");
+                *incident = Some(opened);
+            }
+            Some(incident) if told && !incident.is_live() => {
+                incident.open(turn.now);
+                incident.reopened += 1;
+                incident.add(turn.now, What::Reopened, "", self.names(group, turn));
+                self.tell(incident, What::Reopened, "");
+            }
+            Some(incident) if over && incident.is_live() => {
+                incident.rest(IncidentState::Resolved, turn.now);
+                incident.resolved_at = Some(turn.now);
+                incident.add(turn.now, What::Resolved, "", "all its alerts have ended");
+                self.tell(incident, What::Resolved, "");
+            }
+            // It was ended by hand before its alerts were over.
+            Some(incident) if over && incident.closed_by.is_some() => {
+                incident.closed_by = None;
+                incident.resolved_at = Some(turn.now);
+            }
+            _ => {}
+        }
+    }
+
+    fn open(&self, group: &Group, turn: &Turn<'_>) -> Incident {
+        let firing = self.firing(group, turn);
+        let labels = common(firing.iter().map(|alert| &alert.labels));
+        let policy = turn.node.escalation.as_ref();
+        let by_pack = || firing.iter().find_map(|alert| self.config.pack_policies.get(alert.name()));
+        let policy = policy.or_else(by_pack).filter(|name| self.config.policies.contains_key(*name));
+        let mut incident = Incident {
+            id: group.incident.to_string(),
+            group_key: group.row.key.clone(),
+            receiver: group.row.instead.clone().unwrap_or_else(|| turn.node.receiver.clone()),
+            labels,
+            severity: self.gravest(group, turn).unwrap_or(Severity::Warning),
+            state: IncidentState::Open,
+            opened_at: turn.now,
+            resolved_at: None,
+            closed_by: None,
+            acknowledged_by: None,
+            snoozed_until: None,
+            assigned_to: None,
+            merged_into: None,
+            reopened: 0,
+            escalation: policy.map(|name| Escalating::begin(name, turn.now)),
+            timeline: Vec::new(),
+        };
+        for alert in firing.iter().take(NAMED_MAX) {
+            incident.add(alert.starts_at, What::Fired, alert.name(), alert.labels.to_string());
+        }
+        incident.timeline.sort_by_key(|entry| entry.at);
+        incident.add(turn.now, What::Routed, &incident.receiver.clone(), turn.node.key.clone());
+        incident.add(turn.now, What::Opened, "", self.names(group, turn));
+        incident
+    }
+
+    /// Takes the steps that are due. While something holds all that fires they wait for a later flush.
+    pub(super) fn escalate(
+        &mut self,
+        group: &mut Group,
+        incident: &mut Option<Incident>,
+        turn: &mut Turn<'_>,
+        pages: &mut Vec<Page>,
+    ) {
+        let Some(incident) = incident.as_mut().filter(|incident| incident.state == IncidentState::Open)
+        else {
+            return;
+        };
+        let config = self.config.clone();
+        let Some(mut escalating) = incident.escalation.take() else { return };
+        let Some(policy) = config.policies.get(&escalating.policy) else { return };
+        let mut nobody = 0;
+        while escalating.due.is_some_and(|due| due <= turn.now) {
+            if turn.firing.is_empty() {
+                group.step_held = true;
+                break;
+            }
+            let number = escalating.step + 1;
+            let Some(step) = escalating.take(policy, turn.now) else { break };
+            let main = group.row.instead.clone().unwrap_or_else(|| turn.node.receiver.clone());
+            let receiver = match &step.tell {
+                Tell::Again => Some(main.clone()),
+                Tell::Receiver(name) => Some(name.clone()),
+                Tell::OnCall(name) => {
+                    config.schedules.get(name).and_then(|schedule| schedule.who(turn.now)).map(str::to_owned)
+                }
+            };
+            let what = match &step.tell {
+                Tell::OnCall(name) => format!("{} step {number}, on call: {name}", policy.name),
+                _ => format!("{} step {number}", policy.name),
+            };
+            let targets = receiver.as_ref().map(|name| self.targets_of(name)).unwrap_or_default();
+            incident.add(turn.now, What::Escalated, receiver.as_deref().unwrap_or("nobody"), what.clone());
+            if targets.is_empty() {
+                // The next step follows at once, unless nobody can be told by any of them.
+                nobody += 1;
+                let wait =
+                    if nobody < policy.steps.len() { Duration::ZERO } else { step.wait.max(NOBODY_WAIT) };
+                escalating.due = escalating.due.map(|_| turn.now.plus(wait));
+                continue;
+            }
+            self.tell(incident, What::Escalated, receiver.as_deref().unwrap_or_default());
+            for target in &targets {
+                self.address(group, target, Some(&what), turn, pages);
+            }
+            group.row.also.extend(receiver.filter(|receiver| *receiver != main));
+        }
+        incident.escalation = Some(escalating);
+    }
+
+    /// Forgets incidents that are over for so long, or too many, that nobody looks back.
+    pub(super) fn sweep_incidents(&mut self, now: Timestamp, out: &mut Vec<Change>) {
+        let mut over: Vec<(Timestamp, String)> = self
+            .incidents
+            .values()
+            .filter(|incident| !incident.is_live())
+            .filter(|incident| !self.groups.contains_key(incident.group_key.as_str()))
+            .filter_map(|incident| Some((incident.resolved_at?, incident.id.clone())))
+            .collect();
+        over.sort_unstable();
+        let before = now.minus(self.config.history);
+        let too_many = over.len().saturating_sub(RESOLVED_MAX);
+        let old = over.iter().enumerate().take_while(|(n, (at, _))| *n < too_many || *at < before);
+        for id in old.map(|(_, (_, id))| id.clone()).collect::<Vec<_>>() {
+            self.incidents.remove(&id);
+            out.push(Change::IncidentGone(id));
+        }
+    }
+
+    /// Tells others of an incident.
+    pub(super) fn tell(&mut self, incident: &Incident, what: What, by: &str) {
+        self.notices.push(Notice::Incident { id: incident.id.clone(), what, by: by.to_owned() });
+    }
+
+    fn gravest(&self, group: &Group, turn: &Turn<'_>) -> Option<Severity> {
+        let firing = group.members.keys().filter(|labels| turn.firing.contains(&labels.fingerprint()));
+        firing.map(Severity::of).max()
+    }
+
+    fn firing(&self, group: &Group, turn: &Turn<'_>) -> Vec<&Alert> {
+        let firing = group.members.keys().filter(|labels| turn.firing.contains(&labels.fingerprint()));
+        firing.filter_map(|labels| self.alerts.get(labels)).map(|tracked| &tracked.alert).collect()
+    }
+
+    fn names(&self, group: &Group, turn: &Turn<'_>) -> String {
+        let firing = self.firing(group, turn);
+        let mut names: Vec<&str> = firing.iter().map(|alert| alert.name()).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.truncate(NAMED_MAX);
+        format!("{} firing: {}", firing.len(), names.join(", "))
+    }
+}
+
+/// The labels that all share.
+fn common<'a>(mut sets: impl Iterator<Item = &'a Labels>) -> Labels {
+    let Some(first) = sets.next() else { return Labels::empty() };
+    let mut shared: Vec<(&str, &str)> = first.iter().collect();
+    for set in sets {
+        shared.retain(|(name, value)| set.get(name) == Some(value));
+    }
+    Labels::from_pairs(shared)
+}
