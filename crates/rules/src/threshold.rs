@@ -27,7 +27,7 @@ use std::time::Duration;
 pub const SERIES_MAX: usize = 100;
 
 /// What holds for all thresholds.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Settings {
     /// How long crossings are kept for readers.
     pub history: Duration,

@@ -40,7 +40,7 @@ pub fn table() -> Vec<(Method, &'static str, Need)> {
 }
 
 /// A plain text, never a screen: clients tell by it which product they speak to.
-async fn no_route() -> Response {
+pub(crate) async fn no_route() -> Response {
     let mut response = (StatusCode::NOT_FOUND, "404 page not found\n").into_response();
     response.extensions_mut().insert(ErrorBody {
         kind: "not_found",

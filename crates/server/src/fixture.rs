@@ -179,6 +179,7 @@ impl World {
             agents: told,
             keep: Arc::clone(&world) as Arc<dyn Keep>,
             vitals: Arc::clone(&world) as Arc<dyn Vitals>,
+            thresholds: Arc::new(crate::no_thresholds::NoThresholds { told: Mutex::default(), now: at(0) }),
             grammar: Grammar { selector: one_matcher, matchers: one_matcher },
         };
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::at(at(0)));

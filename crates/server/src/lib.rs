@@ -18,6 +18,8 @@ pub mod limits;
 mod links;
 mod metrics;
 #[cfg(test)]
+mod no_thresholds;
+#[cfg(test)]
 mod no_workers;
 mod screens;
 mod seam;
@@ -35,6 +37,7 @@ pub use cors::{Cors, USUAL_ORIGINS};
 pub use links::Links;
 pub use metrics::{FAMILIES, HttpMetrics, Sink};
 pub use seam::Schedules;
+pub use seam::Thresholds;
 pub use seam::{
     Agents, Answer, ApprovalAct, Approvals, Asked, Desk, Events, Failure, Grammar, Keep, KnownAgent,
     Listener, Listeners, Monitoring, Published, QueryFailure, Queues, Reads, Series, Tasks, TokenAct, Topic,

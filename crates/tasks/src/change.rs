@@ -95,11 +95,17 @@ pub enum RecordKind {
     Sla,
     /// What became of a run that was given up: done again, or put away; by the run's id.
     DeadLetter,
+    /// What kind of metric a name stands for that applications tell, by the name.
+    Metric,
+    /// A threshold that is crossed, by its name and series.
+    Threshold,
+    /// That a threshold was crossed, by a key that rises with time.
+    Crossing,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [RecordKind; 14] = [
+    pub const ALL: [RecordKind; 17] = [
         RecordKind::Approval,
         RecordKind::Agent,
         RecordKind::Routing,
@@ -114,6 +120,9 @@ impl RecordKind {
         RecordKind::Condition,
         RecordKind::Sla,
         RecordKind::DeadLetter,
+        RecordKind::Metric,
+        RecordKind::Threshold,
+        RecordKind::Crossing,
     ];
 
     /// As the store names it.
@@ -133,6 +142,9 @@ impl RecordKind {
             RecordKind::Condition => "condition",
             RecordKind::Sla => "sla",
             RecordKind::DeadLetter => "dead_letter",
+            RecordKind::Metric => "metric",
+            RecordKind::Threshold => "threshold",
+            RecordKind::Crossing => "crossing",
         }
     }
 

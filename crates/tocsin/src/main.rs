@@ -14,6 +14,7 @@ mod health;
 mod init;
 mod log;
 mod metrics;
+mod monitoring;
 mod own_metrics;
 mod seams;
 mod secrets;

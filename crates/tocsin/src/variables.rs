@@ -122,6 +122,15 @@ pub const VARIABLES: &[Variable] = &[
     idle("WORKER_CLEANUP_INTERVAL", "300", Form::Seconds(0.1, DAY), NO_SWEEPER),
     holds("CIRCUIT_BREAKER_FAILURE_THRESHOLD", "10", Form::Whole(1, 10_000)),
     holds("CIRCUIT_BREAKER_RECOVERY_TIMEOUT", "90", Form::Seconds(0.1, DAY)),
+    // Thresholds.
+    holds("ALERT_ERROR_RATE_ENABLED", "true", Form::Switch),
+    holds("ALERT_ERROR_RATE_THRESHOLD", "5.0", Form::Seconds(0.0, 100.0)),
+    holds("ALERT_RESPONSE_TIME_ENABLED", "true", Form::Switch),
+    holds("ALERT_RESPONSE_TIME_THRESHOLD", "2000.0", Form::Seconds(0.0, 1e9)),
+    holds("ALERT_MEMORY_ENABLED", "true", Form::Switch),
+    holds("ALERT_MEMORY_THRESHOLD", "80.0", Form::Seconds(0.0, 100.0)),
+    holds("ALERT_CIRCUIT_BREAKER_ENABLED", "true", Form::Switch),
+    holds("MONITORING_EVALUATION_INTERVAL", "60", Form::Seconds(1.0, DAY)),
     // What is seen.
     holds("LOG_LEVEL", "info", LEVELS),
     holds("LOG_FORMAT", "json", Form::OneOf(&["json", "text", "console"])),
@@ -222,6 +231,16 @@ impl Variables {
         self.text(name)?.trim().parse().ok()
     }
 
+    /// A number, if it is set.
+    pub fn number(&self, name: &str) -> Option<f64> {
+        self.text(name)?.trim().parse().ok()
+    }
+
+    /// True or false, if it is set.
+    pub fn switch(&self, name: &str) -> Option<bool> {
+        self.text(name).and_then(switch)
+    }
+
     /// All of them, for whoever looks for names that it makes up itself.
     pub fn all(&self) -> impl Iterator<Item = (String, String)> + '_ {
         self.0.iter().map(|(name, value)| (name.clone(), value.clone()))
@@ -303,7 +322,9 @@ mod tests {
             JWT_SECRET_KEY JWT_ALGORITHM RATE_LIMIT_ENABLED MAX_REQUESTS_PER_MINUTE MAX_REQUESTS_PER_HOUR \
             MAX_REQUEST_SIZE SENTRY_TRACES_SAMPLE_RATE SENTRY_PROFILES_SAMPLE_RATE APP_VERSION LOG_FORMAT PORT \
             RATE_LIMIT_PER_MINUTE CIRCUIT_BREAKER_FAILURE_THRESHOLD CIRCUIT_BREAKER_RECOVERY_TIMEOUT \
-            SESSION_RETENTION_DAYS"
+            SESSION_RETENTION_DAYS ALERT_ERROR_RATE_ENABLED ALERT_ERROR_RATE_THRESHOLD ALERT_RESPONSE_TIME_ENABLED \
+            ALERT_RESPONSE_TIME_THRESHOLD ALERT_MEMORY_ENABLED ALERT_MEMORY_THRESHOLD ALERT_CIRCUIT_BREAKER_ENABLED \
+            MONITORING_EVALUATION_INTERVAL"
             .split_whitespace()
         {
             assert!(VARIABLES.iter().any(|known| known.name == name), "{name}");

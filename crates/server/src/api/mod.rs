@@ -8,7 +8,9 @@ mod body;
 mod error;
 mod events;
 mod extensions;
+mod grafana;
 mod health;
+mod monitoring;
 mod once;
 mod openapi;
 mod prometheus;
@@ -64,6 +66,7 @@ pub(crate) fn routes() -> Vec<Route> {
     table.extend(extension_routes());
     table.extend(prometheus_routes());
     table.extend(alertmanager_routes());
+    table.extend(monitoring_routes());
     table.extend(screen_routes());
     table
 }
@@ -290,6 +293,33 @@ fn alertmanager_routes() -> Vec<Route> {
         post("/api/v1/alerts", AGENT, "Post alerts, first version", post_alerts_first),
         get("/api/v1/silences", USER, "List silences, first version", silences_first),
         post("/api/v1/silences", OPERATOR, "Add a silence, first version", post_silence_first),
+    ]
+}
+
+fn monitoring_routes() -> Vec<Route> {
+    use monitoring::*;
+    vec![
+        get("/api/v1/monitoring/metrics", USER, "Sum up what applications told", metrics),
+        post("/api/v1/monitoring/metrics", AGENT, "Tell counters, gauges and histograms", tell),
+        get("/api/v1/monitoring/status", USER, "Say how the thresholds stand", status),
+        get("/api/v1/monitoring/alerts", USER, "List the thresholds that were crossed", alerts),
+        post("/api/v1/monitoring/evaluate", AGENT, "Evaluate the thresholds now", evaluate),
+        get("/api/v1/health", OPEN, "How well the process is; 200 in any case", health),
+        get("/api/v1/metrics", USER, "Sum up what applications told", metrics),
+        get("/api/health", OPEN, "Whether the process runs, as Grafana says it", grafana::health),
+        get("/api/datasources", USER, "List data sources, as Grafana does: ours", grafana::datasources),
+        get(
+            "/api/datasources/proxy/1/api/v1/{*path}",
+            USER,
+            "Ask Prometheus's API through our data source",
+            grafana::proxy,
+        ),
+        post(
+            "/api/datasources/proxy/1/api/v1/{*path}",
+            USER,
+            "Ask Prometheus's API through our data source",
+            grafana::proxy,
+        ),
     ]
 }
 

@@ -11,6 +11,7 @@ mod events;
 mod keep;
 mod queues;
 mod schedules;
+mod thresholds;
 mod workers;
 
 pub use agents::Agents;
@@ -20,6 +21,7 @@ pub use events::{Events, Listener, Listeners, Published, Topic};
 pub use keep::{Keep, KnownAgent, TokenAct};
 pub use queues::Queues;
 pub use schedules::Schedules;
+pub use thresholds::Thresholds;
 pub use workers::{KnownWorker, LogLine, NewLogLine, PushWorker, ToolView, Workers};
 
 use crate::views::{
@@ -241,6 +243,8 @@ pub struct Reads {
     pub agents: Arc<dyn Agents>,
     /// What tokens need.
     pub keep: Arc<dyn Keep>,
+    /// What applications tell of themselves, and thresholds.
+    pub thresholds: Arc<dyn Thresholds>,
     /// The process itself.
     pub vitals: Arc<dyn Vitals>,
     /// How selectors and matchers are read.

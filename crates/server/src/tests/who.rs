@@ -39,8 +39,8 @@ async fn what_is_open_is_exactly_this() {
         .map(|route| format!("{} {}", route.method, route.path))
         .collect();
     let want = "GET /health,GET /health/live,GET /health/ready,GET /health/startup,GET /-/healthy,GET /-/ready,\
-                GET /metrics,GET /openapi.json,GET /stats,GET /,GET /ui/links/approvals/{id},\
-                POST /ui/links/approvals/{id},GET /graph,GET /alerts,GET /docs,GET /redoc,\
+                GET /metrics,GET /openapi.json,GET /stats,GET /api/v1/health,GET /api/health,GET /,\
+                GET /ui/links/approvals/{id},POST /ui/links/approvals/{id},GET /graph,GET /alerts,GET /docs,GET /redoc,\
                 GET /docs/assets/{file}";
     assert_eq!(open.join(","), want);
 }

@@ -7,6 +7,7 @@ mod queue;
 mod series;
 mod status;
 mod task;
+mod threshold;
 mod watch;
 
 pub use acts::{
@@ -23,6 +24,9 @@ pub use status::{Build, Check, Health, HealthStatus, RuntimeView};
 pub use task::{
     NewTask, PlainTask, RunFilter, RunView, ScheduledTask, Sla, Submitted, Taken, TaskFilter, TaskForm,
     TaskView, TypedTask, Wishes,
+};
+pub use threshold::{
+    CrossedView, HistogramView, MetricKind, MetricsView, ThresholdsView, ToldMetric,
 };
 pub use watch::{
     ActiveAlertView, ActiveState, MetricMetadata, ProbeView, RuleGroupView, RuleHealth, RuleKind, RuleView,

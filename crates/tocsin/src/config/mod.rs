@@ -12,6 +12,7 @@ mod paths;
 mod prometheus;
 mod report;
 mod text;
+mod thresholds;
 mod yaml;
 
 #[cfg(test)]
@@ -22,6 +23,7 @@ pub use native::{
     Approvals, AuthRules, Limits, Log, Retention, RuleSettings, SeriesSettings, external_url, listen_address,
 };
 pub use report::Report;
+pub use thresholds::Monitoring;
 
 use collect::config::{CollectConfig, Defaults, HostConfig};
 use collect::probe::{Probe, ProbeConfig};
@@ -90,6 +92,8 @@ pub struct Loaded {
     pub retention: Retention,
     /// How series are kept.
     pub series: SeriesSettings,
+    /// Thresholds.
+    pub monitoring: Monitoring,
     /// The files as people may read them: secrets masked.
     pub shown: Shown,
     /// What is worth a look, though nothing is wrong.
@@ -171,6 +175,7 @@ impl Load<'_> {
             approvals: raw.approvals(&mut problems),
             retention: raw.retention(&mut problems),
             series: raw.series(everything.retention, &mut problems),
+            monitoring: raw.monitoring(sources.config.is_none() && !none, &mut problems),
             collect: CollectConfig::default(),
             rule_groups: Vec::new(),
             rules,

@@ -48,6 +48,8 @@ pub struct TocsinConfig {
     pub(super) rules: Option<RulesConfig>,
     pub(super) approvals: Option<ApprovalsConfig>,
     pub(super) retention: Option<RetentionConfig>,
+    pub(super) monitoring: Option<super::thresholds::MonitoringConfig>,
+    pub(super) thresholds: Option<Vec<Spanned<Option<rules::threshold::ThresholdConfig>>>>,
 }
 
 /// What is declared of a kind of work that has no tool.

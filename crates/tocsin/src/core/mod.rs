@@ -13,12 +13,14 @@ mod events;
 mod feed;
 mod handle;
 mod hours;
+mod notices;
 mod pages;
 mod parked;
 mod retention;
 mod revision;
 mod sleepers;
 mod steps;
+mod thresholds;
 mod waiters;
 mod writer;
 
@@ -41,7 +43,7 @@ use arrivals::Arrived;
 use model::{Alert, Clock, Labels, Timestamp};
 use parked::Parked;
 use promql::Expr;
-use rules::{Due, GroupId, RuleId, Rules};
+use rules::{Due, GroupId, RuleId, Rules, threshold::Thresholds};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Arc, mpsc},
@@ -77,6 +79,8 @@ pub struct Deciders {
     pub events: Events,
     /// Who works for us, by name.
     pub agents: Agents,
+    /// Which thresholds are crossed.
+    pub thresholds: Thresholds,
 }
 
 /// The deciders and what they need to reach.
@@ -95,6 +99,8 @@ pub struct Core {
     pub events: Events,
     /// Who works for us, by name.
     pub agents: Agents,
+    /// Which thresholds are crossed.
+    pub thresholds: Thresholds,
     /// Who waits for the end of a task.
     pub waiters: waiters::Waiters,
     /// What is counted.
@@ -185,7 +191,7 @@ impl Core {
         evaluations: mpsc::Sender<Job>,
         disk: Disk,
     ) -> Core {
-        let Deciders { rules, alerts, book, queue, pages, events, agents } = deciders;
+        let Deciders { rules, alerts, book, queue, pages, events, agents, thresholds } = deciders;
         Core {
             rules,
             alerts,
@@ -194,6 +200,7 @@ impl Core {
             pages,
             events,
             agents,
+            thresholds,
             waiters: waiters::Waiters::default(),
             counts: Counts::default(),
             template_query,
@@ -395,9 +402,6 @@ impl Core {
         for alert in &alerts {
             let severity = alert.labels.get("severity").unwrap_or("");
             let (fired, over) = (self.alerts.fires(&alert.labels, now), alert.is_resolved(now));
-            if fired == over {
-                self.tell_alert(alert, batch, now);
-            }
             match (fired, over) {
                 (false, false) => tracing::info!(
                     event = "alert_triggered",
@@ -418,6 +422,16 @@ impl Core {
                 _ => {}
             }
         }
+        self.route_alerts(alerts, batch, now)
+    }
+
+    /// As [`Core::take_alerts`], for those who have told the log themselves.
+    fn route_alerts(&mut self, alerts: Vec<Alert>, batch: &mut Batch, now: Timestamp) -> usize {
+        for alert in &alerts {
+            if self.alerts.fires(&alert.labels, now) == alert.is_resolved(now) {
+                self.tell_alert(alert, batch, now);
+            }
+        }
         self.alerts.receive(alerts, now, &mut batch.changes.alerts)
     }
 
@@ -426,7 +440,8 @@ impl Core {
         self.take_decided(decided, batch, now);
         self.exprs.clear();
         self.rules_failing.clear();
-        self.alerts.reconcile(self.rules.firing(now), now, &mut batch.changes.alerts);
+        let firing = self.rules.firing(now).into_iter().chain(self.thresholds.firing(now)).collect();
+        self.alerts.reconcile(firing, now, &mut batch.changes.alerts);
     }
 
     /// A group's evaluation is over.

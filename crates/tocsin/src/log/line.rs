@@ -21,6 +21,11 @@ impl Fields {
         match field.name() {
             "message" => self.message.push_str(value),
             "event" => self.event.push_str(value),
+            // A piece of JSON is written as it is.
+            name if name.starts_with("json.") => {
+                self.key(name.trim_start_matches("json."));
+                self.others.push_str(value);
+            }
             name => {
                 self.key(name);
                 quoted(&mut self.others, value);

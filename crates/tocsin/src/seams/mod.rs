@@ -11,6 +11,7 @@ mod queues;
 mod schedules;
 mod series;
 mod tasks;
+mod thresholds;
 mod vitals;
 mod workers;
 
@@ -24,6 +25,7 @@ pub use queues::Queues;
 pub use schedules::Schedules;
 pub use series::{RuleExprs, Series};
 pub use tasks::Tasks;
+pub use thresholds::Thresholds;
 pub use vitals::{ConfigState, Process, TURN_LATE, Vitals};
 pub use workers::Workers;
 

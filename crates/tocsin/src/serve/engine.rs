@@ -10,6 +10,7 @@ use crate::{
 use anyhow::{Context, Result};
 use model::{Clock, Timestamp};
 use reach::{OwnListeners, Policy, http::Client};
+use rules::threshold::{Crossed, Threshold, Thresholds};
 use std::{
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
@@ -40,6 +41,8 @@ pub struct Stores {
     pub revoked: Vec<tasks::Record>,
     /// Workers that are called.
     pub pushes: Vec<tasks::Record>,
+    /// What kinds of metrics applications told.
+    pub metrics: Vec<tasks::Record>,
 }
 
 impl Stores {
@@ -51,8 +54,9 @@ impl Stores {
         let mut state = journal.load().context("cannot load the state")?;
         let revoked = state.tasks.take_records(tasks::RecordKind::Revoked);
         let pushes = state.tasks.take_records(tasks::RecordKind::Push);
+        let metrics = state.tasks.take_records(tasks::RecordKind::Metric);
         let pages = reader.pages_delivered(core::SENT_MAX as u64).context("cannot load the latest pages")?;
-        Ok(Stores { db, reader, journal, state, pages, revoked, pushes })
+        Ok(Stores { db, reader, journal, state, pages, revoked, pushes, metrics })
     }
 }
 
@@ -133,6 +137,7 @@ impl Engine {
         outgoing: &Outgoing,
         process: &Arc<Process>,
         clock: &Arc<dyn Clock>,
+        (thresholds, watched): (Vec<Threshold>, rules::threshold::Settings),
     ) -> Result<Engine> {
         let Stores { db, reader, journal, state, pages, .. } = stores;
         let (deciders, first) = deciders(state, pages, loaded, external_url, outgoing, &db, clock.as_ref())?;
@@ -171,6 +176,7 @@ impl Engine {
         let begin = move |core: &mut Core, batch: &mut core::Batch, now| {
             core.agents.seed(now, &mut batch.changes.tasks);
             core.events.bus.bound(now, &mut batch.changes.tasks);
+            core.set_thresholds(thresholds, watched, batch, now);
             core.rules_replaced(first, batch, now);
         };
         handle.call(begin).await?;
@@ -226,6 +232,7 @@ fn deciders(
     };
     let events = events(&mut state.tasks, outgoing, now)?;
     let agents = tasks::agents::Agents::new(&mut state.tasks);
+    let thresholds = crossed(&mut state.tasks, now);
     let mut queue = tasks::Queue::new(settings, state.tasks, now);
     queue.set_fits(outgoing.actions.clone());
     queue.set_approvals(settings::approvals(loaded)?);
@@ -237,8 +244,20 @@ fn deciders(
         pages,
         events,
         agents,
+        thresholds,
     };
     Ok((deciders, first))
+}
+
+/// What was crossed before; which thresholds there are is said once the core runs.
+fn crossed(loaded: &mut tasks::Loaded, now: Timestamp) -> Thresholds {
+    let mut of = |kind| {
+        let rows = loaded.take_records(kind).into_iter();
+        rows.filter_map(|record| Some((record.key, Crossed::from_json(&record.row)?))).collect::<Vec<_>>()
+    };
+    let firing = of(tasks::RecordKind::Threshold).into_iter().map(|(_, crossed)| crossed).collect();
+    let history = of(tasks::RecordKind::Crossing);
+    Thresholds::new(Vec::new(), rules::threshold::Settings::default(), firing, history, now)
 }
 
 /// Events as they start: those that were published are among the last ones again.

@@ -13,6 +13,7 @@ use crate::{
     core::{Feed, Handle},
     data_dir::DataDir,
     metrics::Registry,
+    monitoring::{self, Monitor},
     own_metrics,
     seams::{self, Process},
     variables::Variables,
@@ -64,6 +65,9 @@ pub struct House {
     reloader: Arc<Reloader>,
     process: Arc<Process>,
     clock: Arc<dyn Clock>,
+    monitor: Arc<Monitor>,
+    /// How often thresholds are evaluated.
+    evaluate_every: Duration,
 }
 
 impl House {
@@ -92,7 +96,23 @@ impl House {
         let process = Arc::new(settings::process(args, &loaded, data, &outgoing.client, &db, clock.now())?);
         let mut stores = stores;
         let called = std::mem::take(&mut stores.pushes);
-        let engine = Engine::start(&loaded, &external_url, stores, &outgoing, &process, &clock).await?;
+        let overrides = monitoring::Overrides::of(variables);
+        let thresholds = (
+            monitoring::declared(&loaded, &overrides),
+            monitoring::settings(&loaded, &overrides, &external_url),
+        );
+        let told = std::mem::take(&mut stores.metrics);
+        let engine =
+            Engine::start(&loaded, &external_url, stores, &outgoing, &process, &clock, thresholds).await?;
+        let monitor = Arc::new(Monitor {
+            pushed: Default::default(),
+            figures: Default::default(),
+            db: db.clone(),
+            core: engine.core.clone(),
+            clock: clock.clone(),
+            sentry: variables.text("SENTRY_DSN").is_some(),
+        });
+        monitor.restore(told);
         let drain = settings::drain_limit()?;
         let (actions, client) = (outgoing.actions.clone(), outgoing.client.clone());
         let workers =
@@ -107,8 +127,13 @@ impl House {
         own_metrics::register_process(&registry, process.clone());
         let circuits = outgoing.actions.circuits().clone();
         registry.add(worker::METRICS, Arc::new(move |out| circuits.metrics(out)));
+        let figures = monitor.clone();
+        registry.add(monitoring::FAMILIES, Arc::new(move |out| figures.figures.metrics(out)));
+        let evaluate_every =
+            overrides.interval.or(loaded.monitoring.interval).unwrap_or(monitoring::INTERVAL);
         let reloader = Arc::new(Reloader {
             sources,
+            overrides,
             external_url,
             core: engine.core.clone(),
             collector: collector.clone(),
@@ -133,6 +158,7 @@ impl House {
             feed: engine.feed.clone(),
             http,
             workers: workers.clone(),
+            monitor: monitor.clone(),
         };
         let app = front.app(auth, gate, limits.clone());
         Ok(House {
@@ -148,6 +174,8 @@ impl House {
             reloader,
             process,
             clock,
+            monitor,
+            evaluate_every,
         })
     }
 
@@ -169,7 +197,9 @@ impl House {
         backs.spawn(async move { self.collector.run(until).await });
         let until = reached(Stage::Collect, &stopped);
         let registry = self.registry.clone();
-        backs.spawn(loops::own_metrics(registry, self.db.clone(), core.clone(), self.clock.clone(), until));
+        let (monitor, clock) = (self.monitor.clone(), self.clock.clone());
+        backs.spawn(loops::own_metrics(registry, self.db.clone(), core.clone(), clock, monitor, until));
+        backs.spawn(self.monitor.run(self.evaluate_every, reached(Stage::Collect, &stopped)));
         let vitals = seams::Vitals { core, process: self.process.clone(), registry: self.registry };
         backs.spawn(loops::health_events(vitals, reached(Stage::Collect, &stopped)));
         let (process, until) = (self.process.clone(), reached(Stage::Collect, &stopped));
@@ -231,6 +261,7 @@ struct Front<'a> {
     http: Arc<HttpMetrics>,
     query_samples_max: Option<usize>,
     workers: Arc<seams::Workers>,
+    monitor: Arc<Monitor>,
 }
 
 impl Front<'_> {
@@ -267,6 +298,7 @@ impl Front<'_> {
             keep: Arc::new(seams::Keep { core: core.clone() }),
             approvals: Arc::new(seams::Approvals { core: core.clone() }),
             workers: self.workers.clone(),
+            thresholds: Arc::new(seams::Thresholds { monitor: self.monitor }),
             vitals: Arc::new(seams::Vitals {
                 core: core.clone(),
                 process: self.reloader.process.clone(),

@@ -1,7 +1,7 @@
 //! What goes on by itself: the series store looks after itself, and our own figures become series.
 
 use super::{engine::Engine, house::Stage};
-use crate::{core::Handle, metrics::Registry, own_metrics, seams};
+use crate::{core::Handle, metrics::Registry, monitoring::Monitor, own_metrics, seams};
 use anyhow::Result;
 use collect::Collector;
 use model::{Clock, Timestamp};
@@ -65,6 +65,7 @@ pub async fn own_metrics(
     db: Db,
     core: Handle,
     clock: Arc<dyn Clock>,
+    monitor: Arc<Monitor>,
     until: impl Future<Output = ()>,
 ) {
     let mut every = tokio::time::interval(OWN_METRICS_EVERY);
@@ -75,7 +76,9 @@ pub async fn own_metrics(
             _ = every.tick() => {}
         }
         let (registry, db, core, now) = (registry.clone(), db.clone(), core.clone(), clock.now());
+        let told = monitor.clone();
         let written = tokio::task::spawn_blocking(move || {
+            told.refresh();
             registry.write_to(&db, now).map(|committed| core.samples(committed))
         });
         if let Ok(Err(why)) = written.await {

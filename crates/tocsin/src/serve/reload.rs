@@ -4,6 +4,7 @@ use super::settings;
 use crate::{
     config::{self, Loaded, Sources},
     core::{Batch, Core, Handle},
+    monitoring::{self, Overrides},
     seams::{ConfigState, Process, RuleExprs},
 };
 use collect::Collector;
@@ -19,6 +20,8 @@ use std::{
 pub struct Reloader {
     /// Which files.
     pub sources: Sources,
+    /// What the environment says of thresholds.
+    pub overrides: Overrides,
     /// Our own address as users see it; only a restart changes it.
     pub external_url: String,
     /// The deciders.
@@ -69,6 +72,8 @@ impl Reloader {
         self.rule_exprs.store(Arc::new(exprs(&loaded.rule_groups)));
         let state = state(&loaded, self.clock.now());
         let settings = rule_settings(&loaded, &self.external_url);
+        let thresholds = monitoring::declared(&loaded, &self.overrides);
+        let watched = monitoring::settings(&loaded, &self.overrides, &self.external_url);
         let routing = alerts::Config { external_url: self.external_url.clone(), ..loaded.alerts };
         let kinds: BTreeSet<String> = self.actions.api_kinds().into_iter().collect();
         let (groups, runbooks, live) = (loaded.rule_groups, loaded.runbooks, self.db.live());
@@ -76,6 +81,7 @@ impl Reloader {
             let decided = core.rules.reload(groups, settings, now);
             core.rules.born(live.iter().map(|(id, labels)| (*id, labels)));
             core.alerts.reload(routing, now, &mut batch.changes.alerts);
+            core.set_thresholds(thresholds, watched, batch, now);
             core.rules_replaced(decided, batch, now);
             core.book = runbooks::Book::new(runbooks);
             core.queue.set_kinds(Some(kinds));

@@ -10,6 +10,7 @@ mod approvals;
 mod auth;
 mod events;
 mod extensions;
+mod monitoring;
 mod operation;
 mod process;
 mod prometheus;
@@ -46,7 +47,7 @@ struct Area {
 }
 
 /// In reading order.
-const AREAS: [Area; 14] = [
+const AREAS: [Area; 15] = [
     Area { name: "Tasks", says: tasks::SAYS, describe: tasks::describe, schemas: tasks::schemas },
     Area { name: "Runs", says: runs::SAYS, describe: runs::describe, schemas: runs::schemas },
     Area { name: "Queues", says: queues::SAYS, describe: queues::describe, schemas: queues::schemas },
@@ -83,6 +84,12 @@ const AREAS: [Area; 14] = [
         says: alertmanager::SAYS,
         describe: alertmanager::describe,
         schemas: alertmanager::schemas,
+    },
+    Area {
+        name: "Monitoring",
+        says: monitoring::SAYS,
+        describe: monitoring::describe,
+        schemas: monitoring::schemas,
     },
     Area { name: "Process", says: process::SAYS, describe: process::describe, schemas: process::schemas },
     Area { name: "Screens", says: screens::SAYS, describe: screens::describe, schemas: Vec::new },
