@@ -1,5 +1,10 @@
 //! Timelines: what arrives when, and which pages leave.
 
+mod down;
+mod escalation;
+mod incidents;
+mod quiet;
+
 use crate::*;
 use model::{Alert, Hold, Labels, Matcher, Page, PageStatus, Timestamp, Verdict};
 use std::time::Duration;
@@ -50,6 +55,7 @@ fn config() -> Config {
 
 /// A router, its journal, and the pages whose delivery nobody has reported.
 struct Story {
+    config: Config,
     alerts: Alerts,
     journal: Vec<Change>,
     start: Timestamp,
@@ -60,9 +66,14 @@ struct Story {
 impl Story {
     /// Starts at noon unless told otherwise.
     fn at_hour(hour: u64) -> Story {
+        Story::with(config(), hour)
+    }
+
+    fn with(config: Config, hour: u64) -> Story {
         let start = Timestamp::parse_rfc3339("2026-11-22T00:00:00Z").unwrap();
         let start = start.plus(Duration::from_secs(hour * 3600));
-        Story { alerts: Alerts::new(config(), Vec::new(), start), journal: Vec::new(), start, last: start }
+        let alerts = Alerts::new(config.clone(), Vec::new(), start);
+        Story { config, alerts, journal: Vec::new(), start, last: start }
     }
 
     fn time(&self, secs: u64) -> Timestamp {
@@ -127,7 +138,7 @@ impl Story {
         let table = |name: &str| Table::ALL.into_iter().find(|table| table.as_str() == name).unwrap();
         let restored =
             rows.iter().map(|((name, key), row)| Change::from_json(table(name), key, row).unwrap());
-        self.alerts = Alerts::new(config(), restored.collect(), self.time(secs));
+        self.alerts = Alerts::new(self.config.clone(), restored.collect(), self.time(secs));
         self.last = self.time(secs);
     }
 

@@ -1,0 +1,180 @@
+//! Receivers that are down: what they hear when they are back, and who hears of it.
+
+use super::*;
+
+fn failed(story: &mut Story, secs: u64, key: &str) {
+    let now = story.time(secs);
+    story.last = now;
+    let tried = Tried { code: "503", error: "unwell", kept: None };
+    story.alerts.attempted(key, tried, now, &mut story.journal);
+}
+
+/// The page that stands for the group in the end, and how many took the place of an earlier one.
+fn latest(story: &mut Story, first: Page, secs: u64) -> (Page, usize) {
+    let mut pages = vec![first];
+    pages.extend(story.run_for("team", secs));
+    let mut replaced = 0;
+    for notice in story.alerts.take_notices() {
+        if let Notice::Replaced { old, .. } = notice {
+            replaced += 1;
+            pages.retain(|page| page.key != old);
+        }
+    }
+    assert_eq!(pages.len(), 1, "one message for the group");
+    (pages.remove(0), replaced)
+}
+
+#[test]
+fn one_message_says_what_happened_meanwhile() {
+    let mut story = Story::at_hour(12);
+    story.post(0, A1, false);
+    let first = story.run(30).remove(0).1;
+    failed(&mut story, 31, &first.key);
+    story.restart(32);
+    story.post(60, A2, false);
+    let a3: &[(&str, &str)] = &[("alertname", "A"), ("i", "3")];
+    story.post(70, a3, false);
+    story.post(80, a3, true);
+    story.post(90, A1, true);
+    let (page, replaced) = latest(&mut story, first, 3600);
+    assert!(replaced >= 1);
+    assert_eq!(line(0, &page), "0 firing -A1 +A2 -A3", "what fires, and what came and went, with its times");
+    assert_eq!(page.alerts[2].starts_at, story.time(70));
+    assert_eq!(page.alerts[2].ends_at, Some(story.time(80)));
+    let now = story.time(3600);
+    story.alerts.delivered(&page.key, Ok(()), now, &mut story.journal);
+    assert_eq!(story.run_for("team", 4200).len(), 0, "nothing is left to say");
+    story.post(4300, A2, true);
+    assert_eq!(story.run_for("team", 4300).len(), 1);
+}
+
+#[test]
+fn all_over_while_it_was_down_is_still_told() {
+    let mut story = Story::at_hour(12);
+    story.post(0, A1, false);
+    let first = story.run(30).remove(0).1;
+    failed(&mut story, 31, &first.key);
+    story.post(60, A1, true);
+    let (page, _) = latest(&mut story, first, 3600);
+    assert_eq!(line(0, &page), "0 resolved -A1");
+}
+
+#[test]
+fn who_wants_no_ends_gets_only_what_still_fires() {
+    let mut story = Story::at_hour(12);
+    story.post(0, QUIET, false);
+    let first = story.run(30).remove(0).1;
+    assert_eq!(first.receiver, "quiet");
+    failed(&mut story, 31, &first.key);
+    let other: &[(&str, &str)] = &[("alertname", "Q"), ("mode", "quiet"), ("i", "2")];
+    story.post(60, other, false);
+    story.post(70, QUIET, true);
+    let last = story.run_for("quiet", 80).pop().unwrap();
+    assert_eq!(line(0, &last), "0 firing +Q2");
+    story.post(90, other, true);
+    assert_eq!(story.run_for("quiet", 400).len(), 0);
+    let withdrawn = Notice::Withdrawn { key: last.key };
+    assert!(story.alerts.take_notices().contains(&withdrawn), "nothing is left to say");
+}
+
+#[test]
+fn that_a_receiver_fails_is_told_through_another() {
+    let mut story = Story::at_hour(12);
+    story.post(0, INSTANT, false);
+    let first = story.run(0).remove(0).1;
+    let now = story.time(9);
+    story.alerts.delivered(&first.key, Err("gone".to_owned()), now, &mut story.journal);
+    let told = story.run_for("quiet", 100);
+    assert_eq!(told.len(), 1);
+    let labels = &told[0].alerts[0].labels;
+    assert_eq!(told[0].alerts[0].name(), "NotificationFailed");
+    assert_eq!((labels.get("receiver"), labels.get("integration")), (Some("team"), Some("webhook[0]")));
+    story.alerts.delivered(&told[0].key, Ok(()), now, &mut story.journal);
+    let second = story.run_for("team", 300).remove(0);
+    let now = story.time(301);
+    story.alerts.delivered(&second.key, Ok(()), now, &mut story.journal);
+    let firing: Vec<String> =
+        story.alerts.list(now).iter().map(|view| view.alert.name().to_owned()).collect();
+    assert_eq!(firing, ["I"], "it is over with the first page that arrives");
+}
+
+#[test]
+fn a_page_that_fails_for_ten_minutes_is_told_of_too() {
+    let mut story = Story::at_hour(12);
+    story.post(0, INSTANT, false);
+    let first = story.run(0).remove(0).1;
+    for secs in [1, 300, 590] {
+        failed(&mut story, secs, &first.key);
+        assert_eq!(story.alerts.list(story.time(secs)).len(), 1);
+    }
+    failed(&mut story, 602, &first.key);
+    assert_eq!(story.alerts.list(story.time(602)).len(), 2);
+    let incident = story.alerts.incidents(None)[0].clone();
+    let tries: Vec<_> = incident.timeline.iter().filter(|entry| entry.what == What::Failed).collect();
+    assert_eq!((tries.len(), tries[0].code.as_deref()), (4, Some("503")));
+    for n in 0..50 {
+        failed(&mut story, 700 + n, &first.key);
+    }
+    let incident = story.alerts.incident(&incident.id).unwrap();
+    let tries: Vec<_> = incident.timeline.iter().filter(|entry| entry.what == What::Failed).collect();
+    assert_eq!((tries.len(), tries[3].tries), (4, 51), "many tries are one line");
+}
+
+#[test]
+fn with_no_other_receiver_it_is_only_to_be_seen() {
+    let one = ReceiverShape {
+        name: "only".to_owned(),
+        integrations: vec![Integration { name: "webhook[0]".to_owned(), send_resolved: true }],
+    };
+    let mut story = Story::with(Config::to(one), 12);
+    story.post(0, A, false);
+    let first = story.run(0).remove(0).1;
+    let now = story.time(9);
+    story.alerts.delivered(&first.key, Err("gone".to_owned()), now, &mut story.journal);
+    assert_eq!(story.alerts.list(now).len(), 2);
+    let told = story.run(250);
+    assert!(told.iter().all(|(_, page)| page.alerts[0].name() == "A"), "{told:?}");
+}
+
+#[test]
+fn a_reload_that_gives_the_group_away_still_tells_the_end() {
+    let mut story = Story::at_hour(12);
+    story.post(0, NIGHT, false);
+    assert_eq!(story.told(30), ["30 firing +N"]);
+    let now = story.time(60);
+    let shape = |name: &str| ReceiverShape {
+        name: name.to_owned(),
+        integrations: vec![Integration { name: "webhook[0]".to_owned(), send_resolved: true }],
+    };
+    let route: RouteConfig = serde_saphyr::from_str("receiver: other\ngroup_wait: 0s").unwrap();
+    let receivers = [shape("other"), shape("team")];
+    let raw = RawConfig { route: Some(&route), receivers: &receivers, ..RawConfig::default() };
+    story.config = Config::resolve(raw).unwrap().0;
+    story.alerts.reload(story.config.clone(), now, &mut story.journal);
+    story.last = now;
+    assert_eq!(story.told(60), ["60 firing +N"], "it has waited long enough for the new one");
+    story.restart(70);
+    story.post(100, NIGHT, true);
+    let mut ends: Vec<String> = story.run(100).into_iter().map(|(_, page)| page.receiver).collect();
+    ends.sort();
+    assert_eq!(ends, ["other", "team"]);
+}
+
+#[test]
+fn alerts_of_clients_do_not_end_because_nobody_listened() {
+    let mut story = Story::at_hour(12);
+    let now = story.time(0);
+    let alert = Alert {
+        labels: Labels::from_pairs(INSTANT.iter().copied()),
+        annotations: Labels::empty(),
+        starts_at: now,
+        ends_at: Some(now.plus(Duration::from_secs(240))),
+        generator_url: String::new(),
+        updated_at: now,
+    };
+    story.alerts.receive(vec![alert], now, &mut story.journal);
+    assert_eq!(story.told(100), ["0 firing +I"]);
+    story.restart(1000);
+    assert_eq!(story.told(1200), Vec::<String>::new(), "who sees it has time to say so");
+    assert_eq!(story.told(2000), ["1240 resolved -I"]);
+}
