@@ -1,10 +1,25 @@
 //! The run that sends a page.
 
-use crate::{Error, PAGE_KIND, Registry, page_from_json};
-use model::Clock;
-use serde_json::json;
+use crate::{Error, PAGE_KIND, Registry, Told, page_from_json, page_to_json};
+use model::{Clock, Page};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use tasks::{Action, Attempt, Outcome, RunError, Running};
+
+/// The arguments of a page's run: the page, and what the last page of its group to the same integration left, which
+/// that page's run has in its result as [`KEPT`].
+pub fn page_args(page: &Page, kept: Option<&Value>) -> Value {
+    let mut args = page_to_json(page);
+    if let Some(kept) = kept.filter(|kept| !kept.is_null()) {
+        args[KEPT] = kept.clone();
+    }
+    args
+}
+
+/// Where a page's arguments and its run's result hold what goes from one page to the next.
+pub const KEPT: &str = "kept";
+/// Where a page's arguments name who has taken its alerts on, if that is what the page tells.
+pub const ACKNOWLEDGED_BY: &str = "acknowledged_by";
 
 /// Sends the page in its arguments. Bears being run twice: the page's key tells the receiver.
 pub struct PageAction {
@@ -20,10 +35,17 @@ impl PageAction {
 
     async fn send(&self, attempt: Attempt) -> Result<Outcome, Error> {
         let page = page_from_json(&attempt.args).ok_or(Error::NoPage)?;
-        self.registry.send(&page, self.clock.now()).await?;
-        Ok(Outcome::Done(
-            json!({ "receiver": page.receiver, "integration": page.integration, "key": page.key }),
-        ))
+        let told = Told {
+            kept: attempt.args.get(KEPT).unwrap_or(&Value::Null),
+            acknowledged_by: attempt.args.get(ACKNOWLEDGED_BY).and_then(Value::as_str),
+        };
+        let sent = self.registry.send(&page, told, self.clock.now()).await?;
+        let mut result =
+            json!({ "receiver": page.receiver, "integration": page.integration, "key": page.key });
+        if !sent.keep.is_null() {
+            result[KEPT] = sent.keep;
+        }
+        Ok(Outcome::Done(result))
     }
 }
 

@@ -1,8 +1,15 @@
 //! The raw forms of `global:` and `receivers:`, in `alertmanager.yml` and in `tocsin.yml`.
 //!
-//! Every integration of Alertmanager has its key here. Those that are not sent yet keep their settings as plain
-//! values: they are checked for what upstream demands, and never stand in the way of the rest.
+//! Every integration of Alertmanager has its key here; its own settings stand in the file of its name. WeChat, which
+//! is not sent yet, keeps them as plain values: they are checked for what upstream demands, and never stand in the way
+//! of the rest.
 
+use crate::{
+    discord::DiscordConfig, email::EmailConfig, incidentio::IncidentioConfig, jira::JiraConfig,
+    mattermost::MattermostConfig, msteams::MsteamsConfig, opsgenie::OpsgenieConfig,
+    pagerduty::PagerdutyConfig, pushover::PushoverConfig, rocketchat::RocketchatConfig, sentry::SentryConfig,
+    sns::SnsConfig, telegram::TelegramConfig, victorops::VictoropsConfig, webex::WebexConfig,
+};
 use reach::config::{HttpConfig, Secret, TlsConfig};
 use serde::Deserialize;
 use serde_json::Value;
@@ -73,21 +80,24 @@ pub struct ReceiverConfig {
     /// Ours: prints on standard output.
     pub console_configs: Option<Vec<Spanned<ConsoleConfig>>>,
 
-    pub discord_configs: Option<Vec<Spanned<Value>>>,
-    pub email_configs: Option<Vec<Spanned<Value>>>,
-    pub incidentio_configs: Option<Vec<Spanned<Value>>>,
-    pub jira_configs: Option<Vec<Spanned<Value>>>,
-    pub mattermost_configs: Option<Vec<Spanned<Value>>>,
-    pub msteams_configs: Option<Vec<Spanned<Value>>>,
-    pub msteamsv2_configs: Option<Vec<Spanned<Value>>>,
-    pub opsgenie_configs: Option<Vec<Spanned<Value>>>,
-    pub pagerduty_configs: Option<Vec<Spanned<Value>>>,
-    pub pushover_configs: Option<Vec<Spanned<Value>>>,
-    pub rocketchat_configs: Option<Vec<Spanned<Value>>>,
-    pub sns_configs: Option<Vec<Spanned<Value>>>,
-    pub telegram_configs: Option<Vec<Spanned<Value>>>,
-    pub victorops_configs: Option<Vec<Spanned<Value>>>,
-    pub webex_configs: Option<Vec<Spanned<Value>>>,
+    /// Ours: events.
+    pub sentry_configs: Option<Vec<Spanned<SentryConfig>>>,
+
+    pub discord_configs: Option<Vec<Spanned<DiscordConfig>>>,
+    pub email_configs: Option<Vec<Spanned<EmailConfig>>>,
+    pub incidentio_configs: Option<Vec<Spanned<IncidentioConfig>>>,
+    pub jira_configs: Option<Vec<Spanned<JiraConfig>>>,
+    pub mattermost_configs: Option<Vec<Spanned<MattermostConfig>>>,
+    pub msteams_configs: Option<Vec<Spanned<MsteamsConfig>>>,
+    pub msteamsv2_configs: Option<Vec<Spanned<MsteamsConfig>>>,
+    pub opsgenie_configs: Option<Vec<Spanned<OpsgenieConfig>>>,
+    pub pagerduty_configs: Option<Vec<Spanned<PagerdutyConfig>>>,
+    pub pushover_configs: Option<Vec<Spanned<PushoverConfig>>>,
+    pub rocketchat_configs: Option<Vec<Spanned<RocketchatConfig>>>,
+    pub sns_configs: Option<Vec<Spanned<SnsConfig>>>,
+    pub telegram_configs: Option<Vec<Spanned<TelegramConfig>>>,
+    pub victorops_configs: Option<Vec<Spanned<VictoropsConfig>>>,
+    pub webex_configs: Option<Vec<Spanned<WebexConfig>>>,
     pub wechat_configs: Option<Vec<Spanned<Value>>>,
 }
 
@@ -143,6 +153,7 @@ pub struct SlackConfig {
     pub mrkdwn_in: Option<Vec<String>>,
     pub actions: Option<Vec<Spanned<SlackButton>>>,
     pub update_message: Option<Spanned<bool>>,
+    pub post_updates_to_thread: Option<Spanned<bool>>,
 }
 
 /// A raw entry of a Slack message's `fields:`.
@@ -187,102 +198,4 @@ pub struct SlackConfirm {
 pub struct ConsoleConfig {
     /// Whether it prints ends too; it does unless told otherwise.
     pub send_resolved: Option<bool>,
-}
-
-/// An integration that is known and checked, but not sent yet.
-pub(crate) struct Unsent {
-    pub kind: &'static str,
-    /// Upstream's default of `send_resolved`.
-    pub send_resolved: bool,
-    /// Of each row at least one setting must be there; a setting of `global:` is written `global.NAME`.
-    pub needs: &'static [&'static [&'static str]],
-}
-
-/// All of them, with what upstream demands.
-pub(crate) const UNSENT: [Unsent; 16] = [
-    unsent("discord", true, &[&["webhook_url", "webhook_url_file"]]),
-    unsent("email", false, &[&["to"]]),
-    unsent("incidentio", true, &[&["url", "url_file"]]),
-    unsent("jira", true, &[&["project"], &["issue_type"]]),
-    unsent(
-        "mattermost",
-        true,
-        &[&[
-            "webhook_url",
-            "webhook_url_file",
-            "global.mattermost_webhook_url",
-            "global.mattermost_webhook_url_file",
-        ]],
-    ),
-    unsent("msteams", true, &[&["webhook_url", "webhook_url_file"]]),
-    unsent("msteamsv2", true, &[&["webhook_url", "webhook_url_file"]]),
-    unsent(
-        "opsgenie",
-        true,
-        &[&["api_key", "api_key_file", "global.opsgenie_api_key", "global.opsgenie_api_key_file"]],
-    ),
-    unsent("pagerduty", true, &[&["routing_key", "routing_key_file", "service_key", "service_key_file"]]),
-    unsent("pushover", true, &[&["user_key", "user_key_file"], &["token", "token_file"]]),
-    unsent(
-        "rocketchat",
-        false,
-        &[
-            &["token", "token_file", "global.rocketchat_token", "global.rocketchat_token_file"],
-            &["token_id", "token_id_file", "global.rocketchat_token_id", "global.rocketchat_token_id_file"],
-        ],
-    ),
-    unsent("sns", true, &[&["topic_arn", "target_arn", "phone_number"]]),
-    unsent(
-        "telegram",
-        true,
-        &[&["bot_token", "bot_token_file", "global.telegram_bot_token", "global.telegram_bot_token_file"]],
-    ),
-    unsent(
-        "victorops",
-        true,
-        &[
-            &["routing_key"],
-            &["api_key", "api_key_file", "global.victorops_api_key", "global.victorops_api_key_file"],
-        ],
-    ),
-    unsent("webex", true, &[&["room_id"]]),
-    unsent(
-        "wechat",
-        false,
-        &[&["api_secret", "api_secret_file", "global.wechat_api_secret", "global.wechat_api_secret_file"]],
-    ),
-];
-
-const fn unsent(
-    kind: &'static str,
-    send_resolved: bool,
-    needs: &'static [&'static [&'static str]],
-) -> Unsent {
-    Unsent { kind, send_resolved, needs }
-}
-
-impl ReceiverConfig {
-    /// The entries of an integration that is not sent yet.
-    pub(crate) fn unsent(&self, kind: &str) -> &[Spanned<Value>] {
-        let entries = match kind {
-            "discord" => &self.discord_configs,
-            "email" => &self.email_configs,
-            "incidentio" => &self.incidentio_configs,
-            "jira" => &self.jira_configs,
-            "mattermost" => &self.mattermost_configs,
-            "msteams" => &self.msteams_configs,
-            "msteamsv2" => &self.msteamsv2_configs,
-            "opsgenie" => &self.opsgenie_configs,
-            "pagerduty" => &self.pagerduty_configs,
-            "pushover" => &self.pushover_configs,
-            "rocketchat" => &self.rocketchat_configs,
-            "sns" => &self.sns_configs,
-            "telegram" => &self.telegram_configs,
-            "victorops" => &self.victorops_configs,
-            "webex" => &self.webex_configs,
-            "wechat" => &self.wechat_configs,
-            _ => &None,
-        };
-        entries.as_deref().unwrap_or_default()
-    }
 }

@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::action::outcome;
-use crate::registry::refusal;
+use crate::post::refusal;
 use model::Clock;
 use reach::http::{Client, Request};
 use reach::signature;

@@ -9,22 +9,52 @@ mod action;
 mod config;
 mod diagnosis;
 mod event;
+mod fill;
+mod form;
+mod group;
+mod medium;
 mod message;
 mod page_json;
+mod plain;
+mod post;
 mod receivers;
 mod registry;
+mod scope;
+mod sending;
+mod severity;
 
 mod console;
+mod discord;
+mod email;
+mod incidentio;
+mod jira;
+mod mattermost;
+mod msteams;
+mod opsgenie;
+mod pagerduty;
+mod pushover;
+mod rocketchat;
+mod sentry;
 mod slack;
+mod sns;
+mod telegram;
+mod victorops;
+mod webex;
 mod webhook;
 
-pub use action::PageAction;
+#[cfg(test)]
+mod outcomes;
+#[cfg(test)]
+mod testing;
+
+pub use action::{ACKNOWLEDGED_BY, KEPT, PageAction, page_args};
 pub use config::{ConsoleConfig, GlobalConfig, ReceiverConfig, SlackConfig, WebhookConfig};
 pub use event::{EVENT_KIND, EventAction, Subscribers};
 pub use message::{NOTIFY_KIND, NotifyAction};
 pub use page_json::{page_from_json, page_to_json};
 pub use receivers::{CONSOLE, IntegrationShape, ReceiverShape, Receivers};
-pub use registry::Registry;
+pub use registry::{Registry, Told};
+pub use sending::{Sent, Shown};
 
 /// The kind of the run that sends a page: its arguments are the page as JSON.
 pub const PAGE_KIND: &str = "page";
@@ -55,6 +85,22 @@ pub enum Error {
         /// The integration.
         integration: String,
     },
+    /// A setting that is filled in or read for each page is of no use.
+    #[error("the setting {field} is of no use: {why}")]
+    Setting {
+        /// Which.
+        field: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A redirect led to another host, where neither the page nor the credentials went.
+    #[error("{from} sent the page on to {to}, where it was not delivered: correct the address")]
+    Astray {
+        /// Who was asked.
+        from: String,
+        /// Who answered.
+        to: String,
+    },
     /// A template failed.
     #[error("the template of {field} failed: {why}")]
     Template {
@@ -84,12 +130,16 @@ impl Error {
     /// Whether another try could help: after a rate limit, the other side's own trouble, or a broken connection.
     pub fn is_temporary(&self) -> bool {
         match self {
+            // A mail server's codes: 4xx may pass, 5xx will not.
+            Error::Reach(reach::Error::Answer { code, .. }) => code.starts_with('4'),
             Error::Reach(error) => error.kind() == reach::Kind::Again,
             Error::Refused { status, .. } => matches!(status, 408 | 429 | 500..),
             Error::NoPage
             | Error::Gone { .. }
             | Error::Unsubscribed { .. }
             | Error::NotYet { .. }
+            | Error::Setting { .. }
+            | Error::Astray { .. }
             | Error::Template { .. } => false,
         }
     }
@@ -101,6 +151,8 @@ impl Error {
             Error::Gone { .. } => "receiver_gone",
             Error::Unsubscribed { .. } => "unsubscribed",
             Error::NotYet { .. } => "not_sent_yet",
+            Error::Setting { .. } => "bad_setting",
+            Error::Astray { .. } => "redirect",
             Error::Template { .. } => "template",
             Error::Reach(error) => error.code(),
             Error::Refused { status: 429, .. } => "rate_limited",

@@ -1,16 +1,33 @@
 //! From raw receivers to what can be sent to: defaults filled in, secrets' places known, everything checked.
 
-use crate::config::{GlobalConfig, ReceiverConfig, UNSENT, Unsent};
-use crate::{console, slack::Slack, webhook::Webhook};
-use model::{Problem, parse_duration};
-use reach::config::{Access, HttpConfig, Secret, Source, place};
+use crate::config::{GlobalConfig, ReceiverConfig};
+use crate::scope::{Scope, check_global, error};
+use crate::sending::{Act, Sending};
+use crate::{Error, Sent};
+use crate::{
+    console,
+    discord::Discord,
+    email::Email,
+    incidentio::Incidentio,
+    jira::Jira,
+    mattermost::Mattermost,
+    msteams::{Card, Msteams},
+    opsgenie::Opsgenie,
+    pagerduty::Pagerduty,
+    pushover::Pushover,
+    rocketchat::Rocketchat,
+    sentry::Sentry,
+    slack::Slack,
+    sns::Sns,
+    telegram::Telegram,
+    victorops::Victorops,
+    webex::Webex,
+    webhook::Webhook,
+};
+use model::{Page, Problem};
 use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::BTreeMap, path::Path};
 
 /// The name of the receiver that exists without any configuration and prints pages on standard output.
 pub const CONSOLE: &str = "console";
@@ -34,10 +51,83 @@ pub(crate) struct Integration {
 /// How an integration sends.
 #[derive(Debug, Clone)]
 pub(crate) enum Way {
-    Webhook(Box<Webhook>),
-    Slack(Box<Slack>),
     Console,
+    Discord(Box<Discord>),
+    Email(Box<Email>),
+    Incidentio(Box<Incidentio>),
+    Jira(Box<Jira>),
+    Mattermost(Box<Mattermost>),
+    Msteams(Box<Msteams>),
+    Opsgenie(Box<Opsgenie>),
+    Pagerduty(Box<Pagerduty>),
+    Pushover(Box<Pushover>),
+    Rocketchat(Box<Rocketchat>),
+    Sentry(Box<Sentry>),
+    Slack(Box<Slack>),
+    Sns(Box<Sns>),
+    Telegram(Box<Telegram>),
+    Victorops(Box<Victorops>),
+    Webex(Box<Webex>),
+    Webhook(Box<Webhook>),
     NotYet,
+}
+
+impl Way {
+    /// The files that must exist for it to work.
+    fn files(&self) -> Vec<&Path> {
+        match self {
+            Way::Console | Way::NotYet => Vec::new(),
+            Way::Discord(way) => way.files(),
+            Way::Email(way) => way.files(),
+            Way::Incidentio(way) => way.files(),
+            Way::Jira(way) => way.files(),
+            Way::Mattermost(way) => way.files(),
+            Way::Msteams(way) => way.files(),
+            Way::Opsgenie(way) => way.files(),
+            Way::Pagerduty(way) => way.files(),
+            Way::Pushover(way) => way.files(),
+            Way::Rocketchat(way) => way.files(),
+            Way::Sentry(way) => way.files(),
+            Way::Slack(way) => way.files(),
+            Way::Sns(way) => way.files(),
+            Way::Telegram(way) => way.files(),
+            Way::Victorops(way) => way.files(),
+            Way::Webex(way) => way.files(),
+            Way::Webhook(way) => way.files(),
+        }
+    }
+
+    pub async fn send(&self, page: &Page, sending: &Sending<'_>) -> Result<Sent, Error> {
+        if sending.act != Act::Alerts && !self.takes_acknowledgements() {
+            return Ok(Sent { keep: sending.kept.clone(), ..Sent::told("not told of acknowledgements") });
+        }
+        match self {
+            Way::Console => console::send(page, sending),
+            Way::Discord(way) => way.send(page, sending).await,
+            Way::Email(way) => way.send(page, sending).await,
+            Way::Incidentio(way) => way.send(page, sending).await,
+            Way::Jira(way) => way.send(page, sending).await,
+            Way::Mattermost(way) => way.send(page, sending).await,
+            Way::Msteams(way) => way.send(page, sending).await,
+            Way::Opsgenie(way) => way.send(page, sending).await,
+            Way::Pagerduty(way) => way.send(page, sending).await,
+            Way::Pushover(way) => way.send(page, sending).await,
+            Way::Rocketchat(way) => way.send(page, sending).await,
+            Way::Sentry(way) => way.send(page, sending).await,
+            Way::Slack(way) => way.send(page, sending).await,
+            Way::Sns(way) => way.send(page, sending).await,
+            Way::Telegram(way) => way.send(page, sending).await,
+            Way::Victorops(way) => way.send(page, sending).await,
+            Way::Webex(way) => way.send(page, sending).await,
+            Way::Webhook(way) => way.send(page, sending).await,
+            Way::NotYet => Err(Error::NotYet { integration: page.integration.clone() }),
+        }
+    }
+
+    /// Whether the other side can do something with the news that somebody is at it.
+    fn takes_acknowledgements(&self) -> bool {
+        matches!(self, Way::Opsgenie(_) | Way::Pagerduty(_) | Way::Slack(_) | Way::Victorops(_))
+    }
 }
 
 /// A receiver as routing sees it.
@@ -81,8 +171,9 @@ impl Receivers {
             if name.is_empty() {
                 problems.push(error(receiver.name.referenced, "a receiver without a name", "give it one"));
             }
-            let mut scope = Scope { global, base, problems };
-            let integrations = scope.integrations(receiver);
+            let mut all = All { scope: Scope { global, base, problems }, found: Vec::new() };
+            all.of(receiver);
+            let integrations = all.found;
             if !receivers.add(name, integrations) {
                 let what = format!("two receivers are called {name:?}");
                 problems.push(error(receiver.name.referenced, &what, "give one of them another name"));
@@ -104,13 +195,7 @@ impl Receivers {
 
     /// The files that must exist for all of this to work.
     pub fn files(&self) -> Vec<&Path> {
-        let integrations = self.by_name.values().flatten();
-        let files = integrations.flat_map(|integration| match &integration.way {
-            Way::Webhook(webhook) => webhook.files(),
-            Way::Slack(slack) => slack.files(),
-            Way::Console | Way::NotYet => Vec::new(),
-        });
-        files.collect()
+        self.by_name.values().flatten().flat_map(|integration| integration.way.files()).collect()
     }
 
     pub(crate) fn get(&self, receiver: &str, integration: &str) -> Option<&Integration> {
@@ -127,170 +212,108 @@ impl Receivers {
     }
 }
 
-/// What an integration's settings are checked against.
-pub(crate) struct Scope<'a> {
-    pub global: &'a GlobalConfig,
-    base: &'a Path,
-    problems: &'a mut Vec<Problem>,
+/// The integrations of one receiver, as they are found.
+struct All<'a> {
+    scope: Scope<'a>,
+    found: Vec<Integration>,
 }
 
-impl Scope<'_> {
-    fn integrations(&mut self, receiver: &ReceiverConfig) -> Vec<Integration> {
-        let mut all = Vec::new();
-        for (i, raw) in receiver.webhook_configs.iter().flatten().enumerate() {
-            all.push(Integration {
-                name: format!("webhook[{i}]"),
-                send_resolved: raw.value.send_resolved.unwrap_or(true),
-                way: Way::Webhook(Box::new(Webhook::resolve(&raw.value, raw.referenced, self))),
-            });
+/// Several of one kind, as the file has them.
+type Raw<T> = Option<Vec<Spanned<T>>>;
+
+impl All<'_> {
+    /// Upstream's default of `send_resolved` stands beside each kind.
+    fn of(&mut self, raw: &ReceiverConfig) {
+        macro_rules! each {
+            ($kind:literal, $resolved:literal, $raw:expr, $way:expr) => {
+                self.each($kind, $resolved, &$raw, |raw| raw.send_resolved, $way)
+            };
         }
-        for (i, raw) in receiver.slack_configs.iter().flatten().enumerate() {
-            all.push(Integration {
-                name: format!("slack[{i}]"),
-                send_resolved: raw.value.send_resolved.unwrap_or(false),
-                way: Way::Slack(Box::new(Slack::resolve(&raw.value, raw.referenced, self))),
-            });
-        }
-        for (i, raw) in receiver.console_configs.iter().flatten().enumerate() {
-            all.push(console::integration(i, raw.value.send_resolved.unwrap_or(true)));
-        }
-        for kind in &UNSENT {
-            for (i, raw) in receiver.unsent(kind.kind).iter().enumerate() {
-                all.push(self.not_yet(kind, i, raw));
-            }
-        }
-        all
+        each!("webhook", true, raw.webhook_configs, |r, at, s| Way::Webhook(Box::new(Webhook::resolve(
+            r, at, s
+        ))));
+        each!("slack", false, raw.slack_configs, |r, at, s| Way::Slack(Box::new(Slack::resolve(r, at, s))));
+        each!("console", true, raw.console_configs, |_, _, _| Way::Console);
+        each!("discord", true, raw.discord_configs, |r, at, s| Way::Discord(Box::new(Discord::resolve(
+            r, at, s
+        ))));
+        each!("email", false, raw.email_configs, |r, at, s| Way::Email(Box::new(Email::resolve(r, at, s))));
+        each!("incidentio", true, raw.incidentio_configs, |r, at, s| Way::Incidentio(Box::new(
+            Incidentio::resolve(r, at, s)
+        )));
+        each!("jira", true, raw.jira_configs, |r, at, s| Way::Jira(Box::new(Jira::resolve(r, at, s))));
+        each!("mattermost", true, raw.mattermost_configs, |r, at, s| Way::Mattermost(Box::new(
+            Mattermost::resolve(r, at, s)
+        )));
+        each!("msteams", true, raw.msteams_configs, |r, at, s| Way::Msteams(Box::new(Msteams::resolve(
+            Card::Connector,
+            r,
+            at,
+            s
+        ))));
+        each!("msteamsv2", true, raw.msteamsv2_configs, |r, at, s| Way::Msteams(Box::new(Msteams::resolve(
+            Card::Adaptive,
+            r,
+            at,
+            s
+        ))));
+        each!("opsgenie", true, raw.opsgenie_configs, |r, at, s| Way::Opsgenie(Box::new(Opsgenie::resolve(
+            r, at, s
+        ))));
+        each!("pagerduty", true, raw.pagerduty_configs, |r, at, s| Way::Pagerduty(Box::new(
+            Pagerduty::resolve(r, at, s)
+        )));
+        each!("pushover", true, raw.pushover_configs, |r, at, s| Way::Pushover(Box::new(Pushover::resolve(
+            r, at, s
+        ))));
+        each!("rocketchat", false, raw.rocketchat_configs, |r, at, s| Way::Rocketchat(Box::new(
+            Rocketchat::resolve(r, at, s)
+        )));
+        each!("sentry", false, raw.sentry_configs, |r, at, s| Way::Sentry(Box::new(Sentry::resolve(
+            r, at, s
+        ))));
+        each!("sns", true, raw.sns_configs, |r, at, s| Way::Sns(Box::new(Sns::resolve(r, at, s))));
+        each!("telegram", true, raw.telegram_configs, |r, at, s| Way::Telegram(Box::new(Telegram::resolve(
+            r, at, s
+        ))));
+        each!("victorops", true, raw.victorops_configs, |r, at, s| Way::Victorops(Box::new(
+            Victorops::resolve(r, at, s)
+        )));
+        each!("webex", true, raw.webex_configs, |r, at, s| Way::Webex(Box::new(Webex::resolve(r, at, s))));
+        let resolved = |raw: &Value| raw.get("send_resolved").and_then(Value::as_bool);
+        self.each("wechat", false, &raw.wechat_configs, resolved, not_yet);
     }
 
-    fn not_yet(&mut self, unsent: &Unsent, i: usize, raw: &Spanned<Value>) -> Integration {
-        let (kind, at) = (unsent.kind, raw.referenced);
-        if !raw.value.is_object() {
-            self.error(at, &format!("an entry of {kind}_configs must be a block of settings"), "");
-        }
-        let has = |key: &&str| match key.strip_prefix("global.") {
-            Some(key) => global_pairs(self.global).iter().any(|(name, set)| *name == key && set.is_some()),
-            None => raw.value.get(key).is_some_and(|v| !v.is_null() && v.as_str() != Some("")),
-        };
-        for any in unsent.needs {
-            if !any.iter().any(has) {
-                let names = any.join(" or ");
-                let what = format!("{kind}_configs needs {names}");
-                self.problems.push(error(at, &what, "add it"));
-            }
-        }
-        let (line, column) = place(at);
-        let what = format!("{kind} is not sent yet by this version: pages to it fail, other receivers go on");
-        let remedy = "use webhook_configs or slack_configs beside it";
-        self.problems.push(Problem::finding(line, column, what, remedy));
-        let send_resolved = raw.value.get("send_resolved").and_then(Value::as_bool);
-        Integration {
-            name: format!("{kind}[{i}]"),
-            send_resolved: send_resolved.unwrap_or(unsent.send_resolved),
-            way: Way::NotYet,
-        }
-    }
-
-    /// The integration's own `http_config`, else the global one.
-    pub fn access(&mut self, own: Option<&HttpConfig>) -> Access {
-        let config = own.or(self.global.http_config.as_ref());
-        config.map(|config| config.resolve(self.base, self.problems)).unwrap_or_default()
-    }
-
-    /// A secret that stands in the file or in one beside it; both is an error, neither is `None`.
-    pub fn secret(
+    fn each<R>(
         &mut self,
-        text: Option<&Spanned<Secret>>,
-        file: Option<&Spanned<PathBuf>>,
-        name: &str,
-    ) -> Option<Source> {
-        let text = text.filter(|text| !text.value.0.is_empty());
-        let file = file.filter(|file| !file.value.as_os_str().is_empty());
-        if let (Some(_), Some(file)) = (text, file) {
-            let what = format!("{name} and {name}_file cannot both be set");
-            self.error(file.referenced, &what, "keep one of them");
-        }
-        let text = text.map(|text| Source::Text(text.value.clone()));
-        text.or_else(|| file.map(|file| Source::File(self.base.join(&file.value))))
-    }
-
-    /// A duration; `fallback` if it is missing, zero or wrong.
-    pub fn duration(&mut self, text: Option<&Spanned<String>>, fallback: Duration) -> Duration {
-        let Some(text) = text else { return fallback };
-        match parse_duration(&text.value) {
-            Ok(duration) if duration.is_zero() => fallback,
-            Ok(duration) => duration,
-            Err(why) => {
-                self.error(text.referenced, &why.to_string(), "");
-                fallback
-            }
-        }
-    }
-
-    /// Refuses an address that is plainly none; one that is a template is seen when it is filled in.
-    pub fn check_url(&mut self, text: &str, at: Location) {
-        if !text.contains("{{")
-            && let Err(why) = reach::http::Request::get(text)
-        {
-            self.error(at, &why.to_string(), "");
-        }
-    }
-
-    /// Adds an error.
-    pub fn error(&mut self, at: Location, what: &str, remedy: &str) {
-        self.problems.push(error(at, what, remedy));
-    }
-}
-
-/// Settings of `global:` that stand in the file or in one beside it, in pairs.
-fn global_pairs(global: &GlobalConfig) -> [(&'static str, Option<Location>); 22] {
-    fn at<T>(set: &Option<Spanned<T>>) -> Option<Location> {
-        set.as_ref().map(|set| set.referenced)
-    }
-    [
-        ("slack_api_url", at(&global.slack_api_url)),
-        ("slack_api_url_file", at(&global.slack_api_url_file)),
-        ("slack_app_token", at(&global.slack_app_token)),
-        ("slack_app_token_file", at(&global.slack_app_token_file)),
-        ("smtp_auth_password", at(&global.smtp_auth_password)),
-        ("smtp_auth_password_file", at(&global.smtp_auth_password_file)),
-        ("smtp_auth_secret", at(&global.smtp_auth_secret)),
-        ("smtp_auth_secret_file", at(&global.smtp_auth_secret_file)),
-        ("opsgenie_api_key", at(&global.opsgenie_api_key)),
-        ("opsgenie_api_key_file", at(&global.opsgenie_api_key_file)),
-        ("wechat_api_secret", at(&global.wechat_api_secret)),
-        ("wechat_api_secret_file", at(&global.wechat_api_secret_file)),
-        ("victorops_api_key", at(&global.victorops_api_key)),
-        ("victorops_api_key_file", at(&global.victorops_api_key_file)),
-        ("telegram_bot_token", at(&global.telegram_bot_token)),
-        ("telegram_bot_token_file", at(&global.telegram_bot_token_file)),
-        ("rocketchat_token", at(&global.rocketchat_token)),
-        ("rocketchat_token_file", at(&global.rocketchat_token_file)),
-        ("rocketchat_token_id", at(&global.rocketchat_token_id)),
-        ("rocketchat_token_id_file", at(&global.rocketchat_token_id_file)),
-        ("mattermost_webhook_url", at(&global.mattermost_webhook_url)),
-        ("mattermost_webhook_url_file", at(&global.mattermost_webhook_url_file)),
-    ]
-}
-
-fn check_global(global: &GlobalConfig, problems: &mut Vec<Problem>) {
-    for pair in global_pairs(global).chunks_exact(2) {
-        let [(name, text), (_, file)] = pair else { continue };
-        if let (Some(_), Some(file)) = (text, file) {
-            let what = format!("{name} and {name}_file cannot both be set");
-            problems.push(error(*file, &what, "keep one of them"));
-        }
-    }
-    if let (Some(at), Some(_)) = (
-        global.slack_app_token.as_ref().map(|t| t.referenced),
-        global.slack_api_url.as_ref().map(|u| u.referenced),
+        kind: &str,
+        default_resolved: bool,
+        raw: &Raw<R>,
+        send_resolved: impl Fn(&R) -> Option<bool>,
+        resolve: impl Fn(&R, Location, &mut Scope<'_>) -> Way,
     ) {
-        problems.push(error(at, "slack_app_token and slack_api_url cannot both be set", "keep one of them"));
+        for (i, raw) in raw.iter().flatten().enumerate() {
+            self.found.push(Integration {
+                name: format!("{kind}[{i}]"),
+                send_resolved: send_resolved(&raw.value).unwrap_or(default_resolved),
+                way: resolve(&raw.value, raw.referenced, &mut self.scope),
+            });
+        }
     }
 }
 
-fn error(at: Location, what: &str, remedy: &str) -> Problem {
-    let (line, column) = place(at);
-    Problem::error(line, column, what, remedy)
+/// WeChat is known and checked for what upstream demands, but not sent.
+fn not_yet(raw: &Value, at: Location, scope: &mut Scope<'_>) -> Way {
+    let has = |key: &str| raw.get(key).is_some_and(|v| !v.is_null() && v.as_str() != Some(""));
+    let global = scope.global.wechat_api_secret.is_some() || scope.global.wechat_api_secret_file.is_some();
+    if !raw.is_object() {
+        scope.error(at, "an entry of wechat_configs must be a block of settings", "");
+    } else if !has("api_secret") && !has("api_secret_file") && !global {
+        scope.missing(at, "wechat", "api_secret or api_secret_file");
+    }
+    let what = "wechat is not sent yet by this version: pages to it fail, other receivers go on";
+    scope.finding(at, what, "use another integration beside it");
+    Way::NotYet
 }
 
 #[cfg(test)]

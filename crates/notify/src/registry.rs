@@ -1,18 +1,18 @@
 //! Who can be sent to right now. A reload swaps the whole; a page under way keeps what it started with.
 
-use crate::receivers::{Receivers, Way};
-use crate::{Error, console, diagnosis};
+use crate::receivers::{Integration, Receivers};
+use crate::sending::{Act, Preview, Sending};
+use crate::{Error, Sent, Shown, diagnosis};
 use model::{Page, Timestamp};
-use reach::http::{Client, Request, Response};
-use std::{
-    sync::{Arc, RwLock},
-    time::Duration,
-};
+use reach::http::Client;
+use serde_json::Value;
+use std::sync::{Arc, RwLock};
 use template::Set;
 
-/// The receivers, the templates and the connection they send by.
+/// The receivers, the templates and the connections they send by.
 pub struct Registry {
     client: Client,
+    mail: reach::smtp::Client,
     /// Swapped on reload; held for a clone only.
     current: RwLock<Arc<Current>>,
 }
@@ -22,17 +22,25 @@ struct Current {
     templates: Set,
 }
 
-/// What a sender needs besides its own settings.
-pub(crate) struct Sending<'a> {
-    pub client: &'a Client,
-    pub templates: &'a Set,
-    pub now: Timestamp,
+/// What there is to tell of a page.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// What the page before left: [`Sent::keep`].
+    pub kept: &'a Value,
+    /// Who has taken its alerts on, if that is the news.
+    pub acknowledged_by: Option<&'a str>,
+}
+
+impl Told<'_> {
+    /// The first page of a group.
+    pub const FIRST: Told<'static> = Told { kept: &Value::Null, acknowledged_by: None };
 }
 
 impl Registry {
-    /// A registry that sends by `client`.
+    /// A registry that sends by `client`, and mail under the same guard.
     pub fn new(client: Client, receivers: Receivers, templates: Set) -> Registry {
-        Registry { client, current: RwLock::new(Arc::new(Current { receivers, templates })) }
+        let mail = reach::smtp::Client::new(client.guard().clone());
+        Registry { client, mail, current: RwLock::new(Arc::new(Current { receivers, templates })) }
     }
 
     /// Puts others in their place.
@@ -43,74 +51,52 @@ impl Registry {
 
     /// The integrations of a receiver; none if there is no such receiver.
     pub fn integrations(&self, receiver: &str) -> Vec<String> {
-        let current = self.current.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
-        let shape = current.receivers.shapes().into_iter().find(|shape| shape.name == receiver);
+        let shape = self.current().receivers.shapes().into_iter().find(|shape| shape.name == receiver);
         shape.into_iter().flat_map(|shape| shape.integrations).map(|one| one.name).collect()
     }
 
     /// Sends `page` to the integration it names.
-    pub async fn send(&self, page: &Page, now: Timestamp) -> Result<(), Error> {
-        let current = self.current.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
-        let Some(integration) = current.receivers.get(&page.receiver, &page.integration) else {
-            let (receiver, integration) = (page.receiver.clone(), page.integration.clone());
-            return Err(Error::Gone { receiver, integration });
-        };
-        let page = diagnosis::annotated(page);
-        let sending = Sending { client: &self.client, templates: &current.templates, now };
-        match &integration.way {
-            Way::Webhook(webhook) => webhook.send(&page, &sending).await,
-            Way::Slack(slack) => slack.send(&page, &sending).await,
-            Way::Console => console::send(&page),
-            Way::NotYet => Err(Error::NotYet { integration: page.integration.clone() }),
+    pub async fn send(&self, page: &Page, told: Told<'_>, now: Timestamp) -> Result<Sent, Error> {
+        let current = self.current();
+        let sending = self.sending(&current, told, now, None);
+        find(&current.receivers, page)?.way.send(&diagnosis::annotated(page), &sending).await
+    }
+
+    /// What would be sent for `page`, message by message, without sending and without secrets.
+    pub async fn preview(&self, page: &Page, now: Timestamp) -> Result<Vec<Shown>, Error> {
+        let current = self.current();
+        let preview = Preview::default();
+        let sending = self.sending(&current, Told::FIRST, now, Some(&preview));
+        find(&current.receivers, page)?.way.send(&diagnosis::annotated(page), &sending).await?;
+        Ok(preview.into_shown())
+    }
+
+    fn sending<'a>(
+        &'a self,
+        current: &'a Current,
+        told: Told<'a>,
+        now: Timestamp,
+        preview: Option<&'a Preview>,
+    ) -> Sending<'a> {
+        Sending {
+            client: &self.client,
+            mail: &self.mail,
+            templates: &current.templates,
+            now,
+            act: told.acknowledged_by.map_or(Act::Alerts, Act::Acknowledged),
+            kept: told.kept,
+            preview,
         }
+    }
+
+    fn current(&self) -> Arc<Current> {
+        self.current.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
     }
 }
 
-impl Sending<'_> {
-    /// Posts, and takes 2xx as done.
-    pub async fn post(&self, request: Request, client: &Client) -> Result<Response, Error> {
-        let host = request.url.host_str().unwrap_or("").to_owned();
-        let response = client.send(request).await?;
-        if response.is_success() { Ok(response) } else { Err(refusal(host, &response)) }
-    }
-
-    /// Fills in a template of the user's own, which may fail over data that it did not expect. The page leaves
-    /// all the same, with `fallback` in its place, and says what is wrong where there is no fallback.
-    pub fn text_or(
-        &self,
-        field: &'static str,
-        own: Option<&str>,
-        fallback: &str,
-        data: &serde_json::Value,
-    ) -> Result<String, Error> {
-        let Some(own) = own else { return self.text(field, fallback, data) };
-        self.text(field, own, data).or_else(|error| {
-            let instead = self.text(field, fallback, data)?;
-            Ok(if instead.is_empty() { error.to_string() } else { instead })
-        })
-    }
-
-    /// Fills in a template.
-    pub fn text(
-        &self,
-        field: &'static str,
-        template: &str,
-        data: &serde_json::Value,
-    ) -> Result<String, Error> {
-        if !template.contains("{{") {
-            return Ok(template.to_owned());
-        }
-        let text = self.templates.text(template, data, self.now);
-        text.map_err(|why| Error::Template { field, why: why.to_string() })
-    }
-}
-
-/// The longest wait that a receiver can ask of us.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
-
-pub(crate) fn refusal(host: String, response: &Response) -> Error {
-    let body = String::from_utf8_lossy(&response.body);
-    let body = body.chars().take(200).filter(|c| !c.is_control()).collect();
-    let after = response.retry_after().map(|after| after.min(RETRY_AFTER_MAX));
-    Error::Refused { host, status: response.status, body, after }
+fn find<'a>(receivers: &'a Receivers, page: &Page) -> Result<&'a Integration, Error> {
+    receivers.get(&page.receiver, &page.integration).ok_or_else(|| {
+        let (receiver, integration) = (page.receiver.clone(), page.integration.clone());
+        Error::Gone { receiver, integration }
+    })
 }

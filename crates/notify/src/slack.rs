@@ -1,25 +1,30 @@
-//! Slack: one attachment as Alertmanager makes it, by an incoming webhook or by an app's token, and a second one
-//! with the diagnosis if there is one and the text does not show it.
+//! Slack: by an incoming webhook, or by a bot's token, which can edit the message it sent and answer in its thread.
 //!
-//! Text from alerts cannot call people: `<!channel>`, `<@U...>` and the like come out as plain text.
+//! With `update_message` a group is one message: later pages edit it, and what is new is said in its thread, because
+//! an edit alone rings nowhere. The message's id is handed back with each page and comes with the next one.
+
+mod message;
 
 use crate::config::{SlackButton, SlackConfig};
-use crate::receivers::Scope;
-use crate::registry::Sending;
-use crate::{Error, diagnosis};
-use model::{Page, PageStatus};
-use reach::config::{Access, Secret, Source};
+use crate::post::{Post, refused_as};
+use crate::scope::{Scope, file_of};
+use crate::sending::{Act, Sending};
+use crate::{Error, Sent};
+use message::Made;
+use model::{Page, PageReason};
+use reach::config::{Secret, Source};
 use reach::http::{Request, Response, bearer, header};
-use serde_json::{Map, Value, json};
-use serde_saphyr::Location;
-use std::{path::Path, time::Duration};
+use serde_json::{Value, json};
+use serde_saphyr::{Location, Spanned};
+use std::path::Path;
 
 /// The checked settings.
 #[derive(Debug, Clone)]
 pub(crate) struct Slack {
     to: To,
-    access: Access,
-    timeout: Duration,
+    post: Post,
+    update: bool,
+    thread: bool,
     settings: SlackConfig,
 }
 
@@ -27,18 +32,22 @@ pub(crate) struct Slack {
 enum To {
     /// An incoming webhook's address, which is its secret.
     Hook(Source),
-    /// An app's token and the method's address.
-    App(Source, String),
+    /// The method `chat.postMessage`, and the bot's token unless `http_config` has it.
+    Bot(String, Option<Source>),
 }
 
-/// Without a `timeout`.
-const TIMEOUT: Duration = Duration::from_secs(10);
-const ANSWER_MAX: usize = 64 << 10;
-const APP_URL: &str = "https://slack.com/api/chat.postMessage";
-/// Slack cuts longer titles.
-const TITLE_MAX: usize = 1024;
-/// And refuses much longer texts.
-const DIAGNOSIS_MAX: usize = 3000;
+const BOT_URL: &str = "https://slack.com/api/chat.postMessage";
+const POST: &str = "chat.postMessage";
+const UPDATE: &str = "chat.update";
+/// What Slack says of a message that cannot be edited any more: then a new one is sent.
+const LOST: [&str; 6] = [
+    "message_not_found",
+    "cant_update_message",
+    "edit_window_closed",
+    "channel_not_found",
+    "is_archived",
+    "not_in_channel",
+];
 
 impl Slack {
     pub fn resolve(raw: &SlackConfig, at: Location, scope: &mut Scope<'_>) -> Slack {
@@ -59,18 +68,27 @@ impl Slack {
             }
         }
         let to = Slack::to(raw, scope);
-        if let (Some(update), To::Hook(_)) = (raw.update_message.as_ref().filter(|u| u.value), &to) {
-            let what = "update_message works only with an app's token";
-            scope.error(update.referenced, what, "use app_token instead of api_url");
+        let is_hook = matches!(to, To::Hook(_));
+        let set =
+            |flag: &Option<Spanned<bool>>| flag.as_ref().filter(|flag| flag.value).map(|f| f.referenced);
+        for (name, flag) in
+            [("update_message", &raw.update_message), ("post_updates_to_thread", &raw.post_updates_to_thread)]
+        {
+            if let (Some(at), true) = (set(flag), is_hook) {
+                let what = format!("{name} works only with an app's token");
+                scope.error(at, &what, "use app_token instead of api_url");
+            }
         }
         if matches!(&to, To::Hook(Source::Text(text)) if text.0.is_empty()) {
             let remedy = "add one, or slack_api_url or slack_app_token under global";
             scope.error(at, "slack_configs needs api_url, api_url_file, app_token or app_token_file", remedy);
         }
+        let update = set(&raw.update_message).is_some();
         Slack {
             to,
-            access: scope.access(raw.http_config.as_ref()),
-            timeout: scope.duration(raw.timeout.as_ref(), TIMEOUT),
+            post: Post::resolve(raw.http_config.as_ref(), raw.timeout.as_ref(), scope),
+            update,
+            thread: raw.post_updates_to_thread.as_ref().map_or(update, |flag| flag.value),
             settings: raw.clone(),
         }
     }
@@ -79,194 +97,138 @@ impl Slack {
     fn to(raw: &SlackConfig, scope: &mut Scope<'_>) -> To {
         let global = scope.global;
         let app_url = raw.app_url.as_ref().or(global.slack_app_url.as_ref());
-        let app_url = app_url.map_or(APP_URL.to_owned(), |url| url.value.clone());
+        let app_url = app_url.map_or(BOT_URL.to_owned(), |url| url.value.clone());
         if let Some(url) = scope.secret(raw.api_url.as_ref(), raw.api_url_file.as_ref(), "api_url") {
-            return To::Hook(url);
+            return hook(url);
         }
         if let Some(token) = scope.secret(raw.app_token.as_ref(), raw.app_token_file.as_ref(), "app_token") {
-            return To::App(token, app_url);
+            return To::Bot(app_url, Some(token));
         }
-        let (text, file) = (global.slack_app_token.as_ref(), global.slack_app_token_file.as_ref());
-        if let Some(token) = scope.secret(text.filter(|_| file.is_none()), file, "slack_app_token") {
-            return To::App(token, app_url);
+        let token = (global.slack_app_token.as_ref(), global.slack_app_token_file.as_ref());
+        if let Some(token) = scope.global_secret(token) {
+            return To::Bot(app_url, Some(token));
         }
-        let (text, file) = (global.slack_api_url.as_ref(), global.slack_api_url_file.as_ref());
-        let url = scope.secret(text.filter(|_| file.is_none()), file, "slack_api_url");
-        To::Hook(url.unwrap_or(Source::Text(Secret::default())))
+        let url = scope.global_secret((global.slack_api_url.as_ref(), global.slack_api_url_file.as_ref()));
+        hook(url.unwrap_or(Source::Text(Secret::default())))
     }
 
     pub fn files(&self) -> Vec<&Path> {
-        let (To::Hook(source) | To::App(source, _)) = &self.to;
-        let own = match source {
-            Source::File(path) => Some(path.as_path()),
-            Source::Text(_) => None,
+        let own = match &self.to {
+            To::Hook(source) => file_of(source),
+            To::Bot(_, token) => token.as_ref().and_then(file_of),
         };
-        own.into_iter().chain(self.access.files()).collect()
+        own.into_iter().chain(self.post.files()).collect()
     }
 
-    pub async fn send(&self, page: &Page, sending: &Sending<'_>) -> Result<(), Error> {
-        let mut data = template::page_data(page);
-        calm(&mut data);
-        let body = self.message(page, &data, sending)?.to_string();
-        let request = match &self.to {
-            To::Hook(url) => Request::post_json(url.read().await?.trim(), body)?,
-            To::App(token, url) => {
-                let mut request = Request::post_json(url, body)?;
-                if let Some(value) = bearer("Bearer", token.read().await?.trim()) {
-                    request.headers.insert(header::AUTHORIZATION, value);
+    pub async fn send(&self, page: &Page, sending: &Sending<'_>) -> Result<Sent, Error> {
+        let made = message::make(&self.settings, page, sending);
+        let To::Bot(url, token) = &self.to else {
+            let To::Hook(url) = &self.to else { unreachable!("there are two ways") };
+            let url = sending.secret(url).await?;
+            let message = if sending.act == Act::Alerts { made.message } else { made.note(page, sending) };
+            let response = self.post.json(&url, &message, sending).await?;
+            check_answer(&response, Says::Either)?;
+            return Ok(Sent::by(&response));
+        };
+        let token = match token {
+            Some(token) => Some(sending.secret(token).await?),
+            None => None,
+        };
+        let bot = Bot { url, token: token.as_deref(), post: &self.post, sending };
+        self.by_bot(&bot, made, page).await
+    }
+
+    async fn by_bot(&self, bot: &Bot<'_>, made: Made, page: &Page) -> Result<Sent, Error> {
+        let kept = Message::read(bot.sending.kept);
+        if bot.sending.act != Act::Alerts {
+            let mut note = made.note(page, bot.sending);
+            if let Some(kept) = &kept {
+                kept.thread(&mut note);
+            }
+            let (response, _) = bot.call(POST, &note).await?;
+            return Ok(Sent { keep: bot.sending.kept.clone(), ..Sent::by(&response) });
+        }
+        let Some(kept) = kept.filter(|_| self.update || self.thread) else {
+            let (response, sent) = bot.call(POST, &made.message).await?;
+            return Ok(Sent { keep: sent.keep(), ..Sent::by(&response) });
+        };
+        let mut answer = None;
+        if self.update {
+            let mut edited = made.message.clone();
+            (edited["channel"], edited["ts"]) = (json!(kept.channel), json!(kept.ts));
+            match bot.call(UPDATE, &edited).await {
+                Ok((response, _)) => answer = Some(response),
+                Err(Error::Refused { body, .. }) if LOST.contains(&body.as_str()) => {
+                    let (response, sent) = bot.call(POST, &made.message).await?;
+                    return Ok(Sent { keep: sent.keep(), ..Sent::by(&response) });
                 }
-                request
+                Err(error) => return Err(error),
             }
+        }
+        // Without an edit the thread is the only place where it is said at all.
+        if self.thread && (answer.is_none() || page.reason != PageReason::Repeat) {
+            let mut reply = if self.update { made.note(page, bot.sending) } else { made.message };
+            kept.thread(&mut reply);
+            let (response, _) = bot.call(POST, &reply).await?;
+            answer = Some(response);
+        }
+        let sent = answer.map(|response| Sent::by(&response)).unwrap_or_default();
+        Ok(Sent { keep: kept.keep(), ..sent })
+    }
+}
+
+/// Upstream's way to a bot: the method as `api_url`, the token in `http_config`.
+fn hook(url: Source) -> To {
+    match url {
+        Source::Text(Secret(text)) if text.ends_with(POST) => To::Bot(text, None),
+        url => To::Hook(url),
+    }
+}
+
+/// Slack's methods, as a bot.
+struct Bot<'a> {
+    url: &'a str,
+    token: Option<&'a str>,
+    post: &'a Post,
+    sending: &'a Sending<'a>,
+}
+
+impl Bot<'_> {
+    async fn call(&self, method: &str, message: &Value) -> Result<(Response, Message), Error> {
+        let url = match self.url.strip_suffix(POST) {
+            Some(start) => format!("{start}{method}"),
+            None => self.url.to_owned(),
         };
-        let mut request = request;
-        (request.timeout, request.body_max) = (self.timeout, ANSWER_MAX);
-        self.access.prepare(&mut request).await?;
-        let host = request.url.host_str().unwrap_or("").to_owned();
-        let response = sending.post(request, &self.access.client(sending.client)).await?;
-        check_answer(host, &response, matches!(self.to, To::App(..)))
-    }
-
-    fn message(&self, page: &Page, data: &Value, sending: &Sending<'_>) -> Result<Value, Error> {
-        let raw = &self.settings;
-        let text = |field: &'static str, own: &Option<String>, fallback: &str| {
-            sending.text_or(field, own.as_deref(), fallback, data)
-        };
-        let color = text("color", &raw.color, DEFAULT_COLOR)?;
-        let mut title = text("title", &raw.title, r#"{{ template "slack.default.title" . }}"#)?;
-        if let Some((end, _)) = title.char_indices().nth(TITLE_MAX) {
-            title.truncate(end);
-            title.pop();
-            title.push('…');
+        let mut request = Request::post_json(&url, message.to_string())?;
+        if let Some(value) = self.token.and_then(|token| bearer("Bearer", token)) {
+            request.headers.insert(header::AUTHORIZATION, value);
         }
-        let mut attachment = json!({
-            "title": title,
-            "title_link": text("title_link", &raw.title_link, r#"{{ template "slack.default.titlelink" . }}"#)?,
-            "pretext": text("pretext", &raw.pretext, r#"{{ template "slack.default.pretext" . }}"#)?,
-            "text": text("text", &raw.text, r#"{{ template "slack.default.text" . }}"#)?,
-            "fallback": text("fallback", &raw.fallback, r#"{{ template "slack.default.fallback" . }}"#)?,
-            "callback_id": text("callback_id", &raw.callback_id, r#"{{ template "slack.default.callbackid" . }}"#)?,
-            "image_url": text("image_url", &raw.image_url, "")?,
-            "thumb_url": text("thumb_url", &raw.thumb_url, "")?,
-            "footer": text("footer", &raw.footer, r#"{{ template "slack.default.footer" . }}"#)?,
-            "color": color,
-            "mrkdwn_in": raw.mrkdwn_in.clone().unwrap_or_else(|| MRKDWN_IN.map(str::to_owned).to_vec()),
-        });
-        attachment["fields"] = self.fields(data, sending)?;
-        attachment["actions"] = self.buttons(data, sending)?;
-        drop_empty(&mut attachment);
-        let shows_diagnosis = raw.text.as_deref().is_some_and(|text| text.contains(diagnosis::ANNOTATION));
-        let mut attachments = vec![attachment];
-        attachments.extend((!shows_diagnosis).then(|| found(page)).flatten());
-        let mut message = json!({
-            "channel": text("channel", &raw.channel, "")?,
-            "username": text("username", &raw.username, r#"{{ template "slack.default.username" . }}"#)?,
-            "text": text("message_text", &raw.message_text, "")?,
-            "icon_emoji": text("icon_emoji", &raw.icon_emoji, r#"{{ template "slack.default.iconemoji" . }}"#)?,
-            "icon_url": text("icon_url", &raw.icon_url, r#"{{ template "slack.default.iconurl" . }}"#)?,
-            "attachments": attachments,
-        });
-        drop_empty(&mut message);
-        if raw.link_names == Some(true) {
-            message["link_names"] = json!(true);
-        }
-        Ok(message)
-    }
-
-    fn fields(&self, data: &Value, sending: &Sending<'_>) -> Result<Value, Error> {
-        let mut fields = Vec::new();
-        for field in self.settings.fields.iter().flatten().map(|field| &field.value) {
-            fields.push(json!({
-                "title": sending.text_or("fields", Some(&field.title), "", data)?,
-                "value": sending.text_or("fields", Some(&field.value), "", data)?,
-                "short": field.short.or(self.settings.short_fields).unwrap_or(false),
-            }));
-        }
-        Ok(Value::Array(fields))
-    }
-
-    fn buttons(&self, data: &Value, sending: &Sending<'_>) -> Result<Value, Error> {
-        let mut buttons = Vec::new();
-        for button in self.settings.actions.iter().flatten().map(|button| &button.value) {
-            let text = |text: &str| sending.text_or("actions", Some(text), "", data);
-            let mut json = json!({
-                "type": text(&button.kind)?,
-                "text": text(&button.text)?,
-                "url": text(&button.url)?,
-                "style": text(&button.style)?,
-                "name": text(&button.name)?,
-                "value": text(&button.value)?,
-            });
-            if let Some(confirm) = &button.confirm {
-                json["confirm"] = json!({
-                    "title": text(&confirm.title)?,
-                    "text": text(&confirm.text)?,
-                    "ok_text": text(&confirm.ok_text)?,
-                    "dismiss_text": text(&confirm.dismiss_text)?,
-                });
-                drop_empty(&mut json["confirm"]);
-            }
-            drop_empty(&mut json);
-            buttons.push(json);
-        }
-        Ok(Value::Array(buttons))
+        let response = self.post.send(request, self.sending).await?;
+        let answer = check_answer(&response, Says::Ok)?;
+        let text = |key: &str| answer.get(key).and_then(Value::as_str).unwrap_or("").to_owned();
+        Ok((response, Message { channel: text("channel"), ts: text("ts") }))
     }
 }
 
-const DEFAULT_COLOR: &str = r#"{{ if eq .Status "firing" }}danger{{ else }}good{{ end }}"#;
-const MRKDWN_IN: [&str; 3] = ["fallback", "pretext", "text"];
+/// A message that was sent: what names it to Slack.
+struct Message {
+    channel: String,
+    ts: String,
+}
 
-/// The diagnosis as an attachment of its own, escaped, without Slack's markup.
-fn found(page: &Page) -> Option<Value> {
-    let text = diagnosis::text("", &page.diagnosis);
-    if page.status == PageStatus::Resolved || text.is_empty() && page.cause.is_empty() {
-        return None;
+impl Message {
+    fn read(kept: &Value) -> Option<Message> {
+        let text = |key: &str| kept.get(key)?.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+        Some(Message { channel: text("channel")?, ts: text("ts")? })
     }
-    let text: String = text.chars().take(DIAGNOSIS_MAX).collect();
-    let title = if page.cause.is_empty() { "Diagnosis" } else { &page.cause };
-    Some(json!({
-        "title": escape(title),
-        "text": escape(&text),
-        "fallback": escape(title),
-        "color": "warning",
-        "mrkdwn_in": [],
-    }))
-}
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
-/// Takes from every text the forms that call people or lead to a program of theirs. Links to web pages, which
-/// annotations may hold, stay.
-fn calm(value: &mut Value) {
-    match value {
-        Value::String(text) if text.contains('<') => {
-            let mut parts = text.split('<');
-            let mut calmed = parts.next().unwrap_or("").to_owned();
-            for part in parts {
-                let start = part.get(..8).unwrap_or(part).to_ascii_lowercase();
-                let is_link = start.starts_with("http://") || start.starts_with("https://");
-                calmed.push_str(if is_link { "<" } else { "&lt;" });
-                calmed.push_str(part);
-            }
-            *text = calmed;
-        }
-        Value::Array(items) => items.iter_mut().for_each(calm),
-        Value::Object(fields) => fields.values_mut().for_each(calm),
-        _ => {}
+    fn keep(&self) -> Value {
+        if self.ts.is_empty() { Value::Null } else { json!({ "channel": self.channel, "ts": self.ts }) }
     }
-}
 
-fn drop_empty(value: &mut Value) {
-    let is_empty = |value: &Value| match value {
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        _ => false,
-    };
-    if let Some(fields) = value.as_object_mut() {
-        let kept: Map<String, Value> =
-            std::mem::take(fields).into_iter().filter(|(_, value)| !is_empty(value)).collect();
-        *fields = kept;
+    /// Makes of `message` an answer in this one's thread.
+    fn thread(&self, message: &mut Value) {
+        (message["channel"], message["thread_ts"]) = (json!(self.channel), json!(self.ts));
     }
 }
 
@@ -282,21 +244,29 @@ fn check_button(button: &SlackButton, at: Location, scope: &mut Scope<'_>) {
     }
 }
 
-/// Slack's methods answer 200 to everything and say in the body how it went; a webhook says just `ok`.
-fn check_answer(host: String, response: &Response, must_say_ok: bool) -> Result<(), Error> {
+/// What an answer must hold to be a good one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Says {
+    /// `{"ok": true}`.
+    Ok,
+    /// That, or anything that is no JSON: a webhook says just `ok`.
+    Either,
+}
+
+/// Slack's methods answer 200 to everything and say in the body how it went.
+fn check_answer(response: &Response, says: Says) -> Result<Value, Error> {
     let answer: Value = serde_json::from_slice(&response.body).unwrap_or(Value::Null);
     let ok = answer.get("ok").and_then(Value::as_bool);
-    if ok.unwrap_or(!must_say_ok) {
-        return Ok(());
+    if ok.unwrap_or(says == Says::Either) {
+        return Ok(answer);
     }
     let error = answer.get("error").and_then(Value::as_str).unwrap_or("something that is no answer of Slack");
-    let body = error.chars().take(200).collect();
     let status = match error {
         "rate_limited" | "ratelimited" => 429,
         "internal_error" | "fatal_error" | "service_unavailable" | "request_timeout" => 503,
         _ => 400,
     };
-    Err(Error::Refused { host, status, body, after: response.retry_after() })
+    Err(refused_as(status, error, response))
 }
 
 #[cfg(test)]

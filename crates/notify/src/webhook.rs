@@ -1,34 +1,30 @@
 //! The generic webhook: Alertmanager's payload, version 4, with one object `tocsin` beside its fields.
 
-use crate::Error;
 use crate::config::WebhookConfig;
+use crate::fill::Fill;
 use crate::page_json::labels_to_json;
-use crate::receivers::Scope;
-use crate::registry::Sending;
+use crate::post::Post;
+use crate::scope::{Scope, file_of};
+use crate::sending::Sending;
+use crate::{Error, Sent};
 use model::{Alert, Page, Timestamp};
-use reach::config::{Access, Source};
+use reach::config::Source;
 use reach::http::Request;
 use reach::signature;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use serde_saphyr::Location;
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 /// The checked settings.
 #[derive(Debug, Clone)]
 pub(crate) struct Webhook {
     url: Source,
-    access: Access,
+    post: Post,
     /// More alerts than this are counted, not sent; 0: all are sent.
     alerts_max: usize,
-    timeout: Duration,
     payload: Option<Value>,
     signing: Option<Source>,
 }
-
-/// Without a `timeout`.
-const TIMEOUT: Duration = Duration::from_secs(10);
-/// Nobody reads more of a webhook's answer.
-const ANSWER_MAX: usize = 64 << 10;
 
 impl Webhook {
     pub fn resolve(raw: &WebhookConfig, at: Location, scope: &mut Scope<'_>) -> Webhook {
@@ -43,66 +39,50 @@ impl Webhook {
             scope.secret(raw.signing_secret.as_ref(), raw.signing_secret_file.as_ref(), "signing_secret");
         Webhook {
             url: url.unwrap_or_else(|| Source::Text(Default::default())),
-            access: scope.access(raw.http_config.as_ref()),
+            post: Post::resolve(raw.http_config.as_ref(), raw.timeout.as_ref(), scope),
             alerts_max: usize::try_from(raw.max_alerts.unwrap_or(0)).unwrap_or(usize::MAX),
-            timeout: scope.duration(raw.timeout.as_ref(), TIMEOUT),
             payload: raw.payload.clone(),
             signing,
         }
     }
 
     pub fn files(&self) -> Vec<&Path> {
-        let own = [Some(&self.url), self.signing.as_ref()].into_iter().flatten();
-        let own = own.filter_map(|source| match source {
-            Source::File(path) => Some(path.as_path()),
-            Source::Text(_) => None,
-        });
-        own.chain(self.access.files()).collect()
+        let own = [Some(&self.url), self.signing.as_ref()].into_iter().flatten().filter_map(file_of);
+        own.chain(self.post.files()).collect()
     }
 
-    pub async fn send(&self, page: &Page, sending: &Sending<'_>) -> Result<(), Error> {
-        let data = template::page_data(page);
-        let url = self.url.read().await?;
-        let url = sending.text("url", url.trim(), &data)?;
+    pub async fn send(&self, page: &Page, sending: &Sending<'_>) -> Result<Sent, Error> {
+        let url = sending.secret(&self.url).await?;
+        let request = self.request(&url, page, sending)?;
+        let mut request = request;
+        if let Some(secret) = &self.signing {
+            let secret = sending.secret(secret).await?;
+            let signature = signature::sign(secret.as_bytes(), sending.now, &request.body);
+            request.set_header(signature::HEADER, &signature)?;
+        }
+        Ok(Sent::by(&self.post.send(request, sending).await?))
+    }
+
+    fn request(&self, url: &str, page: &Page, sending: &Sending<'_>) -> Result<Request, Error> {
+        // A program reads it: it gets what there is.
+        let fill = Fill::raw(page, sending);
+        let url = fill.must("url", url)?;
         let body = match &self.payload {
             None => payload(page, self.alerts_max),
-            Some(own) => filled(own, &data, sending)?,
+            Some(own) => fill.deep("payload", own),
         };
         let body = match body {
             Value::String(text) if self.payload.is_some() => text.into_bytes(),
             body => body.to_string().into_bytes(),
         };
         let mut request = Request::post_json(&url, body)?;
-        (request.timeout, request.body_max) = (self.timeout, ANSWER_MAX);
         request.set_header("Idempotency-Key", &page.key)?;
-        if let Some(secret) = &self.signing {
-            let signature = signature::sign(secret.read().await?.as_bytes(), sending.now, &request.body);
-            request.set_header(signature::HEADER, &signature)?;
-        }
-        self.access.prepare(&mut request).await?;
-        sending.post(request, &self.access.client(sending.client)).await?;
-        Ok(())
+        Ok(request)
     }
 }
 
-/// A payload of the user's own: each text in it is a template.
-fn filled(value: &Value, data: &Value, sending: &Sending<'_>) -> Result<Value, Error> {
-    Ok(match value {
-        Value::String(text) => Value::String(sending.text_or("payload", Some(text), "", data)?),
-        Value::Array(items) => {
-            let items: Result<Vec<_>, _> = items.iter().map(|item| filled(item, data, sending)).collect();
-            Value::Array(items?)
-        }
-        Value::Object(fields) => {
-            let field = |(name, value): (&String, &Value)| Ok((name.clone(), filled(value, data, sending)?));
-            Value::Object(fields.iter().map(field).collect::<Result<Map<_, _>, Error>>()?)
-        }
-        other => other.clone(),
-    })
-}
-
 /// The version 4 payload and ours.
-fn payload(page: &Page, alerts_max: usize) -> Value {
+pub(crate) fn payload(page: &Page, alerts_max: usize) -> Value {
     let all = page.alerts.len();
     let kept = if alerts_max == 0 { all } else { alerts_max.min(all) };
     let alerts: Vec<Value> = page.alerts[..kept].iter().map(|alert| alert_json(alert, page.at)).collect();

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "here a failed unwrap is a failed test")]
 
-use model::{Alert, Labels, Links, ManualClock, Page, PageReason, PageStatus, Timestamp};
+use model::{Alert, Labels, Links, ManualClock, News, Page, PageReason, PageStatus, Timestamp};
 use notify::{GlobalConfig, PAGE_KIND, PageAction, ReceiverConfig, Receivers, Registry, page_to_json};
 use serde_json::{Value, json};
 use std::{
@@ -231,12 +231,9 @@ async fn what_answers_mean() {
 
 #[tokio::test]
 async fn receivers_that_are_gone_or_not_sent_yet() {
-    let registry = registry("- {name: r, pagerduty_configs: [{routing_key: k}], console_configs: [{}]}");
+    let registry = registry("- {name: r, wechat_configs: [{api_secret: k}], console_configs: [{}]}");
     check(run(registry.clone(), &page("console[0]")).await, "done");
-    check(
-        run(registry.clone(), &page("pagerduty[0]")).await,
-        "failed not_sent_yet pagerduty[0] is not sent yet",
-    );
+    check(run(registry.clone(), &page("wechat[0]")).await, "failed not_sent_yet wechat[0] is not sent yet");
     check(
         run(registry.clone(), &page("webhook[0]")).await,
         "failed receiver_gone the receiver \"r\" has no integration",

@@ -393,7 +393,8 @@ fn one_source(
 }
 
 impl TlsConfig {
-    fn resolve(&self, base: &Path, at: Location, problems: &mut Vec<Problem>) -> Options {
+    /// The checked form; relative paths are relative to `base`. What is wrong is added to `problems`.
+    pub fn resolve(&self, base: &Path, at: Location, problems: &mut Vec<Problem>) -> Options {
         if self.ca_ref.is_some() || self.cert_ref.is_some() || self.key_ref.is_some() {
             problems
                 .push(finding(at, "secret references are not known: use ca_file, cert_file and key_file"));

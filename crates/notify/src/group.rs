@@ -1,0 +1,42 @@
+//! What names a group towards services that fold messages about one thing into one incident.
+
+use model::Page;
+use sha2::{Digest, Sha256};
+use std::fmt::Write;
+
+/// The same for every page of a group, and the same that Alertmanager would use: SHA-256 of the group key, in hex. An
+/// incident that Alertmanager opened is closed by ours.
+pub(crate) fn hash(page: &Page) -> String {
+    hex(&Sha256::digest(page.group_key.as_bytes()))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a String takes everything");
+        text
+    })
+}
+
+/// Where the page points to, as words and addresses: the incident, why, a silence, and what waits for an approval.
+pub(crate) fn links(page: &Page) -> Vec<(String, &str)> {
+    let own =
+        [("Incident", &page.links.incident), ("Why", &page.links.why), ("Silence", &page.links.silence)];
+    let own = own.into_iter().map(|(words, url)| (words.to_owned(), url.as_str()));
+    let remedies =
+        page.remedy.iter().map(|remedy| (format!("Approve {}", remedy.id), remedy.approve_url.as_str()));
+    own.chain(remedies).filter(|(_, url)| !crate::medium::link(url).is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_links() {
+        let page = crate::page_json::example();
+        // printf '{}:{alertname="RedisDown"}' | sha256sum
+        assert_eq!(hash(&page), "64f1a68bb97b72a8894b394ebfb6c2ce64a3791c111133ffb71573748d57286f");
+        let words: Vec<String> = links(&page).into_iter().map(|(words, _)| words).collect();
+        assert_eq!(words, ["Incident", "Why", "Silence"]);
+    }
+}
