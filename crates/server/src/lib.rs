@@ -14,6 +14,7 @@ mod cors;
 mod edge;
 #[cfg(test)]
 mod fixture;
+mod lenient;
 pub mod limits;
 mod links;
 mod metrics;

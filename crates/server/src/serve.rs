@@ -2,6 +2,7 @@
 
 use crate::auth::Peer;
 use crate::closing::Connection;
+use crate::lenient::Lenient;
 use crate::state::Limits;
 use axum::Router;
 use hyper::server::conn::http1;
@@ -100,7 +101,7 @@ async fn connection(
         http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(idle)
-            .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service))
+            .serve_connection(TokioIo::new(Lenient::new(stream)), TowerToHyperService::new(service))
     );
     let ended = tokio::select! {
         ended = served.as_mut() => ended,
