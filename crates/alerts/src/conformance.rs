@@ -183,7 +183,8 @@ fn inhibition_tables() {
         let mut alerts = router("receiver: d", &case["inhibit_rules"].to_string(), &case["firing"])?;
         let target = labels(&case["target"]);
         alerts.receive(firing(&serde_json::json!([case["target"]])), NOW, &mut Vec::new());
-        let view = alerts.list(NOW).into_iter().find(|view| view.alert.labels == target).ok_or("target")?;
+        let view =
+            alerts.list(&[], NOW).into_iter().find(|view| view.alert.labels == target).ok_or("target")?;
         same(!view.inhibited_by.is_empty(), case["inhibited"] == true)
     });
 }
@@ -193,7 +194,7 @@ fn inhibition_oracle() {
     score("inhibit-oracle.json", |case, whole| {
         let rules = &whole["rule_sets"][case["rules"].as_str().unwrap_or("")];
         let alerts = router("receiver: d", &rules.to_string(), &case["alerts"])?;
-        let views = alerts.list(NOW);
+        let views = alerts.list(&[], NOW);
         for wanted in case["expect"].as_array().ok_or("expect")? {
             let set = labels(&wanted["labels"]);
             let view = views.iter().find(|view| view.alert.labels == set).ok_or("an alert is missing")?;
@@ -232,7 +233,7 @@ fn silence_matching() {
                 .put_silence(silence(set), &i.to_string(), NOW, &mut Vec::new())
                 .map_err(|e| e.to_string())?;
         }
-        let view = alerts.list(NOW).into_iter().find(|v| v.alert.labels == set).ok_or("alert")?;
+        let view = alerts.list(&[], NOW).into_iter().find(|v| v.alert.labels == set).ok_or("alert")?;
         same(!view.silenced_by.is_empty(), case["match"] == true)
     });
 }
@@ -290,7 +291,7 @@ fn oracle(case: &Value, whole: &Value) -> Result<Alerts, String> {
 fn silence_oracle() {
     score("silence-oracle.json", |case, whole| {
         let alerts = oracle(case, whole)?;
-        let views = alerts.list(NOW);
+        let views = alerts.list(&[], NOW);
         for wanted in case["expect"].as_array().ok_or("expect")? {
             let set = labels(&wanted["labels"]);
             let view = views.iter().find(|view| view.alert.labels == set).ok_or("an alert is missing")?;
@@ -328,7 +329,7 @@ fn alert_filters() {
                     other => return Err(format!("unknown parameter {other}")),
                 }
             }
-            let views = alerts.list(NOW);
+            let views = alerts.list(&[], NOW);
             let got = views.iter().filter(|view| filter.accepts(view)).map(|view| view.alert.labels.clone());
             let mut wanted: Vec<Labels> =
                 query["labels"].as_array().into_iter().flatten().map(labels).collect();

@@ -3,6 +3,7 @@
 //! Invariants: an alert that is both source and target of a rule is never inhibited by another such alert (so
 //! none inhibits itself); a label that is absent equals one that is empty.
 
+use crate::lookup::Lookup;
 use model::{Labels, Matcher};
 use std::collections::{BTreeSet, HashMap};
 
@@ -37,6 +38,10 @@ impl InhibitRule {
 #[derive(Debug, Default)]
 pub(crate) struct Sources {
     rules: Vec<InhibitRule>,
+    /// Places of rules, by what a source must match.
+    sources: Lookup<usize>,
+    /// The same by what a target must match.
+    targets: Lookup<usize>,
     /// For each rule, in their order.
     known: Vec<HashMap<Vec<String>, BTreeSet<Labels>>>,
 }
@@ -44,20 +49,26 @@ pub(crate) struct Sources {
 impl Sources {
     pub(crate) fn new(rules: Vec<InhibitRule>) -> Sources {
         let known = rules.iter().map(|_| HashMap::new()).collect();
-        Sources { rules, known }
+        let (mut sources, mut targets) = (Lookup::default(), Lookup::default());
+        for (place, rule) in rules.iter().enumerate() {
+            sources.insert(place, &rule.source);
+            targets.insert(place, &rule.target);
+        }
+        Sources { rules, sources, targets, known }
     }
 
     pub(crate) fn add(&mut self, labels: &Labels) {
-        for (rule, known) in self.rules.iter().zip(&mut self.known) {
+        for place in self.sources.candidates(labels) {
+            let rule = &self.rules[*place];
             if rule.is_source(labels) {
-                known.entry(rule.key(labels)).or_default().insert(labels.clone());
+                self.known[*place].entry(rule.key(labels)).or_default().insert(labels.clone());
             }
         }
     }
 
     pub(crate) fn remove(&mut self, labels: &Labels) {
-        for (rule, known) in self.rules.iter().zip(&mut self.known) {
-            let key = rule.key(labels);
+        for place in self.sources.candidates(labels) {
+            let (known, key) = (&mut self.known[*place], self.rules[*place].key(labels));
             let Some(set) = known.get_mut(&key) else { continue };
             if set.remove(labels) && set.is_empty() {
                 known.remove(&key);
@@ -67,8 +78,10 @@ impl Sources {
 
     /// One inhibitor per rule that applies: the first that `firing` accepts.
     pub(crate) fn inhibitors(&self, target: &Labels, firing: impl Fn(&Labels) -> bool) -> Vec<Labels> {
+        let mut places: Vec<usize> = self.targets.candidates(target).copied().collect();
+        places.sort_unstable();
         let mut found: Vec<Labels> = Vec::new();
-        for (rule, known) in self.rules.iter().zip(&self.known) {
+        for (rule, known) in places.into_iter().map(|place| (&self.rules[place], &self.known[place])) {
             if known.is_empty() || !rule.is_target(target) {
                 continue;
             }

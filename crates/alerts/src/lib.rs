@@ -15,6 +15,7 @@ mod group;
 mod incident;
 mod inhibit;
 mod interval;
+mod lookup;
 mod matchers;
 mod notice;
 pub mod on_call;
@@ -22,7 +23,9 @@ mod route;
 mod router;
 mod severity;
 mod silence;
+mod silences;
 mod view;
+pub mod why;
 mod window;
 
 pub use change::{Change, RowError, Table};

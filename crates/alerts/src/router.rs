@@ -23,7 +23,7 @@ use crate::group::{Group, GroupRow};
 use crate::incident::Incident;
 use crate::inhibit::Sources;
 use crate::notice::Notice;
-use crate::silence::Silence;
+use crate::silences::Silences;
 use model::{Alert, Decision, Hold, Labels, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::{sync::Arc, time::Duration};
@@ -46,7 +46,7 @@ pub struct Alerts {
     /// Keys of pages under way: whose they are.
     under_way: HashMap<String, (Arc<str>, String)>,
     sources: Sources,
-    silences: BTreeMap<String, Silence>,
+    silences: Silences,
     /// When the next window of a maintenance begins or ends.
     next_window: Option<Timestamp>,
     /// By id: what groups that paged somebody are, and were.
@@ -83,7 +83,7 @@ impl Alerts {
             groups: HashMap::new(),
             wakes: BTreeSet::new(),
             under_way: HashMap::new(),
-            silences: BTreeMap::new(),
+            silences: Silences::default(),
             next_window: None,
             incidents: HashMap::new(),
             notices: Vec::new(),
@@ -99,7 +99,7 @@ impl Alerts {
                     alerts.alerts.insert(labels, Tracked { alert, places: Vec::new(), left: Vec::new() });
                 }
                 Change::Group(row) => drop(rows.insert(row.key.clone(), row)),
-                Change::Silence(silence) => drop(alerts.silences.insert(silence.id.clone(), silence)),
+                Change::Silence(silence) => alerts.silences.put(silence),
                 Change::Incident(incident) => drop(alerts.incidents.insert(incident.id.clone(), *incident)),
                 Change::Decision(decision) => alerts.remember(decision),
                 Change::AlertGone(_)
@@ -128,7 +128,7 @@ impl Alerts {
     }
 }
 
-fn group_key(route: &str, labels: &Labels) -> String {
+pub(crate) fn group_key(route: &str, labels: &Labels) -> String {
     format!("{route}:{labels}")
 }
 

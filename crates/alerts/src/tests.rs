@@ -4,9 +4,10 @@ mod down;
 mod escalation;
 mod incidents;
 mod quiet;
+mod why;
 
 use crate::*;
-use model::{Alert, Hold, Labels, Matcher, Page, PageStatus, Timestamp, Verdict};
+use model::{Alert, Decision, Hold, Labels, Matcher, Page, PageStatus, Timestamp, Verdict};
 use std::time::Duration;
 
 const CONFIG: &str = "
@@ -187,7 +188,7 @@ fn a_group_waits_repeats_and_resolves_at_once() {
     story.post(18002, A2, true);
     assert_eq!(story.told(18002), ["18002 resolved -A1 -A2"]);
     assert_eq!(story.told(90_000), Vec::<String>::new());
-    assert!(story.alerts.list(story.time(90_000)).is_empty());
+    assert!(story.alerts.list(&[], story.time(90_000)).is_empty());
     assert_eq!(story.alerts.next_wake(), None, "an empty group goes");
 }
 
@@ -484,6 +485,6 @@ fn what_no_rule_fires_any_more_ends() {
     story.last = now;
     assert_eq!(story.told(1000), ["130 firing +N", "330 firing +A1 -A2"]);
     let seen: Vec<_> =
-        story.alerts.list(story.time(1000)).into_iter().map(|view| view.alert.starts_at).collect();
+        story.alerts.list(&[], story.time(1000)).into_iter().map(|view| view.alert.starts_at).collect();
     assert_eq!(seen, [story.time(0), story.time(0), story.time(100)], "what goes on is left alone");
 }

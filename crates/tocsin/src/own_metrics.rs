@@ -192,7 +192,7 @@ fn figures(core: &Core, now: Timestamp) -> Vec<Figure> {
     }
     approvals(core, &mut add);
     add("orchestrator_db_up", &[], 1.0);
-    add("orchestrator_alerts_firing", &[], core.alerts.list(now).len() as f64);
+    add("orchestrator_alerts_firing", &[], core.alerts.firing_count(now) as f64);
     for ((channel, result), value) in &core.counts.notifications {
         add("orchestrator_notifications_total", &[("channel", channel), ("result", result)], *value as f64);
     }

@@ -42,6 +42,8 @@ pub(super) struct Paged {
     pub(super) receiver: String,
     pub(super) firing: BTreeSet<u64>,
     pub(super) ended: BTreeSet<u64>,
+    /// It takes the place of one that does not arrive.
+    pub(super) stuck: bool,
     /// By which policy, if it is a step of an escalation.
     pub(super) by: Option<String>,
 }
@@ -298,6 +300,7 @@ impl Alerts {
         }
         let revision = ledger.revision + 1;
         let key = crate::group::page_key(&group.row.key, group.row.born, &name, revision);
+        let stuck = ledger.is_stuck();
         if let Some(stuck) = ledger.under_way.as_ref() {
             self.under_way.remove(&stuck.key);
             self.notices.push(Notice::Replaced { old: stuck.key.clone(), new: key.clone() });
@@ -327,7 +330,7 @@ impl Alerts {
             links: Links::default(),
         });
         let by = step.map(str::to_owned);
-        turn.paged.push(Paged { key, receiver: target.receiver.clone(), firing, ended, by });
+        turn.paged.push(Paged { key, receiver: target.receiver.clone(), firing, ended, stuck, by });
     }
 
     fn alerts_of(&self, group: &Group, wanted: impl Fn(u64) -> bool) -> Vec<Alert> {

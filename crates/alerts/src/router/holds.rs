@@ -23,9 +23,7 @@ impl Alerts {
     }
 
     pub(super) fn silenced_by(&self, labels: &Labels, now: Timestamp) -> Vec<String> {
-        let active = self.silences.values().filter(|silence| silence.acts(now));
-        let matching = active.filter(|silence| silence.matches(labels));
-        matching.map(|silence| silence.id.clone()).collect()
+        self.silences.acting_on(labels, now).into_iter().map(|silence| silence.id.clone()).collect()
     }
 
     /// The names of the intervals that mute a route at `now`.

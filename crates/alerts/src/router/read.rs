@@ -2,15 +2,21 @@
 
 use super::Alerts;
 use crate::view::{AlertState, AlertView, GroupView};
-use model::{Alert, Labels, Timestamp};
+use model::{Alert, Labels, Matcher, Timestamp};
 
 impl Alerts {
-    /// Every alert that has not ended, by labels.
-    pub fn list(&self, now: Timestamp) -> Vec<AlertView> {
+    /// How many alerts have not ended.
+    pub fn firing_count(&self, now: Timestamp) -> usize {
+        self.alerts.values().filter(|tracked| !tracked.alert.is_resolved(now)).count()
+    }
+
+    /// Every alert that has not ended and whose labels all of `matchers` accept, by labels.
+    pub fn list(&self, matchers: &[Matcher], now: Timestamp) -> Vec<AlertView> {
         let mut views: Vec<AlertView> = self
             .alerts
             .values()
             .filter(|tracked| !tracked.alert.is_resolved(now))
+            .filter(|tracked| matchers.iter().all(|m| m.matches_labels(&tracked.alert.labels)))
             .map(|tracked| {
                 let muted = tracked.places.iter().map(|(route, _)| self.muted(*route, now));
                 let muted: Vec<Vec<String>> = muted.collect();

@@ -4,6 +4,7 @@ use super::{Alerts, DECISIONS_MAX, flush::Turn};
 use crate::change::Change;
 use crate::group::{Group, Member};
 use crate::incident::Incident;
+use crate::why::{self, Why};
 use model::{Decision, Hold, Labels, Timestamp, Verdict};
 use std::time::Duration;
 
@@ -39,7 +40,10 @@ impl Alerts {
                 if paged.firing.contains(&fingerprint) || paged.ended.contains(&fingerprint) {
                     let (by, key) = (paged.by.iter().cloned().collect(), Some(paged.key.clone()));
                     let next = again.filter(|_| !over);
-                    decisions.push(decision(Verdict::Deliver, &paged.receiver, by, key, next));
+                    // What takes the place of a page that does not arrive is held back like that.
+                    let verdict =
+                        if paged.stuck { Verdict::Hold(Hold::ReceiverDown) } else { Verdict::Deliver };
+                    decisions.push(decision(verdict, &paged.receiver, by, key, next));
                     told = true;
                 }
             }
@@ -94,6 +98,24 @@ impl Alerts {
             next_send: None,
         };
         self.decide(decision, out);
+    }
+
+    /// Why an alert was paged or not, at an instant: one answer for each group it falls into, from the decisions that
+    /// are kept in memory.
+    pub fn why(&self, labels: &Labels, at: Timestamp) -> Vec<Why> {
+        self.why_from(labels, at, &self.decisions)
+    }
+
+    /// As [`Alerts::why`], from decisions that the caller has found in the journal.
+    pub fn why_from<'a>(
+        &self,
+        labels: &Labels,
+        at: Timestamp,
+        decisions: impl IntoIterator<Item = &'a Decision>,
+    ) -> Vec<Why> {
+        let incidents: Vec<&Incident> = self.incidents.values().collect();
+        let known = self.alerts.get(labels).map(|tracked| &tracked.alert);
+        why::explain(labels, at, decisions, &incidents, &self.config.route, known)
     }
 
     /// The latest decisions, oldest first, as far as they are kept in memory.

@@ -52,7 +52,7 @@ impl Alerts {
             comment: new.comment,
         };
         out.push(Change::Silence(silence.clone()));
-        self.silences.insert(id.clone(), silence);
+        self.silences.put(silence);
         self.plan_windows(now);
         Ok(id)
     }
@@ -79,6 +79,6 @@ impl Alerts {
 
     /// All silences, by id.
     pub fn silences(&self) -> impl Iterator<Item = &Silence> {
-        self.silences.values()
+        self.silences.iter()
     }
 }

@@ -31,7 +31,7 @@ impl Alerts {
         if self.next_window.is_none_or(|next| now < next) {
             return;
         }
-        for silence in self.silences.values_mut().filter(|silence| silence.terms.maintenance) {
+        for silence in self.silences.iter_mut().filter(|silence| silence.terms.maintenance) {
             let acts = silence.acts(now);
             if silence.open != acts {
                 silence.open = acts;
@@ -44,7 +44,7 @@ impl Alerts {
 
     /// Finds when the next one begins or ends.
     pub(super) fn plan_windows(&mut self, now: Timestamp) {
-        let windows = self.silences.values().filter(|silence| silence.terms.maintenance);
+        let windows = self.silences.iter().filter(|silence| silence.terms.maintenance);
         let turn = windows.filter_map(|silence| {
             if silence.open == silence.acts(now) { silence.next_turn(now) } else { Some(now) }
         });
@@ -55,7 +55,7 @@ impl Alerts {
     pub(super) fn note_over(&mut self, labels: &Labels, now: Timestamp, out: &mut Vec<Change>) {
         let over: Vec<String> = self
             .silences
-            .values()
+            .iter()
             .filter(|silence| silence.terms.until_resolved && silence.state(now) == SilenceState::Active)
             .filter(|silence| silence.matches(labels))
             .filter(|silence| {
@@ -72,9 +72,9 @@ impl Alerts {
 
     /// Forgets silences that expired long ago.
     pub(super) fn sweep_silences(&mut self, now: Timestamp, out: &mut Vec<Change>) {
-        let old = self.silences.values().filter(|silence| silence.ends_at.plus(KEPT) <= now);
+        let old = self.silences.iter().filter(|silence| silence.ends_at.plus(KEPT) <= now);
         for id in old.map(|silence| silence.id.clone()).collect::<Vec<_>>() {
-            self.silences.remove(&id);
+            self.silences.forget(&id);
             out.push(Change::SilenceGone(id));
         }
     }

@@ -94,7 +94,7 @@ fn that_a_receiver_fails_is_told_through_another() {
     let now = story.time(301);
     story.alerts.delivered(&second.key, Ok(()), now, &mut story.journal);
     let firing: Vec<String> =
-        story.alerts.list(now).iter().map(|view| view.alert.name().to_owned()).collect();
+        story.alerts.list(&[], now).iter().map(|view| view.alert.name().to_owned()).collect();
     assert_eq!(firing, ["I"], "it is over with the first page that arrives");
 }
 
@@ -105,10 +105,10 @@ fn a_page_that_fails_for_ten_minutes_is_told_of_too() {
     let first = story.run(0).remove(0).1;
     for secs in [1, 300, 590] {
         failed(&mut story, secs, &first.key);
-        assert_eq!(story.alerts.list(story.time(secs)).len(), 1);
+        assert_eq!(story.alerts.list(&[], story.time(secs)).len(), 1);
     }
     failed(&mut story, 602, &first.key);
-    assert_eq!(story.alerts.list(story.time(602)).len(), 2);
+    assert_eq!(story.alerts.list(&[], story.time(602)).len(), 2);
     let incident = story.alerts.incidents(None)[0].clone();
     let tries: Vec<_> = incident.timeline.iter().filter(|entry| entry.what == What::Failed).collect();
     assert_eq!((tries.len(), tries[0].code.as_deref()), (4, Some("503")));
@@ -131,7 +131,7 @@ fn with_no_other_receiver_it_is_only_to_be_seen() {
     let first = story.run(0).remove(0).1;
     let now = story.time(9);
     story.alerts.delivered(&first.key, Err("gone".to_owned()), now, &mut story.journal);
-    assert_eq!(story.alerts.list(now).len(), 2);
+    assert_eq!(story.alerts.list(&[], now).len(), 2);
     let told = story.run(250);
     assert!(told.iter().all(|(_, page)| page.alerts[0].name() == "A"), "{told:?}");
 }

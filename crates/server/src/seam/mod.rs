@@ -127,8 +127,8 @@ pub trait Monitoring: Send + Sync {
     fn probes(&self) -> BoxFuture<'_, Vec<ProbeView>>;
     /// The rule groups, by file and name.
     fn rules(&self) -> BoxFuture<'_, Vec<RuleGroupView>>;
-    /// The alerts that the router holds and that have not ended.
-    fn alerts(&self) -> BoxFuture<'_, Vec<AlertView>>;
+    /// The alerts that the router holds, that have not ended, and whose labels all of `matchers` accept.
+    fn alerts(&self, matchers: Vec<Matcher>) -> BoxFuture<'_, Vec<AlertView>>;
     /// The same, by route and group.
     fn alert_groups(&self) -> BoxFuture<'_, Vec<AlertGroup>>;
     /// All silences kept, ended ones too.

@@ -3,7 +3,7 @@
 use crate::core::{Handle, Told};
 use collect::{Collector, scrape::Metadata};
 use futures_util::future::BoxFuture;
-use model::Labels;
+use model::{Labels, Matcher};
 use server::views::{
     ActiveAlertView, ActiveState, AlertGroup, AlertState, AlertView, Diagnosis, MetricMetadata, ProbeView,
     RuleGroupView, RuleHealth, RuleKind, RuleView, SilenceView, TargetHealth, TargetView,
@@ -54,10 +54,10 @@ impl server::Monitoring for Monitoring {
         })
     }
 
-    fn alerts(&self) -> BoxFuture<'_, Vec<AlertView>> {
+    fn alerts(&self, matchers: Vec<Matcher>) -> BoxFuture<'_, Vec<AlertView>> {
         Box::pin(async {
-            let all = self.core.call(|core, _, now| {
-                core.alerts.list(now).into_iter().map(|alert| told(core, alert)).collect::<Vec<_>>()
+            let all = self.core.call(move |core, _, now| {
+                core.alerts.list(&matchers, now).into_iter().map(|alert| told(core, alert)).collect::<Vec<_>>()
             });
             all.await.unwrap_or_default()
         })

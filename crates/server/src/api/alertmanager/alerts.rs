@@ -21,7 +21,7 @@ pub(crate) async fn alerts(
 ) -> Result<Response, Error> {
     let wanted = Wanted::read(&state, &params?)?;
     let lives_until = lives_until(&state).await;
-    let alerts = state.reads.monitoring.alerts().await;
+    let alerts = state.reads.monitoring.alerts(wanted.filter.clone()).await;
     let shown = |view| Shown { view, lives_until };
     let shown: Vec<_> = alerts.iter().filter(|alert| wanted.alert(alert)).map(shown).collect();
     Ok(axum::Json(shown).into_response())
