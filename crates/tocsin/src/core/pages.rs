@@ -5,13 +5,14 @@
 //! that a late finding can still be sent and the screen can show what was found.
 
 use super::{Core, batch::Batch};
-use model::{Backoff, Class, FindingState, Labels, Page, PageStatus, TaskSpec, Timestamp};
+use alerts::{Tried, What};
+use model::{Backoff, Class, FindingState, Json, Labels, Page, PageStatus, TaskSpec, Timestamp};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     time::Duration,
 };
-use tasks::{Child, Event, Finished, RunId, RunState, Skip};
+use tasks::{Child, Event, Finished, RunError, RunId, RunState, Skip};
 
 /// The page leaves after this, whatever the diagnosis has found by then.
 const DIAGNOSIS_LIMIT: Duration = Duration::from_secs(5);
@@ -30,6 +31,8 @@ const TOLD_MAX: usize = 10_000;
 #[derive(Default)]
 pub struct Pages {
     live: HashMap<RunId, Page>,
+    /// Of those, by key.
+    runs: HashMap<String, RunId>,
     sent: VecDeque<(RunId, Page)>,
     /// Pages for which a step found something after they had left, and others still look.
     news: BTreeSet<RunId>,
@@ -56,7 +59,9 @@ impl Pages {
             let args = run.args.as_ref().or_else(|| tasks.get(&run.task_id).map(|task| &task.args))?;
             Some((run.id, notify::page_from_json(&args.value())?))
         });
-        Pages { live: live.collect(), ..Pages::default() }
+        let live: HashMap<RunId, Page> = live.collect();
+        let runs = live.iter().map(|(run, page)| (page.key.clone(), *run)).collect();
+        Pages { live, runs, ..Pages::default() }
     }
 
     /// Takes over pages that were delivered before the process ended, oldest first.
@@ -118,14 +123,19 @@ fn page_spec(page: &Page) -> TaskSpec {
         // A receiver that comes back is told soon: after a minute of silence it waits eleven seconds at most.
         backoff: Backoff::Linear,
         timeout: PAGE_TIMEOUT,
-        ..TaskSpec::new(notify::PAGE_KIND, notify::page_to_json(page))
+        ..TaskSpec::new(notify::PAGE_KIND, Value::Null)
     }
 }
 
 impl Core {
-    /// Queues every page that is due.
+    /// Queues every page that is due. One that says how things are takes the place of one that has not arrived.
     pub(super) fn due_pages(&mut self, batch: &mut Batch, now: Timestamp) {
-        for mut page in self.alerts.tick(now, &mut batch.changes.alerts) {
+        let due = self.alerts.tick(now, &mut batch.changes.alerts);
+        let replaced = self.heed_notices(batch, now);
+        for mut page in due {
+            if replaced.get(&page.key).is_some_and(|old| self.replace_page(old, &page, batch)) {
+                continue;
+            }
             let steps = self.plan_diagnosis(&mut page);
             tracing::info!(
                 event = "page_queued",
@@ -167,8 +177,49 @@ impl Core {
 
     fn queue_page(&mut self, page: Page, steps: Vec<(String, TaskSpec)>, batch: &mut Batch, now: Timestamp) {
         let out = &mut batch.changes.tasks;
-        let run_id = self.queue.submit_page(page_spec(&page), steps, DIAGNOSIS_LIMIT, now, out);
+        let spec = TaskSpec { args: self.args(&page).into(), ..page_spec(&page) };
+        let run_id = self.queue.submit_page(spec, steps, DIAGNOSIS_LIMIT, now, out);
+        self.pages.runs.insert(page.key.clone(), run_id);
         self.pages.live.insert(run_id, page);
+    }
+
+    /// A page as its run has it, with what the last one of its group left for it.
+    fn args(&self, page: &Page) -> Value {
+        let kept = self.alerts.kept(&page.group_key, &format!("{}/{}", page.receiver, page.integration));
+        notify::page_args(page, kept.map(Json::value).as_ref())
+    }
+
+    /// Puts a page in the place of one that waits for its next try. False if a worker has that, or it has ended.
+    fn replace_page(&mut self, old: &str, page: &Page, batch: &mut Batch) -> bool {
+        let Some(run_id) = self.pages.runs.get(old).copied() else { return false };
+        let Some(known) = self.pages.live.get(&run_id) else { return false };
+        let (cause, diagnosis, remedy) = (known.cause.clone(), known.diagnosis.clone(), known.remedy.clone());
+        let page = Page { cause, diagnosis, remedy, ..page.clone() };
+        if !self.queue.replace_args(run_id, self.args(&page), &mut batch.changes.tasks) {
+            return false;
+        }
+        tracing::info!(
+            event = "page_replaced",
+            key = page.key,
+            old,
+            "Page to {} is brought up to date",
+            page.receiver
+        );
+        self.pages.runs.remove(old);
+        self.pages.runs.insert(page.key.clone(), run_id);
+        self.pages.live.insert(run_id, page);
+        true
+    }
+
+    /// A page that has not arrived has nothing left to say.
+    pub(super) fn withdraw_page(&mut self, key: &str, batch: &mut Batch, now: Timestamp) {
+        let Some(run_id) = self.pages.runs.remove(key) else { return };
+        tracing::info!(event = "page_withdrawn", key, "Page {key} has nothing left to say");
+        self.pages.live.remove(&run_id);
+        let task = tasks::TaskId::from_bits(run_id.bits());
+        if let Ok((_, events)) = self.queue.cancel(task, "router", now, &mut batch.changes.tasks) {
+            self.happened(events, batch, now);
+        }
     }
 
     /// What the queue says happened.
@@ -176,7 +227,7 @@ impl Core {
         for event in events {
             self.tell_of(&event, batch, now);
             match event {
-                Event::PageReady { run_id, children } => self.diagnosed(run_id, &children, batch),
+                Event::PageReady { run_id, children } => self.diagnosed(run_id, &children, batch, now),
                 Event::ChildLate { page, child } => self.found_late(page, &child, batch, now),
                 Event::Finished(finished) => self.finished(&finished, batch, now),
                 Event::ScheduleFired { skipped, missed, .. } => self.fired(skipped, missed),
@@ -184,12 +235,15 @@ impl Core {
                     event = "run_rescued",
                     "Run {run_id} ({kind}) taken back from {worker_id}, which fell silent"
                 ),
-                Event::Retrying { run_id, kind, attempt, error, .. } => tracing::info!(
-                    event = "run_retrying",
-                    attempt,
-                    "Run {run_id} ({kind}) will be tried again: {}",
-                    error.message
-                ),
+                Event::Retrying { run_id, kind, attempt, error, .. } => {
+                    tracing::info!(
+                        event = "run_retrying",
+                        attempt,
+                        "Run {run_id} ({kind}) will be tried again: {}",
+                        error.message
+                    );
+                    self.page_tried(run_id, &error, batch, now);
+                }
                 Event::Sla { task_id, kind, violated, .. } => self.sla(task_id, &kind, violated),
                 Event::ApprovalRequested(approval) => self.approval_requested(&approval),
                 Event::ApprovalDecided(approval) => self.approval_decided(&approval),
@@ -221,7 +275,7 @@ impl Core {
     }
 
     /// Writes what the diagnosis found on the page, which may leave now.
-    fn diagnosed(&mut self, run_id: RunId, children: &[Child], batch: &mut Batch) {
+    fn diagnosed(&mut self, run_id: RunId, children: &[Child], batch: &mut Batch, now: Timestamp) {
         let Some(page) = self.pages.live.get_mut(&run_id) else { return };
         let Some(runbook) = self.book.for_alerts(page.firing()) else { return };
         page.diagnosis = children.iter().map(finding).collect();
@@ -229,7 +283,23 @@ impl Core {
         for finding in &page.diagnosis {
             *self.counts.diagnoses.entry(finding.state.as_str()).or_default() += 1;
         }
-        self.queue.amend_args(run_id, notify::page_to_json(page), &mut batch.changes.tasks);
+        let page = page.clone();
+        self.queue.amend_args(run_id, self.args(&page), &mut batch.changes.tasks);
+        let found =
+            page.diagnosis.iter().map(|finding| format!("{} {}", finding.step, finding.state.as_str()));
+        let found = [page.cause.clone()].into_iter().filter(|cause| !cause.is_empty()).chain(found);
+        let (found, out) = (found.collect::<Vec<_>>().join("; "), &mut batch.changes.alerts);
+        self.alerts.note(&page.incident_id, (What::Diagnosed, ""), &found, now, out);
+        for remedy in &page.remedy {
+            self.alerts.note(&page.incident_id, (What::Remedy, &remedy.id), &remedy.text, now, out);
+        }
+    }
+
+    /// A try to deliver a page failed.
+    fn page_tried(&mut self, run_id: RunId, error: &RunError, batch: &mut Batch, now: Timestamp) {
+        let Some(page) = self.pages.live.get(&run_id) else { return };
+        let tried = Tried { code: &error.kind, error: &error.message, kept: None };
+        self.alerts.attempted(&page.key, tried, now, &mut batch.changes.alerts);
     }
 
     /// A step that ended after its page left: once the last of them is in, what they found is put on the page if
@@ -257,7 +327,7 @@ impl Core {
         page.cause = runbook.conclude(&page.diagnosis);
         page.revision += 1;
         let page = page.clone();
-        if !self.queue.amend_args(run_id, notify::page_to_json(&page), &mut batch.changes.tasks) {
+        if !self.queue.amend_args(run_id, self.args(&page), &mut batch.changes.tasks) {
             tracing::info!(event = "page_amended", key = page.key, "Page to {} is amended", page.receiver);
             self.queue_page(page, Vec::new(), batch, now);
         }
@@ -280,6 +350,9 @@ impl Core {
 
     fn page_finished(&mut self, finished: &Finished, batch: &mut Batch, now: Timestamp) {
         let Some(page) = self.pages.live.remove(&finished.run_id) else { return };
+        if self.pages.runs.get(&page.key) == Some(&finished.run_id) {
+            self.pages.runs.remove(&page.key);
+        }
         let result = match finished.state {
             RunState::Completed => Ok(()),
             _ => Err(finished.error.as_ref().map_or_else(String::new, |error| error.message.clone())),
@@ -298,7 +371,15 @@ impl Core {
                 "Page {status} could not be delivered to {receiver}: {why}"
             ),
         }
-        self.alerts.delivered(&page.key, result.clone(), now, &mut batch.changes.alerts);
+        let output = finished.output.as_ref().map(Json::value).unwrap_or_default();
+        let kept = output.get(notify::KEPT).map(Json::from);
+        let (code, error) = match &finished.error {
+            None if result.is_ok() => ("ok", ""),
+            None => (finished.state.as_str(), ""),
+            Some(error) => (error.kind.as_str(), error.message.as_str()),
+        };
+        let tried = Tried { code, error, kept: kept.as_ref() };
+        self.alerts.outcome(&page.key, tried, result.is_ok(), now, &mut batch.changes.alerts);
         if result.is_ok() {
             self.pages.delivered(finished.run_id, page, now);
         }
