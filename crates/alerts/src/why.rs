@@ -1,0 +1,228 @@
+//! "Why was I (not) paged?", answered from what was journalled: for any alert, at any instant that is still on record.
+//!
+//! Pure: decisions and incidents in, answers out. What fired, what held it, and what became of each message is all
+//! there; nothing is guessed from how things stand now.
+
+use crate::incident::{Incident, What};
+use crate::route::Route;
+use model::{Alert, Decision, Hold, Labels, Timestamp, Verdict};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// The answer for one of the groups that an alert falls into.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Why {
+    /// The alert.
+    pub alert: Labels,
+    /// The instant asked for.
+    pub at: Timestamp,
+    /// Since when it fired, as far as it is on record.
+    pub since: Option<Timestamp>,
+    /// The keys of the routes it took, from the root.
+    pub route: Vec<String>,
+    /// The group.
+    pub group_key: String,
+    /// When the group would speak of it next, had nothing else happened.
+    pub next_send: Option<Timestamp>,
+    /// What held at that instant; `None`: nothing is on record, so nothing was to be told.
+    pub verdict: Option<Verdict>,
+    /// Whether it had ended by then.
+    pub over: bool,
+    /// By what it was held or told: ids of silences, fingerprints of inhibitors, names of intervals, who took it on,
+    /// what a receiver said, a step of an escalation.
+    pub by: Vec<String>,
+    /// Who was told, or should have been.
+    pub receivers: Vec<Receiver>,
+}
+
+/// A receiver that was told, or should have been.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receiver {
+    /// Its name.
+    pub name: String,
+    /// The tries to deliver messages about the alert since it fired, oldest first.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One try, or several that came to the same.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    /// When; of several, the last.
+    pub at: Timestamp,
+    /// The message's key.
+    pub key: String,
+    /// By which of the receiver's integrations: `RECEIVER/webhook[0]`.
+    pub integration: String,
+    /// What came of it: `ok`, a status, or the kind of error.
+    pub code: String,
+    /// What went wrong; empty if it arrived.
+    pub error: String,
+    /// Whether it arrived.
+    pub arrived: bool,
+    /// How many tries it stands for.
+    pub tries: u32,
+}
+
+impl Why {
+    /// `deliver` or `hold`.
+    pub fn verdict_word(&self) -> &'static str {
+        match self.verdict {
+            Some(Verdict::Deliver) => "deliver",
+            Some(Verdict::Hold(_)) | None => "hold",
+        }
+    }
+
+    /// `none`, or what held it.
+    pub fn reason_word(&self) -> &'static str {
+        match self.verdict {
+            Some(Verdict::Hold(hold)) => hold.as_str(),
+            Some(Verdict::Deliver) | None => "none",
+        }
+    }
+}
+
+/// One answer for each group that an alert was or would be in. `decisions` are those about it, in any order; `known`
+/// the alert as it is now, if it is.
+pub fn explain<'a>(
+    labels: &Labels,
+    at: Timestamp,
+    decisions: impl IntoIterator<Item = &'a Decision>,
+    incidents: &[&Incident],
+    route: &Route,
+    known: Option<&Alert>,
+) -> Vec<Why> {
+    let mut about: Vec<&Decision> =
+        decisions.into_iter().filter(|decision| decision.at <= at && decision.alert == *labels).collect();
+    about.sort_by_key(|decision| decision.at);
+    let nodes = route.find(labels);
+    let places = nodes.iter().map(|place| {
+        let node = &route.nodes[*place];
+        (crate::router::group_key(&node.key, &node.group_by.of(labels)), Some(*place))
+    });
+    let mut groups: Vec<(String, Option<usize>)> = places.collect();
+    for decision in &about {
+        if groups.iter().all(|(key, _)| *key != decision.group_key) {
+            // Where it was before a reload, or one that is told of through another receiver.
+            groups.push((decision.group_key.clone(), route_of(route, &decision.group_key)));
+        }
+    }
+    let one = |(key, place): (String, Option<usize>)| {
+        let decisions: Vec<&Decision> =
+            about.iter().filter(|decision| decision.group_key == key).copied().collect();
+        let incidents: Vec<&Incident> =
+            incidents.iter().filter(|incident| incident.group_key == key).copied().collect();
+        let interval = place.map_or(Duration::ZERO, |place| route.nodes[place].group_interval);
+        let path = match place {
+            Some(place) => route.path(place),
+            None => vec![key.rsplit_once(':').map_or(key.clone(), |(route, _)| route.to_owned())],
+        };
+        answer(labels, at, key, path, interval, &decisions, &incidents, known)
+    };
+    let answers: Vec<Why> = groups.into_iter().map(one).collect();
+    // Routes of today in which it never was say nothing about then, if others do.
+    let spoken: BTreeSet<bool> = answers.iter().map(|why| why.verdict.is_some()).collect();
+    answers.into_iter().filter(|why| why.verdict.is_some() || spoken.len() == 1).collect()
+}
+
+#[allow(clippy::too_many_arguments, reason = "the parts of one answer, used once")]
+fn answer(
+    labels: &Labels,
+    at: Timestamp,
+    group_key: String,
+    route: Vec<String>,
+    interval: Duration,
+    decisions: &[&Decision],
+    incidents: &[&Incident],
+    known: Option<&Alert>,
+) -> Why {
+    // Since it last began to fire.
+    let ended = decisions.windows(2).rposition(|pair| pair[0].over && !pair[1].over);
+    let life = &decisions[ended.map_or(0, |place| place + 1)..];
+    let receivers = receivers(life, incidents, at);
+    let last = life.last();
+    let tries = |key: &str| {
+        let all = receivers.iter().flat_map(|receiver| &receiver.attempts);
+        all.filter(|attempt| attempt.key == key).collect::<Vec<_>>()
+    };
+    let (mut verdict, mut by) =
+        (last.map(|last| last.verdict), last.map_or(Vec::new(), |last| last.by.clone()));
+    // What is on its way is told once it has arrived, and held back once it has not.
+    if let Some((last, key)) = last.and_then(|last| Some((last, last.page_key.as_deref()?))) {
+        match tries(key).last() {
+            Some(attempt) if attempt.arrived => {
+                verdict = Some(Verdict::Deliver);
+                if last.verdict != Verdict::Deliver {
+                    by = Vec::new();
+                }
+            }
+            Some(attempt) => {
+                verdict = Some(Verdict::Hold(Hold::ReceiverDown));
+                by = vec![attempt.error.clone()];
+            }
+            None => {}
+        }
+    }
+    let starts_at = known.map(|alert| alert.starts_at).filter(|starts_at| *starts_at <= at);
+    Why {
+        alert: labels.clone(),
+        at,
+        since: starts_at.or_else(|| life.first().map(|decision| decision.at)),
+        route,
+        group_key,
+        next_send: last.and_then(|last| last.next_send).map(|next| turn_after(next, interval, at)),
+        verdict,
+        over: last.is_some_and(|last| last.over),
+        by,
+        receivers,
+    }
+}
+
+/// The receivers of the decisions, each with the tries of its messages by `at`.
+fn receivers(life: &[&Decision], incidents: &[&Incident], at: Timestamp) -> Vec<Receiver> {
+    let mut receivers: Vec<Receiver> = Vec::new();
+    for decision in life {
+        if receivers.iter().all(|receiver| receiver.name != decision.receiver) {
+            receivers.push(Receiver { name: decision.receiver.clone(), attempts: Vec::new() });
+        }
+    }
+    let keys: BTreeSet<&str> = life.iter().filter_map(|decision| decision.page_key.as_deref()).collect();
+    let entries = incidents.iter().flat_map(|incident| &incident.timeline);
+    for entry in entries.filter(|entry| entry.at <= at) {
+        let arrived = entry.what == What::Delivered;
+        let Some(key) = entry.key.as_deref().filter(|key| keys.contains(key)) else { continue };
+        if !arrived && entry.what != What::Failed {
+            continue;
+        }
+        let name = entry.who.rsplit_once('/').map_or(entry.who.as_str(), |(name, _)| name);
+        let Some(receiver) = receivers.iter_mut().find(|receiver| receiver.name == name) else { continue };
+        receiver.attempts.push(Attempt {
+            at: entry.at,
+            key: key.to_owned(),
+            integration: entry.who.clone(),
+            code: entry.code.clone().unwrap_or_default(),
+            error: if arrived { String::new() } else { entry.detail.clone() },
+            arrived,
+            tries: entry.tries,
+        });
+    }
+    for receiver in &mut receivers {
+        receiver.attempts.sort_by_key(|attempt| attempt.at);
+    }
+    receivers
+}
+
+/// The first turn after `at` of a group whose turns are `interval` apart.
+fn turn_after(turn: Timestamp, interval: Duration, at: Timestamp) -> Timestamp {
+    if turn > at || interval.is_zero() {
+        return turn;
+    }
+    let turns = at.since(turn).as_millis() / interval.as_millis().max(1) + 1;
+    turn.plus(interval.saturating_mul(u32::try_from(turns).unwrap_or(u32::MAX)))
+}
+
+/// The route whose group has this key: the one with the longest key that it begins with.
+fn route_of(route: &Route, group_key: &str) -> Option<usize> {
+    let begins = |key: &str| group_key.strip_prefix(key).is_some_and(|rest| rest.starts_with(':'));
+    let found = route.nodes.iter().enumerate().filter(|(_, node)| begins(&node.key));
+    found.max_by_key(|(_, node)| node.key.len()).map(|(place, _)| place)
+}
