@@ -254,7 +254,7 @@ impl Email {
             ("To".to_owned(), to.join(", ")),
             ("Subject".to_owned(), mime::encoded(&fill.line("subject", None, SUBJECT, SUBJECT_MAX))),
             ("Date".to_owned(), mime::date(now)),
-            ("Message-ID".to_owned(), format!("<{}@{domain}>", mime::id(&page.key))),
+            ("Message-ID".to_owned(), format!("<{}.{}@{domain}>", mime::id(&page.key), page.revision)),
             ("Auto-Submitted".to_owned(), "auto-generated".to_owned()),
         ];
         if let Some(thread) = self.thread {

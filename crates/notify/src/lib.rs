@@ -19,6 +19,7 @@ mod plain;
 mod post;
 mod receivers;
 mod registry;
+mod sample;
 mod scope;
 mod sending;
 mod severity;
@@ -54,6 +55,7 @@ pub use message::{NOTIFY_KIND, NotifyAction};
 pub use page_json::{page_from_json, page_to_json};
 pub use receivers::{CONSOLE, IntegrationShape, ReceiverShape, Receivers};
 pub use registry::{Registry, Told};
+pub use sample::Sample;
 pub use sending::{Sent, Shown};
 
 /// The kind of the run that sends a page: its arguments are the page as JSON.

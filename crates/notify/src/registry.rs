@@ -71,6 +71,13 @@ impl Registry {
         Ok(preview.into_shown())
     }
 
+    /// A template of one's own, filled in for `page` as plain text.
+    pub fn fill(&self, template: &str, page: &Page, now: Timestamp) -> Result<String, Error> {
+        let data = template::page_data(&diagnosis::annotated(page));
+        let filled = self.current().templates.text(template, &data, now);
+        filled.map_err(|why| Error::Template { field: "the command line", why: why.to_string() })
+    }
+
     fn sending<'a>(
         &'a self,
         current: &'a Current,

@@ -16,6 +16,7 @@ mod log;
 mod metrics;
 mod monitoring;
 mod own_metrics;
+mod receivers_verb;
 mod seams;
 mod secrets;
 mod serve;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Verb::Routes(cli::Routes::Test { alertmanager_config, labels }) => {
             Ok(verbs::routes_test(&alertmanager_config, &labels))
         }
+        Verb::Receivers(args) => receivers_verb::run(&args),
         Verb::Schedule(cli::Schedule::Next(args)) => Ok(verbs::schedule_next(&args)),
     };
     done.unwrap_or_else(|why| {

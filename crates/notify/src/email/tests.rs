@@ -72,7 +72,7 @@ async fn a_message_of_two_parts() {
         ("From", "\"Tocsin\" <alerts@example.org>"),
         ("To", "a@example.org"),
         ("Date", "Sun, 22 Nov 2026 00:48:17 +0000"),
-        ("Message-ID", "<k1@example.org>"),
+        ("Message-ID", "<k1.2@example.org>"),
         ("Auto-Submitted", "auto-generated"),
         ("Reply-To", "\"Ops\" <ops@example.org>"),
         ("X-Team", "=?utf-8?q?=C3=A9_firing?="),

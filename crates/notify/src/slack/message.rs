@@ -44,7 +44,7 @@ impl Made {
             Act::Alerts => {
                 let mut reason = page.reason.as_str().to_owned();
                 reason[..1].make_ascii_uppercase();
-                format!("{reason}: {}", self.title)
+                format!("{reason}{}: {}", news(page), self.title)
             }
         };
         let mut note = json!({ "text": cut(&text, TEXT_MAX) });
@@ -55,6 +55,14 @@ impl Made {
         }
         note
     }
+}
+
+/// How many began to fire and how many ended since the last message, if that is known.
+fn news(page: &Page) -> String {
+    let part = |count: usize, word: &str| (count > 0).then(|| format!("{count} {word}"));
+    let parts = [part(page.news.fired.len(), "firing anew"), part(page.news.ended.len(), "resolved")];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
 }
 
 pub(super) fn make(raw: &SlackConfig, page: &Page, sending: &Sending<'_>) -> Made {

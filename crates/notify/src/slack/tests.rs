@@ -146,7 +146,12 @@ async fn a_bot_edits_its_message_and_says_what_is_new_in_its_thread() {
         (reply.line.as_str(), &reply.json()["thread_ts"]),
         ("POST /api/chat.postMessage", &json!("1700000000.000100"))
     );
-    assert!(reply.json()["text"].as_str().unwrap().starts_with("New alerts added: [FIRING:1] RedisDown"));
+    assert!(
+        reply.json()["text"]
+            .as_str()
+            .unwrap()
+            .starts_with("New alerts added (1 firing anew, 2 resolved): [FIRING:1] RedisDown")
+    );
 
     second.reason = PageReason::Repeat;
     let (_, asked) = told(BOT, &second, after, vec![ok(POSTED)]).await;
@@ -154,7 +159,12 @@ async fn a_bot_edits_its_message_and_says_what_is_new_in_its_thread() {
 
     let (_, asked) = told(BOT, &resolved("slack"), after, vec![ok(POSTED), ok(POSTED)]).await;
     assert_eq!(asked[0].json()["attachments"][0]["color"], "good");
-    assert!(asked[1].json()["text"].as_str().unwrap().starts_with("All alerts resolved: [RESOLVED]"));
+    assert!(
+        asked[1].json()["text"]
+            .as_str()
+            .unwrap()
+            .starts_with("All alerts resolved (1 firing anew, 2 resolved): [RESOLVED]")
+    );
 
     let acknowledged = Told { kept: &kept, acknowledged_by: Some("eve <!here>") };
     let (sent, asked) = told(BOT, &first, acknowledged, vec![ok(POSTED)]).await;
