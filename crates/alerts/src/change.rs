@@ -104,8 +104,8 @@ impl Change {
                 let verdict = verdict_text(decision.verdict);
                 let page = decision.page_key.as_deref().unwrap_or("");
                 let rest = crate::group::fnv(&[&decision.group_key, &decision.receiver, verdict, page]);
-                let at = decision.at.as_millis();
-                format!("{at:013}-{:016x}-{rest:016x}", decision.alert.fingerprint())
+                let (at, nth) = (decision.at.as_millis(), decision.nth);
+                format!("{at:013}-{:016x}-{nth:06x}{rest:016x}", decision.alert.fingerprint())
             }
         }
     }
@@ -347,6 +347,7 @@ fn decision_json(decision: &Decision) -> Value {
         "by": decision.by,
         "page_key": decision.page_key,
         "over": decision.over,
+        "nth": decision.nth,
         "next_send": decision.next_send.map(Timestamp::as_millis),
     })
 }
@@ -366,5 +367,6 @@ fn read_decision(row: &Value) -> Option<Decision> {
         page_key: read_text(&row["page_key"]),
         over: row["over"].as_bool().unwrap_or(false),
         next_send: read_time(&row["next_send"]),
+        nth: row["nth"].as_u64().and_then(|nth| u32::try_from(nth).ok()).unwrap_or(0),
     })
 }

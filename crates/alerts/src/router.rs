@@ -108,7 +108,7 @@ impl Alerts {
                 | Change::IncidentGone(_) => {}
             }
         }
-        alerts.decisions.make_contiguous().sort_by_key(|decision| decision.at);
+        alerts.decisions.make_contiguous().sort_by_key(|decision| (decision.at, decision.nth));
         let mut gone = Vec::new();
         alerts.wait_for_clients(now, &mut gone);
         alerts.regroup(rows, now, &mut gone);

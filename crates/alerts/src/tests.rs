@@ -128,18 +128,7 @@ impl Story {
 
     /// What a restart makes of the journal.
     fn restart(&mut self, secs: u64) {
-        let mut rows: std::collections::BTreeMap<(&str, String), serde_json::Value> = Default::default();
-        for change in &self.journal {
-            let place = (change.table().as_str(), change.key());
-            match change.to_json() {
-                Some(row) => drop(rows.insert(place, row)),
-                None => drop(rows.remove(&place)),
-            }
-        }
-        let table = |name: &str| Table::ALL.into_iter().find(|table| table.as_str() == name).unwrap();
-        let restored =
-            rows.iter().map(|((name, key), row)| Change::from_json(table(name), key, row).unwrap());
-        self.alerts = Alerts::new(self.config.clone(), restored.collect(), self.time(secs));
+        self.alerts = Alerts::new(self.config.clone(), rows(&self.journal), self.time(secs));
         self.last = self.time(secs);
     }
 
@@ -161,6 +150,19 @@ impl Story {
     fn verdicts(&self) -> Vec<Verdict> {
         self.alerts.decisions().map(|decision| decision.verdict).collect()
     }
+}
+
+/// What a store gives back of a journal: the last row of each thing, read anew.
+fn rows(journal: &[Change]) -> Vec<Change> {
+    let mut last: std::collections::BTreeMap<(&str, String), &Change> = Default::default();
+    for change in journal {
+        last.insert((change.table().as_str(), change.key()), change);
+    }
+    let read = |((_, key), change): ((&str, String), &Change)| {
+        let row = change.to_json()?;
+        Some(Change::from_json(change.table(), &key, &row).unwrap())
+    };
+    last.into_iter().filter_map(read).collect()
 }
 
 fn line(at: u64, page: &Page) -> String {

@@ -93,7 +93,7 @@ pub fn explain<'a>(
 ) -> Vec<Why> {
     let mut about: Vec<&Decision> =
         decisions.into_iter().filter(|decision| decision.at <= at && decision.alert == *labels).collect();
-    about.sort_by_key(|decision| decision.at);
+    about.sort_by_key(|decision| (decision.at, decision.nth));
     let nodes = route.find(labels);
     let places = nodes.iter().map(|place| {
         let node = &route.nodes[*place];

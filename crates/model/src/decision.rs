@@ -72,4 +72,6 @@ pub struct Decision {
     pub over: bool,
     /// When its group speaks next, as things stood.
     pub next_send: Option<Timestamp>,
+    /// Its place among the decisions of one instant.
+    pub nth: u32,
 }

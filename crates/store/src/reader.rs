@@ -1,10 +1,15 @@
 //! Reads for the API: tasks, runs, decisions. Sees what is committed; never waits for the writer, nor makes it
 //! wait.
 
+mod decisions;
+
+#[cfg(test)]
+pub(crate) use decisions::ABOUT;
+
 use crate::rows::{self, Bad, JOB_TASK, PLAN_TASK, RUN, RUN_COLUMNS};
 use crate::sqlite::load_totals;
 use crate::{Cause, Error};
-use model::{Decision, Timestamp};
+use model::Timestamp;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params_from_iter};
 use std::path::{Path, PathBuf};
@@ -308,26 +313,6 @@ impl Reader {
     /// The counters of all time.
     pub fn totals(&self) -> Result<Totals, Error> {
         self.read("counters", load_totals)
-    }
-
-    /// The router's decisions from `from` to `to`, newest first, at most `limit`.
-    pub fn decisions(&self, from: Timestamp, to: Timestamp, limit: usize) -> Result<Vec<Decision>, Error> {
-        let key = |at: Timestamp| Sql::from(format!("{:013}", at.as_millis()));
-        let sql = "SELECT key, row FROM decision WHERE key >= ?1 AND key < ?2 ORDER BY key DESC LIMIT ?3";
-        let until = Timestamp::from_millis(to.as_millis().saturating_add(1));
-        let values = [key(from), key(until), Sql::from(limit as i64)];
-        let found = self.read("decisions", |connection| {
-            many(connection, sql, values, |row| {
-                let key: String = row.get(0)?;
-                let value = rows::json(&key, "decision", row.get(1)?)?;
-                Ok(alerts::Change::from_json(alerts::Table::Decision, &key, &value))
-            })
-        })?;
-        let decision = |change| match change {
-            Ok(alerts::Change::Decision(decision)) => Some(decision),
-            _ => None,
-        };
-        Ok(found.into_iter().filter_map(decision).collect())
     }
 
     fn connect(&self) -> Result<Connection, Error> {

@@ -141,6 +141,7 @@ impl Alerts {
                 page_key: Some(sent.key.clone()),
                 over: false,
                 next_send,
+                nth: 0,
             });
         }
         for decision in decisions {

@@ -57,6 +57,7 @@ impl Alerts {
                     page_key: None,
                     over: false,
                     next_send,
+                    nth: 0,
                 };
                 self.decide(decision, out);
             }

@@ -34,6 +34,7 @@ impl Alerts {
                 page_key,
                 over,
                 next_send,
+                nth: 0,
             };
             let mut told = false;
             for paged in &turn.paged {
@@ -96,6 +97,7 @@ impl Alerts {
             page_key: None,
             over: true,
             next_send: None,
+            nth: 0,
         };
         self.decide(decision, out);
     }
@@ -124,6 +126,8 @@ impl Alerts {
     }
 
     pub(super) fn decide(&mut self, decision: Decision, out: &mut Vec<Change>) {
+        let same = self.decisions.back().filter(|last| last.at == decision.at);
+        let decision = Decision { nth: same.map_or(0, |last| last.nth + 1), ..decision };
         self.remember(decision.clone());
         out.push(Change::Decision(decision));
     }

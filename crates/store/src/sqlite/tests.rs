@@ -330,6 +330,7 @@ fn each_class_is_cut_by_its_own_age() {
             page_key: None,
             over: false,
             next_send: None,
+            nth: 0,
         };
         let alerts = vec![alerts::Change::Decision(decision)];
         fixture.store.commit(&Changes { alerts, ..Changes::default() }).unwrap();
@@ -441,6 +442,7 @@ fn router_and_rule_rows_come_and_go() {
         page_key: None,
         over: false,
         next_send: None,
+        nth: 0,
     };
     let put = Changes {
         alerts: vec![alerts::Change::Alert(alert), alerts::Change::Decision(decision.clone())],
@@ -453,6 +455,13 @@ fn router_and_rule_rows_come_and_go() {
     let reader = Reader::open(&fixture.path()).unwrap();
     assert_eq!(reader.decisions(at(5), at(5), 10).unwrap(), vec![decision]);
     assert_eq!(reader.decisions(at(6), at(9), 10).unwrap(), vec![]);
+    let about = |until| reader.decisions_about(&labels, until, 10).unwrap().len();
+    assert_eq!((about(at(4)), about(at(5))), (0, 1));
+    assert_eq!(reader.decisions_about(&Labels::empty(), at(9), 10).unwrap(), vec![]);
+    let plan = format!("EXPLAIN QUERY PLAN {}", crate::reader::ABOUT);
+    let connection = rusqlite::Connection::open(fixture.path()).unwrap();
+    let plan: String = connection.query_row(&plan, ["", "", "1"], |row| row.get(3)).unwrap();
+    assert!(plan.contains("decision_alert"), "{plan}");
     let gone = Changes {
         alerts: vec![alerts::Change::AlertGone(labels)],
         rules: vec![rules::Change::Gone { key: rule.key() }],
