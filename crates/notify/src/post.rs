@@ -63,7 +63,7 @@ impl Post {
             return Ok(canned(request.url));
         }
         (request.timeout, request.body_max) = (self.timeout, ANSWER_MAX);
-        self.access.prepare(&mut request).await?;
+        self.access.prepare(sending.client, &mut request).await?;
         let from = request.url.host_str().unwrap_or("").to_owned();
         let response = self.access.client(sending.client).send(request).await?;
         match response.url.host_str().unwrap_or("") {

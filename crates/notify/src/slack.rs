@@ -156,6 +156,10 @@ impl Slack {
         if self.update {
             let mut edited = made.message.clone();
             (edited["channel"], edited["ts"]) = (json!(kept.channel), json!(kept.ts));
+            // Who sent a message cannot be edited.
+            if let Some(fields) = edited.as_object_mut() {
+                fields.retain(|name, _| !matches!(name.as_str(), "username" | "icon_emoji" | "icon_url"));
+            }
             match bot.call(UPDATE, &edited).await {
                 Ok((response, _)) => answer = Some(response),
                 Err(Error::Refused { body, .. }) if LOST.contains(&body.as_str()) => {

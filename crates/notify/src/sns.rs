@@ -8,10 +8,10 @@ use crate::post::{Post, refused_as};
 use crate::scope::{Scope, file_of};
 use crate::sending::Sending;
 use crate::{Error, Sent, form, group};
-use aws::{Credentials, Keys};
+use aws::{Credentials, Keys, Role};
 use model::Page;
 use reach::config::{HttpConfig, Secret};
-use reach::http::{HeaderValue, Method, Request, header};
+use reach::http::{Request, Response};
 use serde::Deserialize;
 use serde_saphyr::{Location, Spanned};
 use std::{collections::BTreeMap, path::Path};
@@ -43,7 +43,7 @@ pub struct Sigv4Config {
     pub access_key: Option<String>,
     pub secret_key: Option<Spanned<Secret>>,
     pub profile: Option<String>,
-    pub role_arn: Option<Spanned<String>>,
+    pub role_arn: Option<String>,
     pub external_id: Option<String>,
     pub use_fips_sts_endpoint: Option<bool>,
 }
@@ -52,6 +52,7 @@ pub struct Sigv4Config {
 #[derive(Debug, Clone)]
 pub(crate) struct Sns {
     credentials: Credentials,
+    role: Option<Role>,
     region: String,
     post: Post,
     settings: SnsConfig,
@@ -75,16 +76,13 @@ impl Sns {
             scope.error(at, what, "set just one of them");
         }
         let sigv4 = raw.sigv4.clone().unwrap_or_default();
-        if let Some(role) = sigv4.role_arn.as_ref().filter(|role| !role.value.is_empty()) {
-            let what = "role_arn is not used yet: requests are signed with the keys themselves";
-            scope.finding(role.referenced, what, "give keys that may publish");
-        }
         if set(&sigv4.access_key) != sigv4.secret_key.as_ref().is_some_and(|key| !key.value.0.is_empty()) {
             scope.error(at, "access_key and secret_key belong together", "set both, or neither");
         }
         Sns {
             region: sigv4.region.clone().filter(|region| !region.is_empty()).unwrap_or_default(),
             credentials: Credentials::new(&sigv4),
+            role: Role::new(&sigv4),
             post: Post::resolve(raw.http_config.as_ref(), None, scope),
             settings: raw.clone(),
         }
@@ -95,12 +93,29 @@ impl Sns {
     }
 
     pub async fn send(&self, page: &Page, sending: &Sending<'_>) -> Result<Sent, Error> {
-        let keys = self.credentials.read(sending).await?;
         let (url, region, body) = self.message(page, sending)?;
-        let request = signed(&url, &region, body, &keys, sending)?;
+        let keys = self.keys(&region, sending).await?;
+        let response =
+            self.ask(aws::signed(&url, &region, "sns", body, &keys, sending.now)?, sending).await?;
+        Ok(Sent::by(&response))
+    }
+
+    /// Its own keys, or those of the role that they may take on.
+    async fn keys(&self, region: &str, sending: &Sending<'_>) -> Result<Keys, Error> {
+        let role = self.role.as_ref().filter(|_| sending.preview.is_none());
+        if let Some(held) = role.and_then(|role| role.held(sending.now)) {
+            return Ok(held);
+        }
+        let own = self.credentials.read(sending).await?;
+        let Some(role) = role else { return Ok(own) };
+        let response = self.ask(role.request(region, &own, sending.now)?, sending).await?;
+        role.keep(&String::from_utf8_lossy(&response.body), sending.now)
+    }
+
+    async fn ask(&self, request: Request, sending: &Sending<'_>) -> Result<Response, Error> {
         let response = self.post.ask(request, sending).await?;
         if response.is_success() {
-            return Ok(Sent::by(&response));
+            return Ok(response);
         }
         // Its way of saying that there were too many.
         let text = String::from_utf8_lossy(&response.body).into_owned();
@@ -166,23 +181,6 @@ impl Sns {
         pairs.retain(|(_, value)| !value.is_empty());
         Ok((url, region, form::encoded(&pairs)))
     }
-}
-
-fn signed(
-    url: &str,
-    region: &str,
-    body: String,
-    keys: &Keys,
-    sending: &Sending<'_>,
-) -> Result<Request, Error> {
-    const KIND: &str = "application/x-www-form-urlencoded; charset=utf-8";
-    let mut request = Request::new(Method::POST, url)?;
-    request.body = body.into();
-    request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(KIND));
-    // What is signed must arrive there and nowhere else.
-    request.redirects_max = 0;
-    aws::sign(&mut request, region, "sns", keys, sending.now)?;
-    Ok(request)
 }
 
 /// A subject is ASCII, starts with a letter, a digit or punctuation, and stays on its line.

@@ -124,6 +124,9 @@ impl Victorops {
             Act::Acknowledged(who) => format!("Acknowledged by {}", one_line(who, 100)),
             Act::Alerts => fill.text("state_message", raw.state_message.as_deref(), STATE_MESSAGE),
         };
+        if let Act::Acknowledged(who) = sending.act {
+            message.insert("ack_author".to_owned(), one_line(who, 100).into());
+        }
         message.insert("message_type".to_owned(), kind.into());
         message.insert("entity_id".to_owned(), group::hash(page).into());
         message.insert("entity_display_name".to_owned(), name.into());

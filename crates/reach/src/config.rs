@@ -5,7 +5,8 @@
 
 use crate::{
     Error,
-    http::{Client, Request, basic, bearer},
+    http::{Client, Proxy, Request, basic, bearer},
+    oauth2::{OAuth2, OAuth2Config},
     tls::{Options, Pem, Verify},
 };
 use http::{HeaderName, HeaderValue, header};
@@ -116,6 +117,8 @@ pub struct Access {
     pub headers: Vec<(HeaderName, Source)>,
     /// Whether redirects are followed.
     pub redirects: Redirects,
+    /// By which proxy.
+    pub proxy: Proxy,
 }
 
 /// Whether redirects are followed.
@@ -138,6 +141,8 @@ pub enum Auth {
     Basic(Source, Source),
     /// A scheme and its credentials.
     Token(String, Source),
+    /// A token that is fetched.
+    OAuth2(Box<OAuth2>),
 }
 
 /// Where a text comes from.
@@ -165,12 +170,12 @@ impl Source {
 impl Access {
     /// A client like `base` for connections of this kind.
     pub fn client(&self, base: &Client) -> Client {
-        base.with_tls(self.tls.clone())
+        base.with_tls(self.tls.clone()).with_proxy(self.proxy.clone())
     }
 
     /// Adds credentials and headers to `request`. What the request already has wins over `http_headers`,
-    /// credentials in its URL win over those here.
-    pub async fn prepare(&self, request: &mut Request) -> Result<(), Error> {
+    /// credentials in its URL win over those here. A token is fetched by a client like `base`.
+    pub async fn prepare(&self, base: &Client, request: &mut Request) -> Result<(), Error> {
         if self.redirects == Redirects::Stop {
             request.redirects_max = 0;
         }
@@ -181,6 +186,8 @@ impl Access {
         }
         let value = match &self.auth {
             Auth::None => return Ok(()),
+            Auth::OAuth2(_) if request.headers.contains_key(header::AUTHORIZATION) => return Ok(()),
+            Auth::OAuth2(oauth2) => oauth2.header(base).await?,
             Auth::Basic(user, password) => basic(&user.read().await?, &password.read().await?),
             Auth::Token(scheme, credentials) => bearer(scheme, &credentials.read().await?)
                 .ok_or_else(|| unsendable(&header::AUTHORIZATION))?,
@@ -200,13 +207,18 @@ impl Access {
             Auth::None => vec![],
             Auth::Basic(user, password) => vec![user, password],
             Auth::Token(_, credentials) => vec![credentials],
+            Auth::OAuth2(_) => vec![],
+        };
+        let fetched = match &self.auth {
+            Auth::OAuth2(oauth2) => oauth2.file(),
+            _ => None,
         };
         let sources = sources.into_iter().chain(self.headers.iter().map(|(_, source)| source));
         let sources = sources.filter_map(|source| match source {
             Source::File(path) => Some(path.as_path()),
             Source::Text(_) => None,
         });
-        pems.chain(sources).collect()
+        pems.chain(sources).chain(fetched).collect()
     }
 }
 
@@ -221,7 +233,7 @@ fn unsendable(name: &HeaderName) -> Error {
 impl HttpConfig {
     /// The checked form; relative paths are relative to `base`. What is wrong is added to `problems`.
     pub fn resolve(&self, base: &Path, problems: &mut Vec<Problem>) -> Access {
-        self.check_unsupported(problems);
+        self.check_proxy(problems);
         Access {
             tls: self
                 .tls_config
@@ -234,24 +246,14 @@ impl HttpConfig {
                 Some(false) => Redirects::Stop,
                 _ => Redirects::Follow,
             },
+            proxy: self.proxy(problems),
         }
     }
 
-    fn check_unsupported(&self, problems: &mut Vec<Problem>) {
-        if let Some(oauth2) = &self.oauth2 {
-            let has = |key: &str| oauth2.value.get(key).is_some_and(|v| v.as_str() != Some(""));
-            if !has("client_id") || !has("token_url") {
-                problems.push(error(oauth2.referenced, "oauth2 needs client_id and token_url", "add them"));
-            }
-            problems
-                .push(finding(oauth2.referenced, "oauth2 is not used yet: requests go without credentials"));
-        }
+    fn check_proxy(&self, problems: &mut Vec<Problem>) {
         let url = self.proxy_url.as_ref().filter(|u| !u.value.is_empty());
         let environment = self.proxy_from_environment.as_ref().filter(|e| e.value);
         let none = self.no_proxy.as_ref().filter(|n| !n.value.is_empty());
-        if let Some(at) = url.map(|u| u.referenced).or(environment.map(|e| e.referenced)) {
-            problems.push(finding(at, "proxies are not used yet: connections are direct"));
-        }
         if let (Some(_), Some(environment)) = (url, environment) {
             let what = "proxy_url and proxy_from_environment cannot both be set";
             problems.push(error(environment.referenced, what, "keep one of them"));
@@ -267,6 +269,63 @@ impl HttpConfig {
             let what = "proxy_connect_header without proxy_url";
             problems.push(error(headers.referenced, what, "add proxy_url or remove it"));
         }
+    }
+
+    fn proxy(&self, problems: &mut Vec<Problem>) -> Proxy {
+        let url = self.proxy_url.as_ref().filter(|url| !url.value.is_empty());
+        let environment = self.proxy_from_environment.as_ref().filter(|environment| environment.value);
+        let (at, made) = match (url, environment) {
+            (Some(url), _) => {
+                let except = |proxy: Proxy| match self.no_proxy.as_ref().filter(|list| !list.value.is_empty())
+                {
+                    Some(list) => proxy.except(&list.value),
+                    None => proxy,
+                };
+                (url.referenced, Proxy::by(&url.value).map(except))
+            }
+            (None, Some(environment)) => {
+                (environment.referenced, Proxy::of_environment(&|name| std::env::var(name).ok()))
+            }
+            (None, None) => return Proxy::default(),
+        };
+        let headers = self.proxy_connect_header.as_ref().map(|headers| connect_headers(&headers.value));
+        match made {
+            Ok(proxy) => proxy.with_headers(headers.unwrap_or_default()),
+            // Upstream takes what it cannot use, and fails when it would.
+            Err(why) => {
+                problems.push(finding(at, &format!("{why}: connections are direct")));
+                Proxy::default()
+            }
+        }
+    }
+
+    fn oauth2(&self, raw: &Spanned<serde_json::Value>, base: &Path, problems: &mut Vec<Problem>) -> Auth {
+        let at = raw.referenced;
+        let read: OAuth2Config = match serde_json::from_value(raw.value.clone()) {
+            Ok(read) => read,
+            Err(why) => {
+                problems.push(error(at, &format!("oauth2 cannot be read: {why}"), ""));
+                return Auth::None;
+            }
+        };
+        if read.client_id.is_empty() || read.token_url.is_empty() {
+            problems.push(error(at, "oauth2 needs client_id and token_url", "add them"));
+            return Auth::None;
+        }
+        if !matches!(read.grant_type.as_str(), "" | "client_credentials") {
+            let what =
+                format!("the grant {:?} is not known: requests go without credentials", read.grant_type);
+            problems.push(finding(at, &what));
+            return Auth::None;
+        }
+        let own = HttpConfig {
+            proxy_url: read.proxy_url.clone().map(|url| Spanned::new(url, at, at)),
+            no_proxy: read.no_proxy.clone().map(|list| Spanned::new(list, at, at)),
+            proxy_from_environment: Some(Spanned::new(read.proxy_from_environment, at, at)),
+            ..HttpConfig::default()
+        };
+        let proxy = own.proxy(problems);
+        Auth::OAuth2(Box::new(OAuth2::resolve(&read, at, proxy, base, problems)))
     }
 
     fn auth(&self, base: &Path, problems: &mut Vec<Problem>) -> Auth {
@@ -286,7 +345,7 @@ impl HttpConfig {
             found.push((file.referenced, Auth::Token("Bearer".to_owned(), source)));
         }
         if let Some(oauth2) = &self.oauth2 {
-            found.push((oauth2.referenced, Auth::None));
+            found.push((oauth2.referenced, self.oauth2(oauth2, base, problems)));
         }
         if let Some((at, _)) = found.get(1) {
             let what = "more than one kind of credentials";
@@ -317,6 +376,16 @@ impl HttpConfig {
         }
         headers
     }
+}
+
+/// `{name: [value, ...]}`; what cannot be a header is left out.
+fn connect_headers(raw: &serde_json::Value) -> Vec<(HeaderName, HeaderValue)> {
+    let pairs = raw.as_object().into_iter().flatten();
+    let pairs = pairs.flat_map(|(name, values)| {
+        let values = values.as_array().into_iter().flatten().filter_map(serde_json::Value::as_str);
+        values.map(move |value| (name, value))
+    });
+    pairs.filter_map(|(name, value)| Some((name.parse().ok()?, HeaderValue::try_from(value).ok()?))).collect()
 }
 
 /// Headers that have their own key or belong to the connection.
@@ -462,112 +531,4 @@ pub fn place(at: Location) -> (u32, u32) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(yaml: &str, expected: &[&str]) -> Access {
-        let raw: HttpConfig = serde_saphyr::from_str(yaml).unwrap();
-        let mut problems = Vec::new();
-        let access = raw.resolve(Path::new("/etc/x"), &mut problems);
-        let got: Vec<String> = problems.iter().map(ToString::to_string).collect();
-        assert_eq!(got, expected, "problems of {yaml}");
-        access
-    }
-
-    #[test]
-    fn credentials() {
-        let access = check("basic_auth: {username: u, password_file: secrets/p}", &[]);
-        let user = Source::Text(Secret("u".to_owned()));
-        assert_eq!(access.auth, Auth::Basic(user, Source::File("/etc/x/secrets/p".into())));
-        assert_eq!(access.files(), [Path::new("/etc/x/secrets/p")]);
-        assert!(!format!("{access:?}").contains("\"u\""), "a secret is shown: {access:?}");
-
-        check(
-            "bearer_token: abc\nauthorization:\n  credentials: x\n",
-            &[
-                "1:15: error: more than one kind of credentials; keep one of basic_auth, authorization, oauth2, bearer_token, bearer_token_file",
-            ],
-        );
-        check(
-            "authorization: {type: Basic, credentials: x}",
-            &["1:16: error: authorization cannot be of type basic; use basic_auth"],
-        );
-    }
-
-    #[test]
-    fn tls_and_headers() {
-        let access = check("tls_config: {ca_file: ca.pem, insecure_skip_verify: true, server_name: a}", &[]);
-        assert_eq!(access.tls.ca, Some(Pem::File("/etc/x/ca.pem".into())));
-        assert_eq!(access.tls.verify, Verify::None);
-        check(
-            "tls_config: {cert_file: c.pem}",
-            &["1:13: error: a certificate and its key belong together; set both cert and key, or neither"],
-        );
-        let access = check(
-            "http_headers:\n  X-Scope-OrgID: {values: [a]}\n  Host: {values: [b]}",
-            &["3:9: error: the header host cannot be set here; use the key made for it"],
-        );
-        assert_eq!(access.headers.len(), 1);
-        assert!(serde_saphyr::from_str::<HttpConfig>("basic_auht: {}").is_err());
-    }
-
-    #[test]
-    fn proxies() {
-        let direct = "finding: proxies are not used yet: connections are direct";
-        check("proxy_url: http://p:3128", &[&format!("1:12: {direct}")]);
-        check("no_proxy: a", &["1:11: error: no_proxy without proxy_url; add proxy_url or remove it"]);
-        check(
-            "proxy_connect_header: {a: [b]}",
-            &["1:23: error: proxy_connect_header without proxy_url; add proxy_url or remove it"],
-        );
-        check(
-            "proxy_url: http://p\nproxy_from_environment: true",
-            &[
-                &format!("1:12: {direct}"),
-                "2:25: error: proxy_url and proxy_from_environment cannot both be set; keep one of them",
-            ],
-        );
-    }
-
-    /// Verdicts of Prometheus's own loader over fragments of `http_config` and `tls_config`.
-    #[test]
-    fn conformance() {
-        let Some(root) = std::env::var_os("TOCSIN_CONFORMANCE") else {
-            println!("skipped: no data");
-            return;
-        };
-        let dir = Path::new(&root).join("config");
-        let index = std::fs::read_to_string(dir.join("http_client/index.json")).unwrap();
-        let index: serde_json::Value = serde_json::from_str(&index).unwrap();
-        let mut wrong = Vec::new();
-        for case in index["files"].as_array().unwrap() {
-            let file = case["file"].as_str().unwrap();
-            let text = std::fs::read_to_string(dir.join(file)).unwrap();
-            let mut problems = Vec::new();
-            let read = if file.contains("tls_config") {
-                serde_saphyr::from_str::<Spanned<TlsConfig>>(&text)
-                    .map(|raw| drop(raw.value.resolve(&dir, raw.referenced, &mut problems)))
-            } else {
-                serde_saphyr::from_str::<HttpConfig>(&text).map(|raw| drop(raw.resolve(&dir, &mut problems)))
-            };
-            let errors = problems.iter().any(|p| p.level == model::Level::Error);
-            if (read.is_ok() && !errors) != case["valid"].as_bool().unwrap() {
-                wrong.push(format!("{file}: {:?} {problems:?}", read.err()));
-            }
-        }
-        assert!(wrong.is_empty(), "{wrong:#?}");
-    }
-
-    #[tokio::test]
-    async fn prepare_reads_the_file_each_time() {
-        let dir = tempfile::tempdir().unwrap();
-        let raw: HttpConfig = serde_saphyr::from_str("bearer_token_file: token").unwrap();
-        let access = raw.resolve(dir.path(), &mut Vec::new());
-        for token in ["one", "two"] {
-            std::fs::write(dir.path().join("token"), format!("{token}\n")).unwrap();
-            let mut request = Request::get("http://localhost/").unwrap();
-            access.prepare(&mut request).await.unwrap();
-            assert_eq!(request.headers["authorization"], format!("Bearer {token}"));
-        }
-    }
-}
+mod tests;

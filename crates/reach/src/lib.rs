@@ -12,6 +12,7 @@ mod guard;
 
 pub mod config;
 pub mod http;
+pub mod oauth2;
 pub mod tls;
 
 pub mod postgres;

@@ -23,7 +23,7 @@ pub(super) async fn fetch(target: &Target, settings: &Settings) -> Result<(Bytes
     if job.compression && !is_loopback(&request) {
         request.headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    job.access.prepare(&mut request).await?;
+    job.access.prepare(&settings.client, &mut request).await?;
     let response = settings.client.send(request).await?;
     if response.status != 200 {
         return Err(Error::Status(response.status));

@@ -140,6 +140,7 @@ async fn a_bot_edits_its_message_and_says_what_is_new_in_its_thread() {
     assert_eq!(sent.unwrap().keep, kept);
     let [edit, reply] = asked.as_slice() else { panic!("{asked:?}") };
     assert_eq!(edit.line, "POST /api/chat.update");
+    assert_eq!(edit.json().get("username"), None);
     assert_eq!((&edit.json()["channel"], &edit.json()["ts"]), (&json!("C1"), &json!("1700000000.000100")));
     assert!(edit.json()["attachments"][0]["title"].as_str().unwrap().starts_with("[FIRING:1]"));
     assert_eq!(

@@ -1,15 +1,19 @@
 //! Signature Version 4 of AWS, and where its keys come from: the file, the environment, or a profile.
 
 use super::Sigv4Config;
-use crate::Error;
 use crate::group::hex;
 use crate::sending::Sending;
+use crate::{Error, form};
 use hmac::{Hmac, KeyInit, Mac};
 use model::Timestamp;
 use reach::config::{Secret, Source};
-use reach::http::{Request, header};
+use reach::http::{HeaderValue, Method, Request, header};
 use sha2::{Digest, Sha256};
-use std::path::PathBuf;
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 /// Where keys come from.
 #[derive(Debug, Clone)]
@@ -26,6 +30,12 @@ pub(super) struct Keys {
     pub id: String,
     pub secret: String,
     pub session: Option<String>,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Keys({})", self.id)
+    }
 }
 
 impl Credentials {
@@ -104,6 +114,88 @@ fn of_profile(text: &str, name: &str) -> Option<Keys> {
     Some(Keys { id: id?, secret: secret?, session })
 }
 
+/// A role that is taken on before anything is signed, and the keys that it gave.
+#[derive(Debug, Clone)]
+pub(super) struct Role {
+    arn: String,
+    external_id: String,
+    fips: bool,
+    /// Held for a look only.
+    held: Arc<Mutex<Option<(Keys, Timestamp)>>>,
+}
+
+/// Keys are not used in the last minutes of their life.
+const EARLY: Duration = Duration::from_secs(300);
+
+impl Role {
+    pub fn new(raw: &Sigv4Config) -> Option<Role> {
+        let arn = raw.role_arn.clone().filter(|arn| !arn.is_empty())?;
+        let external_id = raw.external_id.clone().unwrap_or_default();
+        Some(Role { arn, external_id, fips: raw.use_fips_sts_endpoint == Some(true), held: Arc::default() })
+    }
+
+    /// The keys that it gave, if they still live.
+    pub fn held(&self, now: Timestamp) -> Option<Keys> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.as_ref().filter(|(_, until)| now.plus(EARLY) < *until).map(|(keys, _)| keys.clone())
+    }
+
+    /// What asks for fresh ones, signed by those that may take it on.
+    pub fn request(&self, region: &str, keys: &Keys, now: Timestamp) -> Result<Request, Error> {
+        let host = if self.fips { "sts-fips" } else { "sts" };
+        let mut pairs = vec![
+            ("Action", "AssumeRole".to_owned()),
+            ("Version", "2011-06-15".to_owned()),
+            ("RoleArn", self.arn.clone()),
+            ("RoleSessionName", "tocsin".to_owned()),
+            ("ExternalId", self.external_id.clone()),
+        ];
+        pairs.retain(|(_, value)| !value.is_empty());
+        let url = format!("https://{host}.{region}.amazonaws.com/");
+        signed(&url, region, "sts", form::encoded(&pairs), keys, now)
+    }
+
+    /// Keeps what the answer holds, and gives its keys.
+    pub fn keep(&self, answer: &str, now: Timestamp) -> Result<Keys, Error> {
+        let part = |name: &str| {
+            let (_, rest) = answer.split_once(&format!("<{name}>"))?;
+            rest.split_once(&format!("</{name}>")).map(|(text, _)| text.trim().to_owned())
+        };
+        let keys = || {
+            Some(Keys {
+                id: part("AccessKeyId")?,
+                secret: part("SecretAccessKey")?,
+                session: part("SessionToken"),
+            })
+        };
+        let why = || "the answer to AssumeRole holds no keys".to_owned();
+        let keys = keys().ok_or_else(|| Error::Setting { field: "sigv4.role_arn", why: why() })?;
+        let until = part("Expiration").and_then(|text| Timestamp::parse_rfc3339(&text).ok());
+        let until = until.unwrap_or_else(|| now.plus(EARLY));
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = Some((keys.clone(), until));
+        Ok(keys)
+    }
+}
+
+/// A form to `url`, signed.
+pub(super) fn signed(
+    url: &str,
+    region: &str,
+    service: &str,
+    body: String,
+    keys: &Keys,
+    now: Timestamp,
+) -> Result<Request, Error> {
+    const KIND: &str = "application/x-www-form-urlencoded; charset=utf-8";
+    let mut request = Request::new(Method::POST, url)?;
+    request.body = body.into();
+    request.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(KIND));
+    // What is signed must arrive there and nowhere else.
+    request.redirects_max = 0;
+    sign(&mut request, region, service, keys, now)?;
+    Ok(request)
+}
+
 /// The region that the environment names; empty if it names none.
 pub(super) fn region_of_environment() -> String {
     let variable = |name: &str| std::env::var(name).ok().filter(|text| !text.is_empty());
@@ -177,7 +269,6 @@ fn mac(key: &[u8], text: &str) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use reach::http::{HeaderValue, Method};
 
     /// The examples of AWS's documentation ("Signature Version 4 test suite": get-vanilla and
     /// post-x-www-form-urlencoded), computed again by hand.
@@ -218,5 +309,30 @@ mod tests {
         assert_eq!((keys.id.as_str(), keys.secret.as_str(), keys.session.as_deref()), ("c", "d", Some("e")));
         assert_eq!(of_profile(text, "default").unwrap().session, None);
         assert!(of_profile(text, "nobody").is_none());
+    }
+
+    /// The shape of "AssumeRole" in the "AWS Security Token Service API Reference" (docs.aws.amazon.com).
+    #[test]
+    fn roles() {
+        let raw = Sigv4Config {
+            role_arn: Some("arn:aws:iam::1:role/r".to_owned()),
+            external_id: Some("x".to_owned()),
+            ..Sigv4Config::default()
+        };
+        let role = Role::new(&raw).unwrap();
+        let now = Timestamp::parse_rfc3339("2026-11-22T00:00:00Z").unwrap();
+        let keys = Keys { id: "a".to_owned(), secret: "b".to_owned(), session: None };
+        let request = role.request("eu-west-1", &keys, now).unwrap();
+        assert_eq!(request.url.as_str(), "https://sts.eu-west-1.amazonaws.com/");
+        let body = "Action=AssumeRole&Version=2011-06-15&RoleArn=arn%3Aaws%3Aiam%3A%3A1%3Arole%2Fr&RoleSessionName=tocsin&ExternalId=x";
+        assert_eq!(&request.body[..], body.as_bytes());
+        assert!(request.headers["authorization"].to_str().unwrap().contains("/eu-west-1/sts/aws4_request"));
+        assert!(role.held(now).is_none() && role.keep("<x/>", now).is_err());
+        let answer = "<Credentials><AccessKeyId>ASIA</AccessKeyId><SecretAccessKey>c</SecretAccessKey>\
+                      <SessionToken>d</SessionToken><Expiration>2026-11-22T01:00:00Z</Expiration></Credentials>";
+        let got = role.keep(answer, now).unwrap();
+        assert_eq!((got.id.as_str(), got.session.as_deref()), ("ASIA", Some("d")));
+        assert_eq!(role.held(now), Some(got));
+        assert_eq!(role.held(now.plus(Duration::from_secs(56 * 60))), None, "they end soon");
     }
 }

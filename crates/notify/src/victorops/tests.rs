@@ -26,6 +26,7 @@ async fn an_entity_from_start_to_end() {
     let (_, asked) =
         told(API, &first, Told { acknowledged_by: Some("eve"), ..Told::FIRST }, vec![ok(TAKEN)]).await;
     assert_eq!(asked[0].json()["message_type"], "ACKNOWLEDGEMENT");
+    assert_eq!(asked[0].json()["ack_author"], "eve");
     let end = sent(API, &resolved("victorops"), ok(TAKEN)).await.json();
     assert_eq!((&end["message_type"], &end["entity_id"]), (&json!("RECOVERY"), &json!(group::hash(&first))));
 }

@@ -1,7 +1,7 @@
 //! Sends a request: connection, exchange, redirects, one time limit over everything.
 
 use super::link::{Link, Origin, Shelf, broken};
-use super::{Connection, Request, Response, Timings, Url, body, header, without_secrets};
+use super::{Connection, Proxy, Request, Response, Timings, Url, body, header, without_secrets};
 use crate::{Error, Guard, OwnListeners, Policy, Target, tls};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Uri};
@@ -22,6 +22,7 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     guard: Guard,
     tls: tls::Lazy,
+    proxy: Proxy,
     shelf: Shelf,
 }
 
@@ -61,17 +62,32 @@ impl Client {
 
     /// A client of its own connections under `guard`, with these settings of TLS.
     pub fn with(guard: Guard, tls: tls::Options) -> Client {
-        Client(Arc::new(Inner { guard, tls: tls::Lazy::new(tls), shelf: Shelf::default() }))
+        Client::made(guard, tls::Lazy::new(tls), Proxy::default())
+    }
+
+    fn made(guard: Guard, tls: tls::Lazy, proxy: Proxy) -> Client {
+        Client(Arc::new(Inner { guard, tls, proxy, shelf: Shelf::default() }))
     }
 
     /// A client of its own connections with other settings of TLS; the same one if they do not differ.
     pub fn with_tls(&self, tls: tls::Options) -> Client {
-        if tls == *self.0.tls.options() { self.clone() } else { Client::with(self.0.guard.clone(), tls) }
+        if tls == *self.0.tls.options() {
+            return self.clone();
+        }
+        Client::made(self.0.guard.clone(), tls::Lazy::new(tls), self.0.proxy.clone())
+    }
+
+    /// A client of its own connections by another proxy; the same one if they do not differ.
+    pub fn with_proxy(&self, proxy: Proxy) -> Client {
+        if proxy == self.0.proxy {
+            return self.clone();
+        }
+        Client::made(self.0.guard.clone(), self.0.tls.clone(), proxy)
     }
 
     /// A client of its own connections under another policy.
     pub fn with_policy(&self, policy: Policy) -> Client {
-        Client::with(self.0.guard.with_policy(policy), self.0.tls.options().clone())
+        Client::made(self.0.guard.with_policy(policy), self.0.tls.clone(), self.0.proxy.clone())
     }
 
     /// What makes its connections.
@@ -163,7 +179,7 @@ impl Client {
             true => Some((self.0.tls.get().await?, self.0.tls.options().server_name.as_deref())),
             false => None,
         };
-        let (link, opening) = Link::open(&self.0.guard, origin, tls, request.timeout).await?;
+        let (link, opening) = Link::open(&self.0.guard, origin, &self.0.proxy, tls, request.timeout).await?;
         let timings = Timings {
             resolve: opening.resolve,
             connect: opening.connect,
@@ -180,7 +196,10 @@ impl Client {
             form: "URL",
             why: why.to_owned(),
         };
-        let path = &request.url[Position::BeforePath..Position::AfterQuery];
+        // A proxy that passes a request on must be told where to.
+        let via = self.0.proxy.to(origin).filter(|_| !origin.https);
+        let from = if via.is_some() { Position::BeforeScheme } else { Position::BeforePath };
+        let path = &request.url[from..Position::AfterQuery];
         let uri: Uri = path.parse().map_err(|_| fail("its path cannot be sent"))?;
         let host = HeaderValue::try_from(&request.url[Position::BeforeHost..Position::AfterPort])
             .map_err(|_| fail("its host cannot be sent"))?;
@@ -190,6 +209,9 @@ impl Client {
         let headers = message.headers_mut();
         *headers = request.headers.clone();
         headers.insert(header::HOST, host);
+        if let Some(authorization) = via.and_then(|via| via.authorization.clone()) {
+            headers.insert(header::PROXY_AUTHORIZATION, authorization);
+        }
         if !headers.contains_key(header::USER_AGENT) {
             headers.insert(header::USER_AGENT, USER_AGENT);
         }

@@ -4,6 +4,7 @@
 //! used again, which is enough to see that the other side has closed it. Nothing is spawned, dropping a request
 //! closes its connection.
 
+use super::Proxy;
 use crate::{Error, Guard, Target, tls};
 use bytes::Bytes;
 use http_body_util::Full;
@@ -49,14 +50,19 @@ pub(super) struct Opening {
 }
 
 impl Link {
-    /// Connects, and makes the connection private if `tls` is given.
+    /// Connects, by a proxy if one is for it, and makes the connection private if `tls` is given.
     pub async fn open(
         guard: &Guard,
         origin: &Origin,
+        proxy: &Proxy,
         tls: Option<(Arc<ClientConfig>, Option<&str>)>,
         limit: Duration,
     ) -> Result<(Link, Opening), Error> {
-        let dialed = guard.dial(&origin.target, limit).await?;
+        let via = proxy.to(origin);
+        let mut dialed = guard.dial(via.map_or(&origin.target, |via| &via.target), limit).await?;
+        if let (Some(via), true) = (via, origin.https) {
+            proxy.tunnel(&mut dialed.stream, via, &origin.target).await?;
+        }
         let mut opening = Opening { resolve: dialed.resolve, connect: dialed.connect, tls: Duration::ZERO };
         let link = match tls {
             None => Link::over(dialed.stream, dialed.peer).await?,

@@ -7,11 +7,13 @@ mod auth;
 mod body;
 mod client;
 mod link;
+mod proxy;
 
 pub use auth::{basic, bearer};
 pub use bytes::Bytes;
 pub use client::Client;
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+pub use proxy::Proxy;
 pub use url::Url;
 
 use crate::Error;

@@ -296,3 +296,33 @@ fn retry_after_in_seconds() {
     assert_eq!(response(" 12").retry_after(), Some(Duration::from_secs(12)));
     assert_eq!(response("Fri, 31 Dec 1999 23:59:59 GMT").retry_after(), None);
 }
+
+#[tokio::test]
+async fn by_a_proxy() {
+    let proxy = Server::start(vec![vec![ok("passed on")]]);
+    let client = client(Policy::OPERATOR);
+    let by = |port: u16| client.with_proxy(Proxy::by(&format!("http://me:pw@127.0.0.1:{port}")).unwrap());
+    let response = get(&by(proxy.port), "http://elsewhere.example:8080/a?b=c").await.unwrap();
+    assert_eq!(&response.body[..], b"passed on");
+    let asked = proxy.asked();
+    assert!(asked[0].starts_with("GET http://elsewhere.example:8080/a?b=c HTTP/1.1\n"), "{}", asked[0]);
+    assert!(asked[0].contains("host: elsewhere.example:8080\n"), "{}", asked[0]);
+    assert!(asked[0].contains("proxy-authorization: Basic bWU6cHc=\n"), "{}", asked[0]);
+
+    // To an https address it opens a tunnel; what answers in it here speaks no TLS.
+    let proxy =
+        Server::start(vec![vec![b"HTTP/1.1 200 Connection established\r\n\r\nno TLS at all".to_vec()]]);
+    let error = get(&by(proxy.port), "https://elsewhere.example/").await.unwrap_err();
+    assert_eq!(error.code(), "tls", "{error}");
+    let asked = proxy.asked();
+    assert!(
+        asked[0].starts_with("CONNECT elsewhere.example:443 HTTP/1.1\nHost: elsewhere.example:443\n"),
+        "{}",
+        asked[0]
+    );
+    assert!(asked[0].contains("proxy-authorization: Basic bWU6cHc=\n"), "{}", asked[0]);
+
+    let proxy = Server::start(vec![vec![answer("407 Who are you", "", b"")]]);
+    let error = get(&by(proxy.port), "https://elsewhere.example/").await.unwrap_err();
+    assert!(error.to_string().contains("answered \"HTTP/1.1 407 Who are you\""), "{error}");
+}
