@@ -202,7 +202,8 @@ pub struct ToolInfo {
 }
 
 /// Actions that a tool may stand for.
-const USES: [&str; 9] = ["command", "file", "http", "noop", "process", "promql", "redis", "sql", "wait"];
+pub(crate) const USES: [&str; 9] =
+    ["command", "file", "http", "noop", "process", "promql", "redis", "sql", "wait"];
 const TEXT_MAX: usize = 1000;
 /// The longest name of a tool.
 const NAME_BYTES_MAX: usize = 100;
@@ -257,6 +258,7 @@ impl Tools {
                 fail(breaker.referenced, "failure_threshold is 0".to_owned(), "write at least 1");
             }
             let Some(way) = way else { continue };
+            let input = input.or_else(|| way.input());
             tools.push(Arc::new(Tool {
                 name: name.to_owned(),
                 description: tool.description.clone(),
@@ -352,6 +354,14 @@ impl Way {
             Way::Remote(remote) => remote.transport(),
         }
     }
+
+    /// What a caller may give, if that follows from how it is done.
+    fn input(&self) -> Option<Schema> {
+        match self {
+            Way::Uses(uses) => Schema::compile(&uses.schema()).ok(),
+            Way::Remote(_) => None,
+        }
+    }
 }
 
 /// A tool with what it works with.
@@ -381,10 +391,7 @@ impl ToolAction {
     /// The tool for those who look for one.
     pub(crate) fn info(&self) -> ToolInfo {
         let tool = &self.tool;
-        let declared = || match &tool.way {
-            Way::Uses(uses) => uses.schema(),
-            Way::Remote(_) => json!({"type": "object"}),
-        };
+        let anything = || json!({"type": "object"});
         ToolInfo {
             address: tool.name.clone(),
             transport: tool.way.word(),
@@ -392,7 +399,7 @@ impl ToolAction {
                 Way::Uses(uses) => uses.uses.clone(),
                 Way::Remote(remote) => remote.shown(),
             },
-            input_schema: tool.input.as_ref().map_or_else(declared, |schema| schema.written().clone()),
+            input_schema: tool.input.as_ref().map_or_else(anything, |schema| schema.written().clone()),
             output_schema: tool.output.as_ref().map(|schema| schema.written().clone()),
             timeout: tool.timeout,
             scopes: tool.scopes.clone(),

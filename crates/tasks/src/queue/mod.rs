@@ -93,8 +93,11 @@ pub struct Settings {
     pub dedupe_max: usize,
     /// How many ended attempts are remembered, so that a completion sent twice is known.
     pub ended_max: usize,
-    /// The kinds that the built-in worker can do for users; `None` takes any.
+    /// The kinds that a step of a pipeline may use: those that the built-in worker does for users, and those that are
+    /// declared of workers elsewhere; `None` takes any.
     pub kinds: Option<BTreeSet<String>>,
+    /// Kinds that users may not ask for: the built-in worker does them for the operator's files alone.
+    pub closed_kinds: BTreeSet<String>,
     /// The zone of schedules that name none.
     pub timezone: String,
     /// A recurring fire that comes later than this makes no run; `None`: missed fires make one run, however
@@ -128,6 +131,7 @@ impl Default for Settings {
             dedupe_max: 262_144,
             ended_max: 65_536,
             kinds: None,
+            closed_kinds: BTreeSet::new(),
             timezone: "UTC".to_owned(),
             misfire_grace: None,
             ageing: Some(Duration::from_secs(60)),
@@ -303,8 +307,9 @@ impl Queue {
     }
 
     /// Kinds may come and go with a reload.
-    pub fn set_kinds(&mut self, kinds: Option<BTreeSet<String>>) {
+    pub fn set_kinds(&mut self, kinds: Option<BTreeSet<String>>, closed: BTreeSet<String>) {
         self.settings.kinds = kinds;
+        self.settings.closed_kinds = closed;
     }
 
     /// How long the store keeps runs that ended, from now on.

@@ -88,7 +88,7 @@ impl Queue {
         out: &mut Vec<Change>,
     ) -> Result<Submitted, Refusal> {
         if spec.class == Class::User {
-            self.check_kind("kind", &spec.kind)?;
+            self.check_open("kind", &spec.kind)?;
         }
         self.check_size("args", spec.args.size())?;
         self.check_fits("args", &spec.kind, || spec.args.value())?;
@@ -280,7 +280,7 @@ impl Queue {
 
     pub(super) fn check_steps(&self, steps: &[Step]) -> Result<(), Refusal> {
         steps.iter().enumerate().try_for_each(|(i, step)| {
-            self.check_kind(&format!("payload.pipeline[{i}].uses"), &step.uses)?;
+            self.check_known(&format!("payload.pipeline[{i}].uses"), &step.uses)?;
             match template::is_literal(&step.with) {
                 true => {
                     self.check_fits(&format!("payload.pipeline[{i}].with"), &step.uses, || step.with.clone())
@@ -307,11 +307,22 @@ impl Queue {
         self.fits.as_ref().filter(|fits| fits.has_schema(kind))?.check(kind, args).err()
     }
 
-    /// A kind is known if the built-in worker can do it, or a worker elsewhere has named it or does all kinds.
-    fn check_kind(&self, field: &str, kind: &str) -> Result<(), Refusal> {
+    /// Any kind is taken that is not kept for the operator: who does it may start later, the queue waits for it.
+    fn check_open(&self, field: &str, kind: &str) -> Result<(), Refusal> {
         if kind.is_empty() || kind.len() > NAME_BYTES_MAX {
             return Err(Refusal::invalid(field, format!("must have 1 to {NAME_BYTES_MAX} bytes")));
         }
+        if self.settings.closed_kinds.contains(kind) {
+            let what = "is not taken over the API; an operator's file may declare a tool that does it";
+            return Err(Refusal::invalid(field, format!("{kind:?} {what}")));
+        }
+        Ok(())
+    }
+
+    /// A step is written once and runs often, so its kind must be one that somebody does, did lately, or is declared
+    /// to do.
+    fn check_known(&self, field: &str, kind: &str) -> Result<(), Refusal> {
+        self.check_open(field, kind)?;
         let Some(known) = &self.settings.kinds else { return Ok(()) };
         if known.contains(kind) || self.some_worker_does(kind) {
             return Ok(());

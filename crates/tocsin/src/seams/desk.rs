@@ -2,12 +2,14 @@
 
 use super::once::once;
 use crate::core::{Core, Handle};
-use alerts::{NewSilence, SilenceError};
+use alerts::{Guard, NewSilence, SilenceError, Terms, Window, WindowText};
 use futures_util::future::BoxFuture;
 use model::{Alert, TaskSpec, Timestamp};
 use server::{
     Asked, Failure,
-    views::{Kept, NewTask, ScheduledTask, SilenceView, Submitted, Taken, Wishes},
+    views::{
+        Kept, NewTask, ScheduledTask, SilenceTerms, SilenceView, SilenceWindow, Submitted, Taken, Wishes,
+    },
 };
 use std::{sync::Arc, time::Duration};
 use tasks::schedule::{Firing, Language};
@@ -140,10 +142,12 @@ impl server::Desk for Desk {
             ends_at: silence.ends_at,
             created_by,
             comment: silence.comment,
-            terms: alerts::Terms::default(),
-            guard: alerts::Guard::Upstream,
+            terms: Terms::default(),
+            guard: Guard::Upstream,
         };
+        let terms = silence.terms;
         Box::pin(once(&self.core, asked, move |core, batch, now| {
+            let new = with_terms(core, new, terms)?;
             let done = core.alerts.put_silence(new, &fresh_id, now, &mut batch.changes.alerts);
             done.map_err(silence_failure)
         }))
@@ -166,11 +170,33 @@ impl server::Desk for Desk {
     }
 }
 
+/// What is asked for beyond Alertmanager's fields; a change without any of it leaves what there is.
+fn with_terms(core: &Core, new: NewSilence, terms: Option<SilenceTerms>) -> Result<NewSilence, Failure> {
+    let Some(terms) = terms else {
+        let known = new.id.as_ref().and_then(|id| core.alerts.silences().find(|known| known.id == *id));
+        let terms = known.map_or_else(Terms::default, |known| known.terms.clone());
+        return Ok(NewSilence { terms, ..new });
+    };
+    let windows = terms.windows.into_iter().map(|SilenceWindow { weekdays, start, end, zone }| {
+        let read = Window::read(WindowText { weekdays, start, end, zone });
+        read.map_err(|(field, what)| Failure::Value { field: format!("windows.{field}"), what })
+    });
+    Ok(NewSilence {
+        terms: Terms {
+            windows: windows.collect::<Result<_, _>>()?,
+            until_resolved: terms.until_resolved,
+            maintenance: terms.maintenance,
+        },
+        guard: if terms.confirmed { Guard::Confirmed } else { Guard::Careful },
+        ..new
+    })
+}
+
 fn silence_failure(why: SilenceError) -> Failure {
     let text = why.to_string();
     match why {
         SilenceError::NotFound(_) => Failure::NotFound(text),
-        SilenceError::AlreadyExpired(_) => Failure::Conflict(text),
+        SilenceError::AlreadyExpired(_) | SilenceError::Broad { .. } => Failure::Conflict(text),
         _ => Failure::Value { field: String::new(), what: text },
     }
 }
@@ -339,7 +365,11 @@ pub(super) fn refusal(why: Refusal) -> Failure {
         Refusal::Invalid { field, what } => Failure::Value { field, what },
         Refusal::Misfit { field, what } => Failure::Shape { field, what },
         Refusal::UnknownKind { field, kind, known } => {
-            Failure::Value { field, what: format!("nobody can do work of kind {kind:?}; known: {known}") }
+            let what = format!(
+                "nobody can do work of kind {kind:?}; start a worker that names it, or declare it under `kinds:` in \
+                 tocsin.yml; known: {known}"
+            );
+            Failure::Value { field, what }
         }
         Refusal::TooLarge { .. } => Failure::TooLarge(text),
         Refusal::Full { .. } => Failure::Full(text),

@@ -15,6 +15,7 @@ use std::{
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
+    time::Duration,
 };
 use store::{Journal, Reader, Sqlite};
 use tasks::events::{Bus, Ring};
@@ -27,6 +28,16 @@ pub const PAGE_SLOTS: u32 = 16;
 const BYTES_PER_SERIES: u64 = 1024;
 /// Half of a memory budget goes to samples, at this many bytes each.
 const BYTES_PER_SAMPLE: u64 = 8;
+
+/// A receiver that failed so often in a row is asked once in so long, whatever waits for it.
+const PAGE_BREAKER: worker::Limits =
+    worker::Limits { failure_threshold: 10, recovery_timeout: Duration::from_secs(15) };
+
+/// The integration that a page's arguments name.
+fn called_by_page(args: &serde_json::Value) -> String {
+    let text = |key: &str| args[key].as_str().unwrap_or_default();
+    format!("receiver {}/{}", text("receiver"), text("integration"))
+}
 
 /// The series and the journal, opened.
 pub struct Stores {
@@ -105,7 +116,8 @@ impl Outgoing {
         actions.set_tools(&loaded.tools);
         let templates = template::Set::new(&loaded.templates).context("cannot read the templates")?;
         let receivers = Arc::new(notify::Registry::new(client.clone(), loaded.receivers.clone(), templates));
-        actions.add(Arc::new(notify::PageAction::new(receivers.clone(), clock.clone())));
+        let pages = Arc::new(notify::PageAction::new(receivers.clone(), clock.clone()));
+        actions.add(Arc::new(worker::Guarded::new(pages, PAGE_BREAKER, called_by_page)));
         let url = loaded.external_url.clone().unwrap_or_default();
         actions.add(Arc::new(notify::NotifyAction::new(receivers.clone(), clock.clone(), url)));
         let subscribers = Arc::new(notify::Subscribers::default());
@@ -132,7 +144,7 @@ impl Engine {
     /// Starts them from what the journal kept.
     pub async fn start(
         loaded: &Loaded,
-        external_url: &str,
+        links: &server::Links,
         stores: Stores,
         outgoing: &Outgoing,
         process: &Arc<Process>,
@@ -140,7 +152,7 @@ impl Engine {
         (thresholds, watched): (Vec<Threshold>, rules::threshold::Settings),
     ) -> Result<Engine> {
         let Stores { db, reader, journal, state, pages, .. } = stores;
-        let (deciders, first) = deciders(state, pages, loaded, external_url, outgoing, &db, clock.as_ref())?;
+        let (deciders, first) = deciders(state, pages, loaded, links.external_url(), outgoing, &db, clock.as_ref())?;
         let feed = deciders.events.feed.clone();
         let (sender, incoming) = mpsc::channel(core::QUEUE_MAX);
         let arrivals = Arc::new(Arrivals::default());
@@ -165,6 +177,7 @@ impl Engine {
             core::Disk::new(reader),
         );
         core.set_retention(settings::retention(loaded)?);
+        core.set_links(links.clone());
         let core_thread = start_core(core, clock.clone(), incoming, batches)?;
         let evaluator = Evaluator {
             series: Arc::new(db),
@@ -212,7 +225,8 @@ fn deciders(
     let settings = reload::rule_settings(loaded, external_url);
     let (mut rules, first) = rules::Rules::new(loaded.rule_groups.clone(), settings, state.rules, now);
     rules.born(db.live().iter().map(|(id, labels)| (*id, labels)));
-    let routing = alerts::Config { external_url: external_url.to_owned(), ..loaded.alerts.clone() };
+    let history = settings::retention(loaded)?.alerts;
+    let routing = alerts::Config { external_url: external_url.to_owned(), history, ..loaded.alerts.clone() };
     let mut pages = Pages::restore(&state.tasks);
     pages.remember(delivered);
     let defaults = tasks::Settings::default();
@@ -222,7 +236,8 @@ fn deciders(
         queue_max: loaded.limits.queue_max.unwrap_or(defaults.queue_max),
         ageing: loaded.limits.ageing.or(defaults.ageing),
         page_slots: PAGE_SLOTS,
-        kinds: Some(outgoing.actions.api_kinds().into_iter().collect()),
+        kinds: Some(settings::step_kinds(loaded, &outgoing.actions)),
+        closed_kinds: outgoing.actions.closed_kinds(),
         timezone: settings::timezone(),
         misfire_grace: settings::misfire_grace()?,
         waits: settings::waits()?,

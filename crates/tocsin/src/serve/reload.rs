@@ -74,8 +74,10 @@ impl Reloader {
         let settings = rule_settings(&loaded, &self.external_url);
         let thresholds = monitoring::declared(&loaded, &self.overrides);
         let watched = monitoring::settings(&loaded, &self.overrides, &self.external_url);
-        let routing = alerts::Config { external_url: self.external_url.clone(), ..loaded.alerts };
-        let kinds: BTreeSet<String> = self.actions.api_kinds().into_iter().collect();
+        let (external_url, history) = (self.external_url.clone(), retention.alerts);
+        let routing = alerts::Config { external_url, history, ..loaded.alerts.clone() };
+        let kinds = settings::step_kinds(&loaded, &self.actions);
+        let closed = self.actions.closed_kinds();
         let (groups, runbooks, live) = (loaded.rule_groups, loaded.runbooks, self.db.live());
         let done = self.core.call(move |core: &mut Core, batch: &mut Batch, now| {
             let decided = core.rules.reload(groups, settings, now);
@@ -84,7 +86,7 @@ impl Reloader {
             core.set_thresholds(thresholds, watched, batch, now);
             core.rules_replaced(decided, batch, now);
             core.book = runbooks::Book::new(runbooks);
-            core.queue.set_kinds(Some(kinds));
+            core.queue.set_kinds(Some(kinds), closed);
             core.queue.set_approvals(approvals);
             core.set_retention(retention);
         });

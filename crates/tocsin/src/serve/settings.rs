@@ -14,12 +14,18 @@ use model::Timestamp;
 use reach::http::Client;
 use server::{Limits, views::Build};
 use std::{
+    collections::BTreeSet,
     net::SocketAddr,
     path::PathBuf,
     sync::{RwLock, atomic::AtomicBool},
     time::Duration,
 };
 use tsdb::Db;
+
+/// The kinds that a step of a pipeline may use: ours, and those that the file declares of workers elsewhere.
+pub(super) fn step_kinds(loaded: &Loaded, actions: &worker::Actions) -> BTreeSet<String> {
+    actions.api_kinds().into_iter().chain(loaded.kinds.keys().cloned()).collect()
+}
 
 /// How long a worker may finish what it has where nothing says.
 const DRAIN: Duration = Duration::from_secs(30);

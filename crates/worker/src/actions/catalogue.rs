@@ -1,7 +1,21 @@
-//! What the built-in actions take, for those who look for one. Informative: each action reads its own arguments.
+//! What the built-in actions take: for those who look for one, and checked where arguments are written. Each action
+//! reads its own arguments besides.
 
+use super::API_KINDS;
+use crate::schema::Schema;
 use crate::tools::ToolInfo;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// What a built-in action that may come over the API takes; `None` if that is anything.
+pub(super) fn schema(kind: &str) -> Option<&'static Schema> {
+    static SCHEMAS: LazyLock<BTreeMap<&str, Schema>> = LazyLock::new(|| {
+        let kinds = API_KINDS.into_iter().filter(|kind| *kind != "noop");
+        kinds.filter_map(|kind| Some((kind, Schema::compile(&built_in(kind)?.input_schema).ok()?))).collect()
+    });
+    SCHEMAS.get(kind)
+}
 
 /// The entry of a built-in action that may come over the API.
 pub(super) fn built_in(kind: &str) -> Option<ToolInfo> {

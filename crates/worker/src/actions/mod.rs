@@ -14,12 +14,12 @@ mod wait;
 use crate::breaker::Limits;
 use crate::circuit::Circuits;
 use crate::schema::Schema;
-use crate::tools::{ToolAction, ToolInfo};
+use crate::tools::{ToolAction, ToolInfo, USES};
 use crate::{BoxFuture, Tools};
 use reach::http::Client;
 use serde_json::Value;
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{Arc, RwLock},
 };
 use tasks::{Action, Misfit};
@@ -159,6 +159,16 @@ impl Actions {
         self.read(|map| map.iter().filter(open).map(|(kind, _)| kind.clone()).collect())
     }
 
+    /// The kinds that may not: what they do is for an operator's files alone.
+    pub fn closed_kinds(&self) -> BTreeSet<String> {
+        let open = self.api_kinds();
+        let ours = self
+            .kinds()
+            .into_iter()
+            .chain(USES.iter().map(|uses| (*uses).to_owned()).chain(["container".to_owned()]));
+        ours.filter(|kind| !open.contains(kind)).collect()
+    }
+
     /// Everything a step may use, for those who look for it.
     pub fn catalogue(&self) -> Vec<ToolInfo> {
         self.read(|map| {
@@ -194,17 +204,22 @@ impl Actions {
 
 impl tasks::Fits for Actions {
     fn has_schema(&self, kind: &str) -> bool {
-        let tool =
-            self.read(|map| matches!(map.get(kind), Some(Entry::Tool(tool)) if tool.input().is_some()));
-        tool || self.schemas.read().unwrap_or_else(|poisoned| poisoned.into_inner()).contains_key(kind)
+        let ours = self.read(|map| match map.get(kind) {
+            Some(Entry::Tool(tool)) => tool.input().is_some(),
+            Some(Entry::BuiltIn(_)) => catalogue::schema(kind).is_some(),
+            None => false,
+        });
+        ours || self.schemas.read().unwrap_or_else(|poisoned| poisoned.into_inner()).contains_key(kind)
     }
 
     fn check(&self, kind: &str, args: &Value) -> Result<(), Misfit> {
-        let tool = self.read(|map| match map.get(kind) {
-            Some(Entry::Tool(tool)) => Some(tool.clone()),
-            _ => None,
-        });
-        if let Some(schema) = tool.as_ref().and_then(|tool| tool.input()) {
+        let entry = self.read(|map| map.get(kind).cloned());
+        let schema = match &entry {
+            Some(Entry::Tool(tool)) => tool.input(),
+            Some(Entry::BuiltIn(_)) => catalogue::schema(kind),
+            None => None,
+        };
+        if let Some(schema) = schema {
             return schema.check(args);
         }
         let schemas = self.schemas.read().unwrap_or_else(|poisoned| poisoned.into_inner());

@@ -81,9 +81,9 @@ fn a_few_former_starts_are_known_also_after_a_restart() {
 }
 
 #[test]
-fn a_worker_for_all_kinds_makes_every_kind_known() {
+fn a_step_needs_somebody_who_does_it() {
     let mut bench = Bench::with(Settings { kinds: Some(["noop".to_owned()].into()), ..Settings::default() });
-    let resize = || NewTask::Plain(TaskSpec::new("resize", json!({})), Duration::ZERO);
+    let resize = || pipeline("cron", "0 0 * * *", json!([{"id": "a", "uses": "resize"}]));
     assert!(matches!(bench.submit(resize()), Err(Refusal::UnknownKind { .. })));
     bench.work(ask("w", 0));
     bench.submit(resize()).expect("w does all kinds");
