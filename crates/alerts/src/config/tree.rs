@@ -182,10 +182,8 @@ impl<'a> Tree<'a> {
 
     fn escalation(&mut self, raw: &RouteConfig, parent: &RouteNode) -> Option<String> {
         let Some(name) = &raw.escalation else { return parent.escalation.clone() };
-        if name.value == "none" {
-            return None;
-        }
-        if !self.policies.contains_key(&name.value) {
+        // A name that no policy has: not that of a pack either.
+        if name.value != "none" && !self.policies.contains_key(&name.value) {
             let known: Vec<&str> = self.policies.keys().map(String::as_str).collect();
             let what = format!("undefined escalation {:?} used in route", name.value);
             let remedy = format!("define it under escalations:, or use one of: none, {}", known.join(", "));

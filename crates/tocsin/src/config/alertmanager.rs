@@ -5,7 +5,8 @@ use super::report::Report;
 use super::text::Text;
 use super::{paths, yaml};
 use alerts::{
-    AlertsConfig, EscalationConfig, InhibitRuleConfig, OnCallConfig, RawConfig, RouteConfig, TimeIntervalConfig,
+    AlertsConfig, EscalationConfig, InhibitRuleConfig, OnCallConfig, RawConfig, RouteConfig,
+    TimeIntervalConfig,
 };
 use model::Problem;
 use notify::{GlobalConfig, ReceiverConfig, Receivers};

@@ -162,7 +162,8 @@ impl Load<'_> {
         }
         everything.collect.jobs.extend(jobs.into_jobs());
         everything.add_probes(raw.probes.clone().unwrap_or_default(), &mut problems);
-        everything.add_packs(&raw, &text, none, &mut problems, &mut self.report);
+        let policies = routing.as_ref().map(|routing| &routing.alerts.policies);
+        everything.add_packs(&raw, &text, none, policies, &mut problems, &mut self.report);
         let tools = worker::Tools::resolve(raw.tools.as_deref().unwrap_or_default(), &mut problems);
         let limits = raw.limits(&mut problems);
         let loaded = Loaded {
@@ -329,7 +330,7 @@ pub fn judge(kind: Kind, path: &Path, files: Files, env: text::Env<'_>) -> Repor
             Ok(pack) => {
                 let mut everything = Everything::new(Prometheus::default());
                 let filled = pack.fill(&BTreeMap::new(), (0, 0), &mut Vec::new());
-                everything.add_pack(&pack.name, filled, &mut load.report);
+                everything.add_pack(&pack.name, filled, None, &mut load.report);
             }
             Err(why) => load.report.push(&path.display().to_string(), Problem::error(1, 1, why, "")),
         },
@@ -358,6 +359,8 @@ struct Everything {
     runbooks: Vec<Runbook>,
     runbook_names: BTreeSet<String>,
     retention: Option<std::time::Duration>,
+    /// Escalation policies that packs name, by alert.
+    policies: BTreeMap<String, String>,
 }
 
 /// The parts of a `pack.yml` that act.
@@ -372,6 +375,7 @@ struct PackConfig {
     _params: Option<IgnoredAny>,
     probes: Option<Vec<Spanned<Option<ProbeConfig>>>>,
     scrape_configs: Option<Vec<Spanned<Option<collect::config::ScrapeConfig>>>>,
+    escalation: Option<String>,
 }
 
 impl Everything {
@@ -384,6 +388,7 @@ impl Everything {
             runbooks: Vec::new(),
             runbook_names: BTreeSet::new(),
             retention: prometheus.retention,
+            policies: BTreeMap::new(),
         }
     }
 
@@ -414,6 +419,7 @@ impl Everything {
         raw: &TocsinConfig,
         text: &Text,
         none: bool,
+        policies: Option<&alerts::Policies>,
         problems: &mut Vec<Problem>,
         report: &mut Report,
     ) {
@@ -430,24 +436,47 @@ impl Everything {
                 given.collect()
             }
         };
-        for (name, (params, at)) in wanted {
+        for (name, (mut params, at)) in wanted {
+            let escalation = params.remove("escalation");
             let Some(pack) = packs::find(&name) else {
                 let what = format!("there is no pack {name:?}");
                 problems.push(Problem::error(at.0, at.1, what, yaml::suggestion(&name, &packs::names())));
                 continue;
             };
             let filled = pack.fill(&params, at, problems);
-            self.add_pack(&name, filled, report);
+            let escalation = escalation.map(|value| value.as_str().unwrap_or_default().to_owned());
+            if let (Some(policy), Some(known)) = (&escalation, policies)
+                && policy != "none"
+                && !known.contains_key(policy)
+            {
+                let what = format!("pack {name} names the escalation {policy:?}, which is not defined");
+                let known: Vec<&str> = known.keys().map(String::as_str).collect();
+                problems.push(Problem::error(
+                    at.0,
+                    at.1,
+                    what,
+                    format!("use one of: none, {}", known.join(", ")),
+                ));
+            }
+            self.add_pack(&name, filled, escalation, report);
         }
     }
 
-    fn add_pack(&mut self, name: &str, pack: packs::Filled, report: &mut Report) {
+    /// Adds a pack; `escalation` is the policy for its alerts, if the file says so rather than the pack.
+    fn add_pack(
+        &mut self,
+        name: &str,
+        pack: packs::Filled,
+        mut escalation: Option<String>,
+        report: &mut Report,
+    ) {
         if name == "host" {
             self.collect.host = Some(HostConfig::default());
         }
         let mut problems = Vec::new();
         let mut inside = Report::default();
         if let Some(head) = yaml::read::<PackConfig>(&pack.head, yaml::Booleans::Strict, &mut inside) {
+            escalation = escalation.or(head.escalation);
             self.add_probes(head.probes.unwrap_or_default(), &mut problems);
             let mut jobs = Jobs::after(&self.collect.jobs);
             for entry in head.scrape_configs.unwrap_or_default() {
@@ -459,7 +488,14 @@ impl Everything {
         packs::report_inside(&pack.head, problems, report);
         if let Some(rules) = &pack.rules {
             match rules::parse_file(&rules.name, &rules.filled) {
-                Ok(groups) => self.groups.extend(groups),
+                Ok(groups) => {
+                    let rules = groups.iter().flat_map(|group| &group.rules);
+                    let alerts = rules.filter(|rule| matches!(rule.kind, rules::RuleKind::Alerting { .. }));
+                    if let Some(policy) = escalation.filter(|policy| policy != "none") {
+                        self.policies.extend(alerts.map(|rule| (rule.name.clone(), policy.clone())));
+                    }
+                    self.groups.extend(groups);
+                }
                 Err(problems) => packs::report_inside(rules, problems, report),
             }
         }
@@ -535,6 +571,7 @@ impl Everything {
         if let Some(max) = shell.limits.alerts_max {
             alerts.alerts_max = max;
         }
+        alerts.pack_policies = self.policies;
         Loaded {
             collect: self.collect,
             rule_groups: self.groups,

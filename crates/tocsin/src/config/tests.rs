@@ -49,6 +49,50 @@ const WRONG: &[Case] = &[
     },
     Case {
         kind: Kind::Config,
+        files: &[(
+            "tocsin.yml",
+            "monitoring: {history: 24h}\nthresholds:\n- {name: a, metric: m, threshold: 1}\n- {name: a, metric: 'm > 1', threshold: 1}\n",
+        )],
+        said: &[
+            "tocsin.yml:1:23: error: monitoring.history is below 168h; write one such as 30d",
+            "tocsin.yml:4:10: error: name: there is more than one threshold with the name \"a\"; give each a name of its own",
+            "tocsin.yml:4:21: error: the metric is an expression; write NAME or NAME{label=\"value\"}; an expression",
+        ],
+    },
+    Case {
+        kind: Kind::Alertmanager,
+        files: &[("am.yml", "route: {receiver: t, escalation: sev0}\nreceivers: [{name: t}]\n")],
+        said: &["am.yml:1:34: error: unknown key \"escalation\" in a route; Alertmanager has no such key"],
+    },
+    Case {
+        kind: Kind::Config,
+        files: &[("tocsin.yml", "route: {receiver: t, escalation: sev9}\nreceivers: [{name: t}]\n")],
+        said: &["tocsin.yml:1:34: error: undefined escalation \"sev9\" used in route"],
+    },
+    Case {
+        kind: Kind::Config,
+        files: &[("tocsin.yml", "packs:\n  host: {escalation: nobody}\n")],
+        said: &["tocsin.yml:2:3: error: pack host names the escalation \"nobody\", which is not defined"],
+    },
+    Case {
+        kind: Kind::Config,
+        files: &[(
+            "tocsin.yml",
+            "on_call:\n- name: ops\n  zone: Mars/Base\n  layers: [{people: [ada], start: '2026-01-05', turn: 1s}]\n",
+        )],
+        said: &[
+            "tocsin.yml:3:9: error: unknown time zone \"Mars/Base\"",
+            "tocsin.yml:4:22: error: \"ada\" is on call but no receiver",
+            "tocsin.yml:4:55: error: a turn is shorter than a minute",
+        ],
+    },
+    Case {
+        kind: Kind::Config,
+        files: &[("tocsin.yml", "thresholds:\n- {name: a, metric: m, treshold: 1}\n")],
+        said: &["tocsin.yml:2:24: error: unknown key \"treshold\"; did you mean \"threshold\"?"],
+    },
+    Case {
+        kind: Kind::Config,
         files: &[("tocsin.yml", "scrape_configs:\n- job_name: a\n- job_name: a\n")],
         said: &[
             "tocsin.yml:3:13: error: job_name: there is more than one job with the name \"a\"; give each job_name once",
@@ -405,4 +449,46 @@ fn inline_alertmanager_texts() {
         let result = run(Kind::Alertmanager, &[("am.yml", text)], &Options::default());
         assert_eq!(result.code() == 0, case["valid"] == true, "{} {:#?}", case["name"], result.lines);
     }
+}
+
+#[test]
+fn who_is_told_next_comes_from_routes_packs_and_beside_an_alertmanager_file() {
+    let dir = tempfile::tempdir().expect("a folder of our own");
+    let own = "
+alerts: {resolve: group_interval, damping: 10m}
+include: {alertmanager: am.yml}
+escalations:
+- name: night
+  repeat: 2
+  steps: [{wait: 5m}, {on_call: ops, wait: 10m}, {notify: boss, wait: 15m}]
+on_call:
+- name: ops
+  zone: Europe/Berlin
+  layers:
+  - {people: [ada, bob], start: '2026-01-05T09:00', turn: 7d}
+  overrides:
+  - {who: boss, from: '2026-12-24T00:00', until: '2026-12-27T00:00:00Z'}
+packs:
+  host: {escalation: night}
+  tocsin: {}
+";
+    let upstream = "
+route: {receiver: team}
+receivers: [{name: team}, {name: ada}, {name: bob}, {name: boss}]
+";
+    std::fs::write(dir.path().join("tocsin.yml"), own).expect("our own folder");
+    std::fs::write(dir.path().join("am.yml"), upstream).expect("our own folder");
+    let sources = Sources { config: Some(dir.path().join("tocsin.yml")), ..Sources::default() };
+    let loaded = load_with(&sources, &|_| None).expect("a good file").alerts;
+    let names: Vec<&str> = loaded.policies.keys().map(String::as_str).collect();
+    assert_eq!(names, ["night", "sev0", "sev1", "sev2", "sev3"]);
+    assert!(
+        loaded.pack_policies.values().all(|policy| policy == "night") && !loaded.pack_policies.is_empty()
+    );
+    let at = |text: &str| model::Timestamp::parse_rfc3339(text).expect("an instant");
+    let ops = &loaded.schedules["ops"];
+    assert_eq!(ops.who(at("2026-01-12T08:00:00Z")), Some("bob"));
+    assert_eq!(ops.who(at("2026-12-26T12:00:00Z")), Some("boss"));
+    let root = &loaded.route.nodes[0];
+    assert_eq!((root.resolve, root.damping.as_secs()), (alerts::Resolve::GroupInterval, 600));
 }
