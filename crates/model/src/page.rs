@@ -141,6 +141,12 @@ pub struct Links {
     pub why: String,
     /// A silence form filled in for it.
     pub silence: String,
+    /// A screen on which the receiver takes the incident on; empty if there is nothing to take on.
+    pub acknowledge: String,
+    /// A screen on which the receiver puts it off.
+    pub snooze: String,
+    /// A screen on which the receiver ends it.
+    pub resolve: String,
 }
 
 /// What is new since the last message to the same integration, by the alerts' fingerprints, sorted.

@@ -17,10 +17,18 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Where the page points to, as words and addresses: the incident, why, a silence, and what waits for an approval.
+/// Where the page points to, as words and addresses: the incident, why, a silence, what the receiver can do about it,
+/// and what waits for an approval; the most wanted first, since some media take few.
 pub(crate) fn links(page: &Page) -> Vec<(String, &str)> {
-    let own =
-        [("Incident", &page.links.incident), ("Why", &page.links.why), ("Silence", &page.links.silence)];
+    let links = &page.links;
+    let own = [
+        ("Incident", &links.incident),
+        ("Acknowledge", &links.acknowledge),
+        ("Why", &links.why),
+        ("Silence", &links.silence),
+        ("Snooze", &links.snooze),
+        ("Resolve", &links.resolve),
+    ];
     let own = own.into_iter().map(|(words, url)| (words.to_owned(), url.as_str()));
     let remedies =
         page.remedy.iter().map(|remedy| (format!("Approve {}", remedy.id), remedy.approve_url.as_str()));

@@ -36,8 +36,21 @@ pub fn page_to_json(page: &Page) -> Value {
         "cause": page.cause,
         "diagnosis": diagnosis,
         "remedy": remedy,
-        "links": { "incident": page.links.incident, "why": page.links.why, "silence": page.links.silence },
+        "links": links_to_json(&page.links),
     })
+}
+
+/// Where a page points to; an act that there is nothing to do for is left out.
+pub(crate) fn links_to_json(links: &Links) -> Value {
+    let mut shown = json!({ "incident": links.incident, "why": links.why, "silence": links.silence });
+    for (name, url) in
+        [("acknowledge", &links.acknowledge), ("snooze", &links.snooze), ("resolve", &links.resolve)]
+    {
+        if !url.is_empty() {
+            shown[name] = url.as_str().into();
+        }
+    }
+    shown
 }
 
 /// The page that [`page_to_json`] wrote; `None` if it is none.
@@ -79,6 +92,9 @@ pub fn page_from_json(value: &Value) -> Option<Page> {
             incident: text(links, "incident")?,
             why: text(links, "why")?,
             silence: text(links, "silence")?,
+            acknowledge: text(links, "acknowledge").unwrap_or_default(),
+            snooze: text(links, "snooze").unwrap_or_default(),
+            resolve: text(links, "resolve").unwrap_or_default(),
         },
     })
 }
@@ -213,6 +229,7 @@ pub(crate) fn example() -> Page {
             incident: "http://tocsin:8080/ui/incidents/i1".to_owned(),
             why: "http://tocsin:8080/ui/why".to_owned(),
             silence: "http://tocsin:8080/ui/silences/new".to_owned(),
+            ..Links::default()
         },
     }
 }

@@ -138,6 +138,6 @@ fn ours(page: &Page) -> Value {
         "cause": page.cause,
         "diagnosis": diagnosis,
         "remedy": remedy,
-        "links": { "incident": page.links.incident, "why": page.links.why, "silence": page.links.silence },
+        "links": crate::page_json::links_to_json(&page.links),
     })
 }

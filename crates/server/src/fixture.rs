@@ -2,6 +2,7 @@
 
 mod approvals;
 mod desk;
+mod incidents;
 mod process;
 mod series;
 mod watch;
@@ -10,7 +11,7 @@ use crate::auth::{ApiKey, Auth, LocalRule, Peer, Reading, Role};
 use crate::stand_in::StandIn;
 use crate::views::*;
 use crate::{
-    ApprovalAct, Asked, Desk, Failure, Grammar, HttpMetrics, Keep, KnownAgent, Limits, Monitoring,
+    ApprovalAct, Asked, By, Desk, Failure, Grammar, HttpMetrics, Keep, KnownAgent, Limits, Monitoring,
     QueryFailure, Queues, Reads, Series, State, Tasks, TokenAct, Vitals, app,
 };
 use axum::body::Body;
@@ -61,6 +62,8 @@ pub struct World {
     pub told: Arc<StandIn>,
     /// What was done with tokens.
     pub token_acts: Mutex<Vec<TokenAct>>,
+    /// What was done to incidents.
+    pub incident_acts: Mutex<Vec<(String, IncidentAct, By)>>,
 }
 
 pub fn at(ago_secs: i64) -> Timestamp {
@@ -109,6 +112,7 @@ impl World {
             metrics: Arc::new(HttpMetrics::default()),
             told: Arc::new(StandIn::new(at(0), 8, 2)),
             token_acts: Mutex::default(),
+            incident_acts: Mutex::default(),
         }
     }
 
@@ -174,6 +178,7 @@ impl World {
             queues: Arc::clone(&world) as Arc<dyn Queues>,
             schedules: Arc::clone(&world) as Arc<dyn crate::Schedules>,
             approvals: Arc::clone(&world) as Arc<dyn crate::Approvals>,
+            incidents: Arc::clone(&world) as Arc<dyn crate::Incidents>,
             workers: Arc::new(crate::no_workers::NoWorkers),
             events: Arc::clone(&told) as Arc<dyn crate::Events>,
             agents: told,

@@ -35,12 +35,12 @@ pub mod views;
 pub use api::{answer_acted, answer_submitted};
 pub use app::{app, table};
 pub use cors::{Cors, USUAL_ORIGINS};
-pub use links::Links;
+pub use links::{IncidentLinks, Links, Told};
 pub use metrics::{FAMILIES, HttpMetrics, Sink};
 pub use seam::Schedules;
 pub use seam::Thresholds;
 pub use seam::{
-    Agents, Answer, ApprovalAct, Approvals, Asked, Desk, Events, Failure, Grammar, Keep, KnownAgent,
+    Agents, Answer, ApprovalAct, Approvals, Asked, By, Desk, Events, Failure, Grammar, Incidents, Keep, KnownAgent,
     Listener, Listeners, Monitoring, Published, QueryFailure, Queues, Reads, Series, Tasks, TokenAct, Topic,
     Vitals,
 };

@@ -1,10 +1,12 @@
 //! Signed links: what one person may do once, without a credential, by what was sent to that person alone. Whoever
-//! has a link can use it, its maker too: who may make one for whom is for the subject to say.
+//! has a link can use it, its maker too: who may make one for whom is for the subject to say. Those of incidents go out
+//! with every message, to whoever the message goes to, and stand behind the buttons of our own screens.
 //!
 //! A link names one act, one subject at one revision, one recipient, an end and a number of its own, and carries
 //! an HMAC-SHA256 over all of them. The key is made from the secret that signs tokens, under a label, so neither
-//! can be passed off as the other. Opening a link shows; only its POST acts. That it acts once is for the subject
-//! to keep, by the number. Everything stands in the query: access logs hold paths only.
+//! can be passed off as the other. Opening a link shows; only its POST acts. That one of an approval acts once is for the
+//! approval to keep, by the number; to an incident an act that was done applies no more. Everything stands in the query:
+//! access logs hold paths only.
 
 use hmac::{Hmac, KeyInit, Mac};
 use model::Timestamp;
@@ -20,18 +22,45 @@ const FIELD_BYTES_MAX: usize = 512;
 pub(crate) enum Act {
     Approve,
     Reject,
+    Acknowledge,
+    Snooze,
+    Assign,
+    Note,
+    Merge,
+    Resolve,
+    /// Makes or ends a silence: of our own screens only.
+    Silence,
 }
 
 impl Act {
+    const ALL: [Act; 9] = [
+        Act::Approve,
+        Act::Reject,
+        Act::Acknowledge,
+        Act::Snooze,
+        Act::Assign,
+        Act::Note,
+        Act::Merge,
+        Act::Resolve,
+        Act::Silence,
+    ];
+
     pub(crate) fn as_str(self) -> &'static str {
         match self {
             Act::Approve => "approve",
             Act::Reject => "reject",
+            Act::Acknowledge => "acknowledge",
+            Act::Snooze => "snooze",
+            Act::Assign => "assign",
+            Act::Note => "note",
+            Act::Merge => "merge",
+            Act::Resolve => "resolve",
+            Act::Silence => "silence",
         }
     }
 
     fn parse(text: &str) -> Option<Act> {
-        [Act::Approve, Act::Reject].into_iter().find(|act| act.as_str() == text)
+        Act::ALL.into_iter().find(|act| act.as_str() == text)
     }
 }
 
@@ -39,14 +68,14 @@ impl Act {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Link {
     pub act: Act,
-    /// What it is about: an approval's id.
+    /// What it is about: the id of an approval or of an incident.
     pub subject: String,
-    /// At which revision: the approval's hash.
+    /// At which revision: the approval's hash; how often the incident had come back.
     pub revision: String,
     /// Who was sent it, and as whom it acts.
     pub recipient: String,
     pub expires_at: Timestamp,
-    /// Its own number; used once.
+    /// Its own number.
     pub number: String,
 }
 
@@ -59,7 +88,34 @@ pub(crate) enum BadLink {
     Expired,
 }
 
+/// What a message about an incident links to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told<'a> {
+    /// The incident.
+    pub incident: &'a str,
+    /// How often it had come back.
+    pub reopened: u32,
+    /// Who is told, and as whom the links act.
+    pub recipient: &'a str,
+    /// The message's key.
+    pub key: &'a str,
+    /// Until when the links hold.
+    pub until: Timestamp,
+}
+
+/// Links that act on an incident.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IncidentLinks {
+    /// Takes it on.
+    pub acknowledge: String,
+    /// Puts it off.
+    pub snooze: String,
+    /// Ends it.
+    pub resolve: String,
+}
+
 /// Makes and checks links.
+#[derive(Clone)]
 pub struct Links {
     key: Hmac<Sha256>,
     /// Where users reach us, without its final slash.
@@ -78,6 +134,31 @@ impl Links {
         let of = |key: &[u8]| Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
         let derived = of(secret.as_bytes()).chain_update(LABEL).finalize().into_bytes();
         Links { key: of(&derived), base: external_url.trim_end_matches('/').to_owned() }
+    }
+
+    /// The address under which users reach us, no final slash.
+    pub fn external_url(&self) -> &str {
+        &self.base
+    }
+
+    /// The links of a message about an incident. The same message has the same links.
+    pub fn of_incident(&self, told: Told<'_>) -> IncidentLinks {
+        let url = |act: Act| {
+            let link = Link {
+                act,
+                subject: told.incident.to_owned(),
+                revision: told.reopened.to_string(),
+                recipient: told.recipient.to_owned(),
+                expires_at: told.until,
+                number: told.key.to_owned(),
+            };
+            self.url(&format!("/ui/links/incidents/{}", told.incident), &link)
+        };
+        IncidentLinks {
+            acknowledge: url(Act::Acknowledge),
+            snooze: url(Act::Snooze),
+            resolve: url(Act::Resolve),
+        }
     }
 
     /// The address of a link: `path` of ours, and everything else in its query.

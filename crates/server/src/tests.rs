@@ -1,6 +1,7 @@
 //! The whole application against a process filled by hand: who may what, every dialect's envelopes and codes,
 //! every bound.
 
+mod incidents;
 mod process;
 mod queue;
 mod screens;

@@ -10,7 +10,9 @@ mod events;
 mod extensions;
 mod grafana;
 mod health;
+mod incidents;
 mod monitoring;
+mod object;
 mod once;
 mod openapi;
 mod prometheus;
@@ -24,6 +26,7 @@ pub(crate) use alertmanager::VERSION as ALERTMANAGER_VERSION;
 pub(crate) use body::{Params, whole};
 pub(crate) use error::{ErrorBody, Refused};
 pub(crate) use health::Told;
+pub(crate) use incidents::sentence;
 pub(crate) use openapi::{openapi, tags};
 pub(crate) use prometheus::{VERSION as PROMETHEUS_VERSION, ask};
 pub use tasks::{answer_acted, answer_submitted};
@@ -66,6 +69,7 @@ pub(crate) fn routes() -> Vec<Route> {
     table.extend(extension_routes());
     table.extend(prometheus_routes());
     table.extend(alertmanager_routes());
+    table.extend(incident_routes());
     table.extend(monitoring_routes());
     table.extend(screen_routes());
     table
@@ -296,6 +300,25 @@ fn alertmanager_routes() -> Vec<Route> {
     ]
 }
 
+fn incident_routes() -> Vec<Route> {
+    use incidents::*;
+    vec![
+        get("/api/v1/incidents", USER, "List incidents, those that are not over first", incidents),
+        get("/api/v1/incidents/{id}", USER, "Show an incident with its timeline", incident),
+        post("/api/v1/incidents/{id}/acknowledge", OPERATOR, "Take an incident on", acknowledge),
+        post("/api/v1/incidents/{id}/snooze", OPERATOR, "Put an incident off", snooze),
+        post("/api/v1/incidents/{id}/assign", OPERATOR, "Make an incident somebody's", assign),
+        post("/api/v1/incidents/{id}/note", OPERATOR, "Write something down on an incident", note),
+        post("/api/v1/incidents/{id}/merge", OPERATOR, "Make an incident part of another", merge),
+        post("/api/v1/incidents/{id}/resolve", OPERATOR, "End an incident by hand", resolve),
+        get("/api/v1/incidents/{id}/why", USER, "Say why somebody was told of an incident, or not", why_of),
+        get("/api/v1/why", USER, "Say why somebody was told of an alert, or not", why),
+        get("/api/v1/on_call", USER, "Say who is on call", on_call),
+        get("/api/v1/on_call/{name}", USER, "A schedule as a calendar: NAME.ics", calendar),
+        get("/api/v1/silences/preview", USER, "Say what a silence would mute now", preview),
+    ]
+}
+
 fn monitoring_routes() -> Vec<Route> {
     use monitoring::*;
     vec![
@@ -332,6 +355,13 @@ fn screen_routes() -> Vec<Route> {
             screens::overview,
         ),
         get("/ui/graph", USER, "An expression as a chart and a table", screens::graph),
+        get("/ui/incidents", USER, "What somebody must deal with, and what is over", screens::incidents),
+        get("/ui/incidents/{id}", USER, "One incident: why, what happened, what to do", screens::incident),
+        get("/ui/links/incidents/{id}", OPEN, "What a signed link would do", screens::open_incident_link),
+        post("/ui/links/incidents/{id}", OPEN, "Do what a signed link is for", screens::use_incident_link),
+        get("/ui/silences", USER, "What is silenced, and what another would mute", screens::silences),
+        post("/ui/silences", OPEN, "Make or end a silence by a signed form", screens::act_on_silences),
+        get("/ui/on-call", USER, "Who is on call, and who comes next", screens::on_call),
         get("/ui/approvals", USER, "What waits for an approval, and what was decided", screens::approvals),
         get("/ui/approvals/{id}", USER, "One approval: exactly what would happen", screens::approval),
         get("/ui/links/approvals/{id}", OPEN, "What a signed link would do", screens::open_link),

@@ -81,10 +81,7 @@ pub(crate) async fn open_link(
         Ok(good) => good,
         Err(refused) => return Ok(refused),
     };
-    let word = match link.act {
-        Act::Approve => "Approve",
-        Act::Reject => "Reject",
-    };
+    let word = if link.act == Act::Reject { "Reject" } else { "Approve" };
     let fields = state.links.as_ref().map(|links| links.fields(&link)).unwrap_or_default();
     let content = html! {
         (what(&found, state.clock.now()))
@@ -118,8 +115,8 @@ pub(crate) async fn use_link(
     let reason = params.get("reason").map(|text| text.chars().take(500).collect());
     let say = Say { reason, hash: Some(link.revision), payload: None };
     let done = match link.act {
-        Act::Approve => state.reads.approvals.approve(id, voter, say).await,
         Act::Reject => state.reads.approvals.reject(id, voter, say).await,
+        _ => state.reads.approvals.approve(id, voter, say).await,
     };
     let found = match done {
         Ok(found) => found,
@@ -128,9 +125,9 @@ pub(crate) async fn use_link(
         Err(other) => return Err(other.into()),
     };
     let done = match (link.act, found.is_decided()) {
-        (Act::Approve, true) => "Approved",
-        (Act::Approve, false) => "Your approval is recorded; others must agree too",
         (Act::Reject, _) => "Rejected",
+        (_, true) => "Approved",
+        (_, false) => "Your approval is recorded; others must agree too",
     };
     let content = html! {
         div.notice role="status" { b { (done) } ", as " (link.recipient) "." }
@@ -150,9 +147,9 @@ async fn check(
     let now = state.clock.now();
     let read = state.links.as_ref().map(|links| links.read(id, |name| params.get(name), now));
     let link = match read {
-        Some(Ok(link)) => link,
+        Some(Ok(link)) if matches!(link.act, Act::Approve | Act::Reject) => link,
         Some(Err(BadLink::Expired)) => return refuse(StatusCode::GONE, "This link has expired."),
-        None | Some(Err(BadLink::Forged)) => {
+        None | Some(Ok(_) | Err(BadLink::Forged)) => {
             return refuse(
                 StatusCode::BAD_REQUEST,
                 "This link is not one of ours, or a part of it is missing or changed.",

@@ -20,8 +20,15 @@ pub(super) struct Frame<'a> {
 }
 
 pub(super) fn page(state: &State, frame: &Frame<'_>, content: &Markup) -> Response {
-    let entries =
-        [("/", "Overview"), ("/ui/approvals", "Approvals"), ("/ui/graph", "Graph"), ("/docs", "API")];
+    let entries = [
+        ("/", "Overview"),
+        ("/ui/incidents", "Incidents"),
+        ("/ui/silences", "Silences"),
+        ("/ui/on-call", "On call"),
+        ("/ui/approvals", "Approvals"),
+        ("/ui/graph", "Graph"),
+        ("/docs", "API"),
+    ];
     let markup = html! {
         (DOCTYPE)
         html lang="en" {

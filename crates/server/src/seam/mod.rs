@@ -8,6 +8,7 @@ mod agents;
 mod approvals;
 mod asked;
 mod events;
+mod incidents;
 mod keep;
 mod queues;
 mod schedules;
@@ -18,6 +19,7 @@ pub use agents::Agents;
 pub use approvals::{ApprovalAct, Approvals};
 pub use asked::{Answer, Asked};
 pub use events::{Events, Listener, Listeners, Published, Topic};
+pub use incidents::{By, Incidents};
 pub use keep::{Keep, KnownAgent, TokenAct};
 pub use queues::Queues;
 pub use schedules::Schedules;
@@ -160,7 +162,9 @@ pub trait Desk: Send + Sync {
     ) -> BoxFuture<'_, Result<(), Failure>>;
     /// Takes alerts from outside; `ends_at` is always set.
     fn post_alerts(&self, alerts: Vec<Alert>) -> BoxFuture<'_, Result<(), Failure>>;
-    /// Adds or replaces a silence (an empty id adds); gives its id, another one if the matchers changed.
+    /// Adds or replaces a silence (an empty id adds); gives its id, another one if the matchers changed. One that is
+    /// asked for without terms keeps those that it has. One with terms that is very broad is a [`Failure::Conflict`]
+    /// until it is confirmed.
     fn put_silence(
         &self,
         silence: SilenceView,
@@ -237,6 +241,8 @@ pub struct Reads {
     pub approvals: Arc<dyn Approvals>,
     /// Workers and tools.
     pub workers: Arc<dyn Workers>,
+    /// Incidents, and who is on call.
+    pub incidents: Arc<dyn Incidents>,
     /// Events.
     pub events: Arc<dyn Events>,
     /// Agents and routing rules.

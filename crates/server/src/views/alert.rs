@@ -90,4 +90,34 @@ pub struct SilenceView {
     pub comment: String,
     /// Further words.
     pub annotations: Labels,
+    /// What Alertmanager's silences do not have; `None` in one that is asked for: as it was.
+    pub terms: Option<SilenceTerms>,
+    /// Whether it silences at this moment; means nothing in one that is asked for.
+    pub acts: bool,
+}
+
+/// What Alertmanager's silences do not have.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SilenceTerms {
+    /// It silences only inside these; none: all the time.
+    pub windows: Vec<SilenceWindow>,
+    /// It expires when all that it silenced has ended.
+    pub until_resolved: bool,
+    /// It is planned work: others are told when it begins and ends.
+    pub maintenance: bool,
+    /// Who asks for it has seen how much it silences.
+    pub confirmed: bool,
+}
+
+/// A window that comes back each week, as people write it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SilenceWindow {
+    /// `monday`, `monday:friday`; none: every day.
+    pub weekdays: Vec<String>,
+    /// `22:00`.
+    pub start: String,
+    /// `06:00`; not after `start` means: on the next day.
+    pub end: String,
+    /// A tz database name; empty: UTC.
+    pub zone: String,
 }

@@ -3,6 +3,7 @@
 
 mod acts;
 mod alert;
+mod incident;
 mod queue;
 mod series;
 mod status;
@@ -14,7 +15,11 @@ pub use acts::{
     Acted, Cause, DeadAct, DeadLetter, Ended, Kept, Once, QueueAct, QueueDetail, QueueView, RunStats,
     TaskAct, TaskUpdate, Why,
 };
-pub use alert::{AlertGroup, AlertState, AlertView, Diagnosis, SilenceView};
+pub use alert::{AlertGroup, AlertState, AlertView, Diagnosis, SilenceTerms, SilenceView, SilenceWindow};
+pub use incident::{
+    AttemptWhy, ByView, EntryView, EscalationView, IncidentAct, IncidentFilter, IncidentState, IncidentView,
+    OnCallView, ReachView, ReceiverWhy, RuleWhy, ShiftView, WhyView,
+};
 pub use queue::{PageOf, QueueStats, WaitingKind, WaitingView, WorkerView};
 pub use series::{
     Instant, LabelsQuery, QueryAnswer, QueryValue, Range, RangeSeries, SeriesQuery, Trend, TsdbView,

@@ -14,6 +14,7 @@ mod feed;
 mod handle;
 mod hours;
 mod notices;
+mod page_links;
 mod pages;
 mod parked;
 mod retention;
@@ -117,6 +118,8 @@ pub struct Core {
     rules_failing: BTreeSet<RuleId>,
     parked: Parked,
     disk: Disk,
+    /// Makes the links of pages.
+    links: Option<server::Links>,
     retention: Retention,
     pruned_at: Timestamp,
 }
@@ -213,6 +216,7 @@ impl Core {
             rules_failing: BTreeSet::new(),
             parked: Parked::default(),
             disk,
+            links: None,
             retention: Retention::default(),
             pruned_at: Timestamp::default(),
         }

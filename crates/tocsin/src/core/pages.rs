@@ -133,6 +133,7 @@ impl Core {
         let due = self.alerts.tick(now, &mut batch.changes.alerts);
         let replaced = self.heed_notices(batch, now);
         for mut page in due {
+            self.link_page(&mut page);
             if replaced.get(&page.key).is_some_and(|old| self.replace_page(old, &page, batch)) {
                 continue;
             }

@@ -3,10 +3,11 @@
 use crate::core::{Handle, Told};
 use collect::{Collector, scrape::Metadata};
 use futures_util::future::BoxFuture;
-use model::{Labels, Matcher};
+use model::{Labels, Matcher, Timestamp};
 use server::views::{
     ActiveAlertView, ActiveState, AlertGroup, AlertState, AlertView, Diagnosis, MetricMetadata, ProbeView,
-    RuleGroupView, RuleHealth, RuleKind, RuleView, SilenceView, TargetHealth, TargetView,
+    RuleGroupView, RuleHealth, RuleKind, RuleView, SilenceTerms, SilenceView, SilenceWindow, TargetHealth,
+    TargetView,
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -83,7 +84,7 @@ impl server::Monitoring for Monitoring {
     fn silences(&self) -> BoxFuture<'_, Vec<SilenceView>> {
         Box::pin(async {
             let all =
-                self.core.call(|core, _, _| core.alerts.silences().cloned().map(silence).collect::<Vec<_>>());
+                self.core.call(|core, _, now| core.alerts.silences().cloned().map(|kept| silence(kept, now)).collect::<Vec<_>>());
             all.await.unwrap_or_default()
         })
     }
@@ -98,7 +99,7 @@ impl server::Monitoring for Monitoring {
     }
 }
 
-fn told(core: &crate::core::Core, view: alerts::AlertView) -> AlertView {
+pub(super) fn told(core: &crate::core::Core, view: alerts::AlertView) -> AlertView {
     AlertView {
         // A page about an earlier time that it fired says nothing about now.
         diagnosis: core
@@ -119,8 +120,20 @@ fn told(core: &crate::core::Core, view: alerts::AlertView) -> AlertView {
     }
 }
 
-fn silence(silence: alerts::Silence) -> SilenceView {
+fn silence(silence: alerts::Silence, now: Timestamp) -> SilenceView {
+    let windows = silence.terms.windows.iter().map(|window| {
+        let alerts::WindowText { weekdays, start, end, zone } = window.text().clone();
+        SilenceWindow { weekdays, start, end, zone }
+    });
+    let terms = SilenceTerms {
+        windows: windows.collect(),
+        until_resolved: silence.terms.until_resolved,
+        maintenance: silence.terms.maintenance,
+        confirmed: false,
+    };
     SilenceView {
+        acts: silence.acts(now),
+        terms: Some(terms),
         id: silence.id,
         matchers: silence.matchers,
         starts_at: silence.starts_at,

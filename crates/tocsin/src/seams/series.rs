@@ -1,7 +1,7 @@
 //! Series and expressions, over the engine and the evaluator.
 
 use arc_swap::ArcSwap;
-use model::{Labels, Matcher, QueryError, Series as StoredSeries, Timestamp};
+use model::{Labels, Matcher, QueryError, Timestamp};
 use promql::{BinaryOp, EvalError, Expr, ExprKind, Options, Value, ValueType};
 use server::{
     QueryFailure,
@@ -19,6 +19,9 @@ use tsdb::Db;
 
 /// The expressions of alerting rules by alert name, for the trend beside an alert.
 pub type RuleExprs = ArcSwap<BTreeMap<String, Vec<Arc<Expr>>>>;
+
+/// How long one number may take.
+const VALUE_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// The engine as the server sees it.
 pub struct Series {
@@ -77,7 +80,7 @@ impl server::Series for Series {
             let answer =
                 promql::range(number, &self.db, from, to, step.max(Duration::from_secs(1)), &options).ok()?;
             let Value::Matrix(all) = answer.value else { return None };
-            let found = all.into_iter().find(|series| is_about(series, &alert.alert.labels))?;
+            let found = all.into_iter().find(|series| is_about(&series.labels, &alert.alert.labels))?;
             Some(Trend { samples: found.samples, threshold })
         })
     }
@@ -103,6 +106,17 @@ fn parse(text: &str) -> Result<Expr, QueryFailure> {
 }
 
 impl Series {
+    /// The number that an alert's rule looked at, at one instant.
+    pub fn value(&self, alert: &Labels, at: Timestamp) -> Option<f64> {
+        let exprs = self.rule_exprs.load();
+        exprs.get(alert.get(model::ALERTNAME)?)?.iter().find_map(|expr| {
+            let number = comparison(expr).map_or(&**expr, |(number, _)| number);
+            let answer = promql::instant(number, &self.db, at, &self.options(VALUE_TIMEOUT, None)).ok()?;
+            let Value::Vector(all) = answer.value else { return None };
+            all.into_iter().find(|sample| is_about(&sample.labels, alert)).map(|sample| sample.v)
+        })
+    }
+
     fn options(&self, timeout: Duration, lookback: Option<Duration>) -> Options {
         let defaults = Options::default();
         Options {
@@ -172,6 +186,6 @@ fn comparison(expr: &Expr) -> Option<(&Expr, Option<f64>)> {
 }
 
 /// Whether a series carries no label that the alert contradicts.
-fn is_about(series: &StoredSeries, alert: &Labels) -> bool {
-    series.labels.iter().all(|(name, value)| name == model::METRIC_NAME || alert.get(name) == Some(value))
+fn is_about(series: &Labels, alert: &Labels) -> bool {
+    series.iter().all(|(name, value)| name == model::METRIC_NAME || alert.get(name) == Some(value))
 }

@@ -102,8 +102,8 @@ impl House {
             monitoring::settings(&loaded, &overrides, &external_url),
         );
         let told = std::mem::take(&mut stores.metrics);
-        let engine =
-            Engine::start(&loaded, &external_url, stores, &outgoing, &process, &clock, thresholds).await?;
+        let links = Links::new(listen::secret(variables, &credentials), &external_url);
+        let engine = Engine::start(&loaded, &links, stores, &outgoing, &process, &clock, thresholds).await?;
         let monitor = Arc::new(Monitor {
             pushed: Default::default(),
             figures: Default::default(),
@@ -147,7 +147,6 @@ impl House {
         let limits = settings::limits(&loaded, variables);
         let subquery_step = loaded.rules.evaluation_interval;
         let query_samples_max = loaded.limits.query_samples_max;
-        let links = Links::new(listen::secret(variables, &credentials), &reloader.external_url);
         let front = Front {
             links,
             subquery_step,
@@ -268,15 +267,20 @@ impl Front<'_> {
     fn app(self, auth: Auth, gate: Gate, limits: Limits) -> axum::Router {
         let (core, clock) = (self.reloader.core.clone(), self.reloader.clock.clone());
         let reads = Reads {
-            series: Arc::new(seams::Series {
-                db: self.reloader.db.clone(),
-                subquery_step: self.subquery_step,
-                rule_exprs: self.reloader.rule_exprs.clone(),
-                samples_max: self.query_samples_max.unwrap_or(promql::Options::default().samples_max),
+            incidents: Arc::new(seams::Incidents {
+                core: core.clone(),
+                reader: self.reader.clone(),
+                series: series.clone(),
             }),
             monitoring: Arc::new(seams::Monitoring {
                 collector: self.reloader.collector.clone(),
                 core: core.clone(),
+        let series = Arc::new(seams::Series {
+            db: self.reloader.db.clone(),
+            subquery_step: self.subquery_step,
+            rule_exprs: self.reloader.rule_exprs.clone(),
+            samples_max: self.query_samples_max.unwrap_or(promql::Options::default().samples_max),
+        });
             }),
             tasks: Arc::new(seams::Tasks {
                 core: core.clone(),
@@ -284,6 +288,7 @@ impl Front<'_> {
                 clock: clock.clone(),
             }),
             events: Arc::new(seams::Events {
+            series,
                 core: core.clone(),
                 feed: self.feed,
                 listeners: Arc::new(Listeners::new(EVENT_CLIENTS_MAX, EVENT_CLIENT_PATIENCE)),

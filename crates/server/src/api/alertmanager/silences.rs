@@ -1,5 +1,6 @@
 //! `silences` and `silence/{id}`.
 
+use super::terms;
 use super::{Error, instant, labels, matchers, parse_json};
 use crate::api::body::Raw;
 use crate::api::prometheus::label_object;
@@ -63,13 +64,23 @@ pub(crate) async fn post_silence(
     request: once::Request,
     body: Result<Raw, Refused>,
 ) -> Result<Response, Error> {
-    put(&state, request, &body?.0, |id| json!({"silenceID": id})).await
+    put(&state, request, &body?.0, Fields::Upstream, |id| json!({"silenceID": id})).await
+}
+
+/// Which fields a silence may be asked for with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fields {
+    /// Those of Alertmanager.
+    Upstream,
+    /// Those, and ours.
+    Ours,
 }
 
 pub(super) async fn put(
     state: &State,
     request: once::Request,
     body: &[u8],
+    fields: Fields,
     answer: fn(&str) -> Value,
 ) -> Result<Response, Error> {
     let Value::Object(posted) = parse_json(body)? else {
@@ -77,7 +88,10 @@ pub(super) async fn put(
     };
     let asked = once::asked(&request, body, move |id: &String| (StatusCode::OK, answer(id)))?;
     let Extension(principal) = request.3;
-    let silence = read(&posted, &principal, state.clock.now())?;
+    let mut silence = read(&posted, &principal, state.clock.now())?;
+    if fields == Fields::Ours {
+        silence.terms = terms::read(&posted)?;
+    }
     Ok(once::answer(state.desk.put_silence(silence, principal.name, asked).await?))
 }
 
@@ -115,6 +129,8 @@ fn read(posted: &Map<String, Value>, principal: &Principal, now: Timestamp) -> R
         created_by: created_by.unwrap_or_else(|| principal.name.clone()),
         comment,
         annotations: labels(posted.get("annotations"), "annotations")?,
+        terms: None,
+        acts: false,
     })
 }
 
@@ -221,8 +237,9 @@ fn shown(silence: &SilenceView, now: Timestamp) -> Value {
     shown
 }
 
-/// The list as the first version gives it, newest end last.
+/// The list as the first version gives it, with what Alertmanager's silences do not have.
 pub(super) async fn all_shown(state: &State) -> Vec<Value> {
     let now = state.clock.now();
-    state.reads.monitoring.silences().await.iter().map(|silence| shown(silence, now)).collect()
+    let kept = state.reads.monitoring.silences().await;
+    kept.iter().map(|silence| terms::add(shown(silence, now), silence)).collect()
 }

@@ -1,6 +1,6 @@
 //! Deciding: yes, no, in whose place, and by which links.
 
-use super::body::Body;
+use crate::api::object::Body;
 use super::show::utc;
 use super::voter;
 use crate::api::body::Raw;

@@ -1,6 +1,5 @@
 //! Approvals: what waits for persons, what they decide, and the links that are sent to them.
 
-mod body;
 mod decide;
 mod read;
 mod show;

@@ -34,20 +34,20 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
             .query("expired", "Those that are over", flag())
             .refuses(&[400])),
         ("POST", "/api/v2/silences") => {
-            v2(takes_silence(Operation::gives(whole_object([("silenceID", text())])).once()))
+            v2(takes_silence(Operation::gives(whole_object([("silenceID", text())])).once(), Fields::Upstream))
         }
         ("GET", "/api/v2/silence/{id}") => v2(Operation::gives(of("Silence")).refuses(&[404])),
         ("DELETE", "/api/v2/silence/{id}") => {
             v2(Operation::new().answers_bare(200, "It has ended").refuses(&[404, 409]))
         }
         ("GET", "/api/v1/status") => v1(Operation::gives(answer(of("RouterStatus")))),
-        ("GET", "/api/v1/silences") => v1(Operation::gives(answer(list(of("Silence"))))),
+        ("GET", "/api/v1/silences") => v1(Operation::gives(answer(list(of("OurSilence"))))),
         ("POST", "/api/v1/alerts") => {
             v1(takes_alerts(Operation::gives(whole_object([("status", is("success"))]))))
         }
         ("POST", "/api/v1/silences") => {
             let given = answer(whole_object([("silenceId", text())]));
-            v1(takes_silence(Operation::gives(given).once()).refuses(&[422]))
+            v1(takes_silence(Operation::gives(given).once(), Fields::Ours).refuses(&[422]))
         }
         _ => return None,
     })
@@ -84,7 +84,14 @@ fn takes_alerts(operation: Operation) -> Operation {
         .refuses(&[400, 408, 413, 429])
 }
 
-fn takes_silence(operation: Operation) -> Operation {
+/// Which fields a silence may be asked for with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fields {
+    Upstream,
+    Ours,
+}
+
+fn takes_silence(operation: Operation, fields: Fields) -> Operation {
     let matcher = object(
         [("name", text_of(1, 1000)), ("value", text())],
         [("isRegex", or_null(flag())), ("isEqual", or_null(flag()))],
@@ -104,6 +111,18 @@ fn takes_silence(operation: Operation) -> Operation {
     );
     let example = json!({"tonight": {
         "matchers": [{"name": "alertname", "value": "DiskAlmostFull", "isRegex": false}],
+    let silence = match fields {
+        Fields::Upstream => silence,
+        Fields::Ours => with_maybe(
+            silence,
+            [
+                ("windows", json!({"type": ["array", "null"], "items": window(), "maxItems": 50})),
+                ("until_resolved", or_null(flag())),
+                ("maintenance", or_null(flag())),
+                ("confirm", or_null(flag())),
+            ],
+        ),
+    };
         "startsAt": "2030-01-01T22:00:00Z", "endsAt": "2030-01-02T06:00:00Z",
         "createdBy": "kim", "comment": "the disk is being replaced",
     }});
@@ -112,6 +131,13 @@ fn takes_silence(operation: Operation) -> Operation {
 
 pub(super) fn schemas() -> Vec<(&'static str, Value)> {
     let version = whole_object(
+fn window() -> Value {
+    object(
+        [("start", text_of(1, 10)), ("end", text_of(1, 10))],
+        [("weekdays", list(text())), ("zone", or_null(text()))],
+    )
+}
+
         ["version", "revision", "branch", "buildUser", "buildDate", "goVersion"].map(|name| (name, text())),
     );
     let status = whole_object([
@@ -154,5 +180,16 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ],
         [("annotations", texts())],
     );
-    vec![("RouterStatus", status), ("GettableAlert", alert), ("Silence", silence)]
+    let window =
+        whole_object([("weekdays", list(text())), ("start", text()), ("end", text()), ("zone", text())]);
+    let ours = with(
+        silence.clone(),
+        [
+            ("windows", list(window)),
+            ("until_resolved", flag()),
+            ("maintenance", flag()),
+            ("acts", flag()),
+        ],
+    );
+    vec![("RouterStatus", status), ("GettableAlert", alert), ("Silence", silence), ("OurSilence", ours)]
 }

@@ -10,6 +10,7 @@ mod approvals;
 mod auth;
 mod events;
 mod extensions;
+mod incidents;
 mod monitoring;
 mod operation;
 mod process;
@@ -47,7 +48,7 @@ struct Area {
 }
 
 /// In reading order.
-const AREAS: [Area; 15] = [
+const AREAS: [Area; 16] = [
     Area { name: "Tasks", says: tasks::SAYS, describe: tasks::describe, schemas: tasks::schemas },
     Area { name: "Runs", says: runs::SAYS, describe: runs::describe, schemas: runs::schemas },
     Area { name: "Queues", says: queues::SAYS, describe: queues::describe, schemas: queues::schemas },
@@ -84,6 +85,12 @@ const AREAS: [Area; 15] = [
         says: alertmanager::SAYS,
         describe: alertmanager::describe,
         schemas: alertmanager::schemas,
+    },
+    Area {
+        name: "Incidents",
+        says: incidents::SAYS,
+        describe: incidents::describe,
+        schemas: incidents::schemas,
     },
     Area {
         name: "Monitoring",

@@ -1,12 +1,12 @@
-//! The small JSON objects that decisions come with. Every key is optional unless said otherwise; a body that is
-//! empty is none.
+//! The small JSON objects that requests come with. Every key is optional unless said otherwise; a body that is empty
+//! is none.
 
 use crate::api::Refused;
 use model::Timestamp;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
-/// The longest that a link or a delegation may hold.
+/// The longest span that is taken: of a link, a delegation, a snooze.
 const SECONDS_MAX: f64 = 366.0 * 86_400.0;
 
 /// A body's keys, taken one by one.
@@ -61,11 +61,16 @@ impl Body {
         }
     }
 
-    /// An instant that must be there, RFC 3339.
-    pub(super) fn needed_instant(&mut self, name: &str) -> Result<Timestamp, Refused> {
-        let text = self.needed_text(name, 64)?;
+    /// An instant, RFC 3339.
+    pub(super) fn instant(&mut self, name: &str) -> Result<Option<Timestamp>, Refused> {
+        let Some(text) = self.text(name, 64)? else { return Ok(None) };
         let read = Timestamp::parse_rfc3339(&text);
-        read.map_err(|_| shape(name, "it must be an instant such as 2027-01-31T12:00:00Z"))
+        read.map(Some).map_err(|_| shape(name, "it must be an instant such as 2027-01-31T12:00:00Z"))
+    }
+
+    /// An instant that must be there.
+    pub(super) fn needed_instant(&mut self, name: &str) -> Result<Timestamp, Refused> {
+        self.instant(name)?.ok_or_else(|| shape(name, "it is missing"))
     }
 }
 

@@ -1,0 +1,156 @@
+//! An answer to "why?" in one sentence, for somebody who has just been woken.
+
+use crate::views::{ReceiverWhy, WhyView};
+use model::Timestamp;
+
+/// What was made of the alert, and by what.
+pub(crate) fn sentence(why: &WhyView) -> String {
+    let at = |when: Timestamp| clock(when, why.at);
+    let by = why.by.iter().find(|by| !by.says.is_empty()).or(why.by.first());
+    let by = by.map_or("", |by| if by.says.is_empty() { &by.what } else { &by.says });
+    let by = |usual: &str| if by.is_empty() { usual.to_owned() } else { by.to_owned() };
+    let then = |words: &str| why.next_send.map_or(String::new(), |next| format!("; {words} {}", at(next)));
+    match why.reason {
+        "silenced" => format!("Held: {}.", by("a silence matches it")),
+        "inhibited" => format!("Held: {}, which fires.", by("inhibited by another alert")),
+        "muted" => format!("Held: its route is muted by {}.", by("a time interval")),
+        "acknowledged" => format!("Held: {}{}.", by("somebody has it"), then("looked at again")),
+        "grouped" => format!("Held: it waits for its group{}.", then("it speaks")),
+        "damped" => format!("Held: it came back soon after its end{}.", then("its group speaks")),
+        "repeat" => format!("Already told{}{}.", told(why, at), then("said again")),
+        "receiver_down" => {
+            let tries: u32 = why.receivers.iter().flat_map(|one| &one.attempts).map(|one| one.tries).sum();
+            let tries = if tries == 0 { String::new() } else { format!(" ({tries} tries)") };
+            format!("Not delivered yet{tries}: {}. It is tried again by itself.", by("the receiver fails"))
+        }
+        _ if why.verdict == "deliver" => {
+            match told(why, at).as_str() {
+                "" => format!("On its way to {}.", names(&why.receivers)),
+                told if why.over => format!("Told{told} that it is over."),
+                told => format!("Told{told}{}.", then("said again")),
+            }
+        }
+        _ => not_told(why, at),
+    }
+}
+
+fn not_told(why: &WhyView, at: impl Fn(Timestamp) -> String) -> String {
+    let rule = why.rule.as_ref();
+    match rule {
+        _ if why.over => "It has ended, and nobody had to be told of that.".to_owned(),
+        Some(rule) if rule.pending => {
+            let since = rule.since.map_or(String::new(), |since| format!(" {}", since_clock(&at(since))));
+            format!("It does not fire yet: its rule is true{since}, and not for long enough.")
+        }
+        Some(rule) if rule.value.is_none() => {
+            format!("It does not fire: the expression of rule {} is not true.", rule.name)
+        }
+        _ => "It did not fire: nothing is on record of it.".to_owned(),
+    }
+}
+
+/// ` on-call at 03:12:02 UTC`: the last message that arrived at each.
+fn told(why: &WhyView, at: impl Fn(Timestamp) -> String) -> String {
+    let arrived = why.receivers.iter().filter_map(|receiver| {
+        let last = receiver.attempts.iter().rev().find(|attempt| attempt.error.is_empty())?;
+        Some(format!("{} {}", receiver.name, at(last.at)))
+    });
+    let arrived: Vec<String> = arrived.collect();
+    if arrived.is_empty() { String::new() } else { format!(" {}", arrived.join(", ")) }
+}
+
+fn names(receivers: &[ReceiverWhy]) -> String {
+    let names: Vec<&str> = receivers.iter().map(|receiver| receiver.name.as_str()).collect();
+    if names.is_empty() { "its receiver".to_owned() } else { names.join(", ") }
+}
+
+/// `since 03:12:02 UTC`.
+fn since_clock(at: &str) -> String {
+    format!("since {}", at.trim_start_matches("at ").trim_start_matches("on "))
+}
+
+/// `at 03:12:02 UTC`; of another day with its date.
+fn clock(when: Timestamp, beside: Timestamp) -> String {
+    let (text, beside) = (when.rfc3339(), beside.rfc3339());
+    let (Some(day), Some(time)) = (text.get(..10), text.get(11..19)) else { return format!("at {text}") };
+    if beside.starts_with(day) { format!("at {time} UTC") } else { format!("on {day} at {time} UTC") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::views::{AttemptWhy, ByView, RuleWhy};
+    use model::Labels;
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp::from_millis(1_795_317_160_000 + secs * 1000)
+    }
+
+    fn why(verdict: &'static str, reason: &'static str) -> WhyView {
+        WhyView {
+            alert: Labels::from_pairs([("alertname", "A")]),
+            at: at(0),
+            since: Some(at(-60)),
+            rule: None,
+            route: Vec::new(),
+            group_key: String::new(),
+            next_send: Some(at(3600)),
+            verdict,
+            reason,
+            by: Vec::new(),
+            over: false,
+            incident_id: None,
+            receivers: vec![ReceiverWhy { name: "team".to_owned(), attempts: Vec::new() }],
+        }
+    }
+
+    fn tried(mut why: WhyView, error: &str) -> WhyView {
+        why.receivers[0].attempts.push(AttemptWhy {
+            at: at(-30),
+            key: "k".to_owned(),
+            integration: "team/webhook[0]".to_owned(),
+            code: if error.is_empty() { "ok".to_owned() } else { "503".to_owned() },
+            error: error.to_owned(),
+            tries: 2,
+        });
+        why
+    }
+
+    fn by(mut why: WhyView, what: &str, says: &str) -> WhyView {
+        why.by.push(ByView { what: what.to_owned(), says: says.to_owned() });
+        why
+    }
+
+    #[test]
+    fn one_sentence_for_each_answer() {
+        let rule = |pending, value| {
+            let (name, query) = ("A".to_owned(), "up == 0".to_owned());
+            WhyView {
+                rule: Some(RuleWhy { name, query, value, since: Some(at(-60)), pending }),
+                ..why("hold", "none")
+            }
+        };
+        for (why, want) in [
+            (tried(why("deliver", "none"), ""), "Told team at 03:12:10 UTC; said again at 04:12:40 UTC."),
+            (why("deliver", "none"), "On its way to team."),
+            (WhyView { over: true, ..tried(why("deliver", "none"), "") }, "Told team at 03:12:10 UTC that it is over."),
+            (tried(why("hold", "repeat"), ""), "Already told team at 03:12:10 UTC; said again at 04:12:40 UTC."),
+            (by(why("hold", "silenced"), "s1", "silenced by kim until X: disk"), "Held: silenced by kim until X: disk."),
+            (by(why("hold", "inhibited"), "00", "inhibited by {a=\"b\"}"), "Held: inhibited by {a=\"b\"}, which fires."),
+            (by(why("hold", "muted"), "night", "time interval night"), "Held: its route is muted by time interval night."),
+            (why("hold", "grouped"), "Held: it waits for its group; it speaks at 04:12:40 UTC."),
+            (
+                tried(by(why("hold", "receiver_down"), "503", ""), "503"),
+                "Not delivered yet (2 tries): 503. It is tried again by itself.",
+            ),
+            (WhyView { next_send: None, ..by(why("hold", "acknowledged"), "kim", "taken on by kim") }, "Held: taken on by kim."),
+            (rule(true, Some(1.0)), "It does not fire yet: its rule is true since 03:11:40 UTC, and not for long enough."),
+            (rule(false, None), "It does not fire: the expression of rule A is not true."),
+            (why("hold", "none"), "It did not fire: nothing is on record of it."),
+            (WhyView { over: true, ..why("hold", "none") }, "It has ended, and nobody had to be told of that."),
+        ] {
+            assert_eq!(sentence(&why), want);
+        }
+        assert_eq!(clock(at(86_400), at(0)), "on 2026-11-23 at 03:12:40 UTC");
+    }
+}

@@ -1,0 +1,403 @@
+//! Incidents, why somebody was told or not, who is on call: the router's answers, with the rule behind an alert and the
+//! silences and alerts that held it in words.
+
+use super::{Series, monitoring, once::once};
+use crate::core::{Core, Handle};
+use alerts::{Act, ActError, Filter, why::Why};
+use futures_util::future::BoxFuture;
+use model::{Decision, Labels, MatchOp, Matcher, Timestamp};
+use server::{
+    Asked, By, Failure,
+    views::{
+        AttemptWhy, ByView, EntryView, EscalationView, IncidentAct, IncidentFilter, IncidentState,
+        IncidentView, Kept, OnCallView, PageOf, ReachView, ReceiverWhy, RuleWhy, ShiftView, WhyView,
+    },
+};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+/// Alerts that one question may mean; further ones are left out.
+const MEANT_MAX: usize = 20;
+/// Decisions about one alert that are looked through.
+const DECISIONS_MAX: usize = 1000;
+/// How much of the past and of the future a calendar shows.
+const CALENDAR_BACK: Duration = Duration::from_secs(7 * 86_400);
+const CALENDAR_AHEAD: Duration = Duration::from_secs(183 * 86_400);
+/// After every decision: no key of a row has a later one.
+const FAR: Timestamp = Timestamp::from_millis(9_999_999_999_998);
+/// An instant so long ago is asked of the series, not of how things stand.
+const NOW_IS: Duration = Duration::from_secs(60);
+
+/// The core and the journal, as those see them who deal with incidents.
+pub struct Incidents {
+    /// Who decides.
+    pub core: Handle,
+    /// What was decided.
+    pub reader: Arc<store::Reader>,
+    /// What rules looked at.
+    pub series: Arc<Series>,
+}
+
+type Answer<'a, T> = BoxFuture<'a, Result<T, Failure>>;
+
+impl server::Incidents for Incidents {
+    fn list(&self, filter: IncidentFilter) -> Answer<'_, PageOf<IncidentView>> {
+        Box::pin(async move {
+            let page = self.core.call(move |core, _, now| {
+                let found = core.alerts.incidents(filter.state.map(state_of));
+                let total = found.len() as u64;
+                let skip = usize::try_from(filter.offset).unwrap_or(usize::MAX);
+                let limit = usize::try_from(filter.limit).unwrap_or(usize::MAX);
+                let ids: Vec<String> =
+                    found.into_iter().skip(skip).take(limit).map(|incident| incident.id.clone()).collect();
+                let items = ids.iter().filter_map(|id| view(core, id, now)).collect();
+                PageOf { items, total }
+            });
+            Ok(page.await?)
+        })
+    }
+
+    fn one(&self, id: String) -> Answer<'_, Option<IncidentView>> {
+        Box::pin(async move { Ok(self.core.call(move |core, _, now| view(core, &id, now)).await?) })
+    }
+
+    fn act(&self, id: String, act: IncidentAct, by: By, asked: Asked<IncidentView>) -> Answer<'_, Kept> {
+        Box::pin(once(&self.core, asked, move |core, batch, now| {
+            let known = core.alerts.incident(&id).map(|incident| incident.reopened);
+            if let (Some(seen), Some(now)) = (by.reopened, known)
+                && seen != now
+            {
+                let why = format!("incident {id} has come back since; look at it anew");
+                return Err(Failure::Conflict(why));
+            }
+            core.alerts.act(&id, act_of(act), &by.name, now, &mut batch.changes.alerts).map_err(refusal)?;
+            view(core, &id, now).ok_or_else(|| Failure::NotFound(format!("there is no incident {id}")))
+        }))
+    }
+
+    fn why(&self, matchers: Vec<Matcher>, at: Option<Timestamp>) -> Answer<'_, Vec<WhyView>> {
+        Box::pin(async move {
+            let wanted = matchers.clone();
+            let meant = self.core.call(move |core, _, now| meant(core, &wanted, at.unwrap_or(now), now)).await?;
+            let meant = if meant.is_empty() { whole(&matchers).into_iter().collect() } else { meant };
+            self.explain(meant, None, at).await
+        })
+    }
+
+    fn why_of(&self, id: String, at: Option<Timestamp>) -> Answer<'_, Vec<WhyView>> {
+        Box::pin(async move {
+            let about = id.clone();
+            let meant = self.core.call(move |core, _, now| alerts_of(core, &about, now)).await?;
+            self.explain(meant, Some(id), at).await
+        })
+    }
+
+    fn on_call(&self, from: Timestamp, until: Timestamp) -> Answer<'_, Vec<OnCallView>> {
+        Box::pin(async move {
+            let schedules = self.core.call(|core, _, _| core.alerts.config().schedules.clone()).await?;
+            let shown = schedules.into_values().map(|schedule| OnCallView {
+                zone: schedule.zone.iana_name().unwrap_or("UTC").to_owned(),
+                shifts: schedule.shifts(from, until).into_iter().map(shift).collect(),
+                name: schedule.name,
+            });
+            Ok(shown.collect())
+        })
+    }
+
+    fn calendar(&self, name: String) -> Answer<'_, Option<String>> {
+        Box::pin(async move {
+            let found = self.core.call(move |core, _, now| {
+                Some((core.alerts.config().schedules.get(&name)?.clone(), now))
+            });
+            let Some((schedule, now)) = found.await? else { return Ok(None) };
+            let (from, until) = (now.minus(CALENDAR_BACK), now.plus(CALENDAR_AHEAD));
+            Ok(Some(alerts::on_call::ical(&schedule, from, until, now)))
+        })
+    }
+
+    fn reach(&self, matchers: Vec<Matcher>) -> Answer<'_, ReachView> {
+        Box::pin(async move {
+            let reach = self.core.call(move |core, _, now| core.alerts.reach(&matchers, now)).await?;
+            Ok(ReachView { alerts: reach.alerts, firing: reach.firing, broad: reach.broad })
+        })
+    }
+}
+
+impl Incidents {
+    /// The answers for each of these alerts: the delivered ones first.
+    async fn explain(
+        &self,
+        meant: Vec<Labels>,
+        incident: Option<String>,
+        at: Option<Timestamp>,
+    ) -> Result<Vec<WhyView>, Failure> {
+        let mut answers = Vec::new();
+        for labels in meant.into_iter().take(MEANT_MAX) {
+            let journal = self.journal(&labels, at).await?;
+            let about = labels.clone();
+            let told = self.core.call(move |core, _, now| explain(core, &about, journal, at, now)).await?;
+            answers.extend(self.with_values(labels, told, at).await?);
+        }
+        if let Some(id) = incident {
+            let mine = |why: &WhyView| why.incident_id.as_deref() == Some(&id);
+            if answers.iter().any(mine) {
+                answers.retain(mine);
+            }
+        }
+        answers.sort_by_key(|why| (why.verdict != "deliver", why.over));
+        Ok(answers)
+    }
+
+    /// What the journal has about an alert, up to `at`.
+    async fn journal(&self, labels: &Labels, at: Option<Timestamp>) -> Result<Vec<Decision>, Failure> {
+        let (labels, until) = (labels.clone(), at.unwrap_or(FAR).min(FAR));
+        super::tasks::ask(&self.reader, move |reader| {
+            reader.decisions_about(&labels, until, DECISIONS_MAX)
+        })
+        .await
+    }
+
+    /// An instant in the past: the number that the rule looked at then.
+    async fn with_values(
+        &self,
+        labels: Labels,
+        mut answers: Vec<WhyView>,
+        at: Option<Timestamp>,
+    ) -> Result<Vec<WhyView>, Failure> {
+        let unknown = |why: &WhyView| why.rule.as_ref().is_some_and(|rule| rule.value.is_none());
+        let Some(at) = at.filter(|_| answers.iter().any(unknown)) else { return Ok(answers) };
+        let series = self.series.clone();
+        let value = tokio::task::spawn_blocking(move || series.value(&labels, at)).await;
+        let value = value.map_err(|why| Failure::Internal(why.to_string()))?;
+        for rule in answers.iter_mut().filter_map(|why| why.rule.as_mut()) {
+            rule.value = rule.value.or(value);
+        }
+        Ok(answers)
+    }
+}
+
+fn view(core: &Core, id: &str, now: Timestamp) -> Option<IncidentView> {
+    let alerts::IncidentView { incident, alerts, .. } = core.alerts.incident_view(id, now)?;
+    Some(IncidentView {
+        state: match incident.state {
+            alerts::IncidentState::Open => IncidentState::Open,
+            alerts::IncidentState::Acknowledged => IncidentState::Acknowledged,
+            alerts::IncidentState::Resolved => IncidentState::Resolved,
+        },
+        severity: incident.severity.as_str(),
+        sev: incident.severity.sev(),
+        alerts: alerts.into_iter().map(|alert| monitoring::told(core, alert)).collect(),
+        timeline: incident.timeline.into_iter().map(entry).collect(),
+        escalation: incident.escalation.map(|escalating| EscalationView {
+            step: escalating.step + 1,
+            policy: escalating.policy,
+            round: escalating.round,
+            due: escalating.due,
+        }),
+        id: incident.id,
+        group_key: incident.group_key,
+        receiver: incident.receiver,
+        labels: incident.labels,
+        opened_at: incident.opened_at,
+        resolved_at: incident.resolved_at,
+        closed_by: incident.closed_by,
+        acknowledged_by: incident.acknowledged_by,
+        snoozed_until: incident.snoozed_until,
+        assigned_to: incident.assigned_to,
+        merged_into: incident.merged_into,
+        reopened: incident.reopened,
+    })
+}
+
+fn entry(entry: alerts::Entry) -> EntryView {
+    EntryView {
+        at: entry.at,
+        what: entry.what.as_str(),
+        who: entry.who,
+        detail: entry.detail,
+        key: entry.key,
+        code: entry.code,
+        tries: entry.tries,
+    }
+}
+
+fn shift(shift: alerts::on_call::Shift) -> ShiftView {
+    ShiftView { who: shift.who, from: shift.from, until: shift.until }
+}
+
+fn state_of(state: IncidentState) -> alerts::IncidentState {
+    match state {
+        IncidentState::Open => alerts::IncidentState::Open,
+        IncidentState::Acknowledged => alerts::IncidentState::Acknowledged,
+        IncidentState::Resolved => alerts::IncidentState::Resolved,
+    }
+}
+
+fn act_of(act: IncidentAct) -> Act {
+    match act {
+        IncidentAct::Acknowledge => Act::Acknowledge,
+        IncidentAct::Snooze { until } => Act::Snooze { until },
+        IncidentAct::Assign { to } => Act::Assign { to },
+        IncidentAct::Note { text } => Act::Note { text },
+        IncidentAct::Merge { into } => Act::Merge { into },
+        IncidentAct::Resolve => Act::Resolve,
+    }
+}
+
+fn refusal(why: ActError) -> Failure {
+    match why {
+        ActError::NotFound(_) => Failure::NotFound(why.to_string()),
+        ActError::NotApplicable { .. } => Failure::Conflict(why.to_string()),
+        ActError::Invalid { field, what } => {
+            Failure::Value { field: field.to_owned(), what: what.to_owned() }
+        }
+    }
+}
+
+/// The alerts that matchers mean: those that fire or are about to, else those on record in memory.
+fn meant(core: &Core, matchers: &[Matcher], at: Timestamp, now: Timestamp) -> Vec<Labels> {
+    let accepted = |labels: &Labels| matchers.iter().all(|m| m.matches_labels(labels));
+    let mut found: Vec<Labels> = Vec::new();
+    let mut add = |labels: Labels| {
+        if !found.contains(&labels) && found.len() < MEANT_MAX {
+            found.push(labels);
+        }
+    };
+    if at.plus(NOW_IS) >= now {
+        let filter = Filter { matchers: matchers.to_vec(), ..Filter::default() };
+        core.alerts.list(&filter.matchers, now).into_iter().for_each(|view| add(view.alert.labels));
+    }
+    let decisions = core.alerts.decisions().rev();
+    for decision in decisions.filter(|decision| decision.at <= at && accepted(&decision.alert)) {
+        add(decision.alert.clone());
+    }
+    let groups = core.rules.view();
+    for rule in groups.into_iter().flat_map(|group| group.rules) {
+        if let rules::RuleKindView::Alerting { alerts, .. } = rule.kind {
+            alerts.into_iter().filter(|alert| accepted(&alert.labels)).for_each(|alert| add(alert.labels));
+        }
+    }
+    found
+}
+
+/// The labels that matchers name whole, if each of them says `name="value"`.
+fn whole(matchers: &[Matcher]) -> Option<Labels> {
+    let equal = matchers.iter().all(|m| m.op() == MatchOp::Equal);
+    equal.then(|| Labels::from_pairs(matchers.iter().map(|m| (m.name(), m.value()))))
+}
+
+/// The alerts of an incident: those that its group has, else those on record for it, the latest first.
+fn alerts_of(core: &Core, id: &str, now: Timestamp) -> Vec<Labels> {
+    let Some(alerts::IncidentView { incident, alerts, .. }) = core.alerts.incident_view(id, now) else {
+        return Vec::new();
+    };
+    let mut found: Vec<Labels> = alerts.into_iter().map(|view| view.alert.labels).collect();
+    let on_record = core.alerts.decisions().rev().filter(|one| one.group_key == incident.group_key);
+    for decision in on_record.filter(|_| found.is_empty()).map(|one| one.alert.clone()).collect::<Vec<_>>() {
+        if !found.contains(&decision) {
+            found.push(decision);
+        }
+    }
+    found
+}
+
+/// The answers of the router from the journal and from what is not yet in it, in words.
+fn explain(
+    core: &Core,
+    labels: &Labels,
+    journal: Vec<Decision>,
+    at: Option<Timestamp>,
+    now: Timestamp,
+) -> Vec<WhyView> {
+    let at = at.unwrap_or(now);
+    let key = |decision: &Decision| alerts::Change::Decision(decision.clone()).key();
+    let known: BTreeSet<String> = journal.iter().map(key).collect();
+    let fresh = core.alerts.decisions().filter(|one| one.alert == *labels && !known.contains(&key(one)));
+    let all: Vec<Decision> = journal.iter().chain(fresh).cloned().collect();
+    let rule = rule_of(core, labels, at, now);
+    let answers = core.alerts.why_from(labels, at, &all);
+    answers.into_iter().map(|why| said(core, why, rule.clone())).collect()
+}
+
+fn said(core: &Core, why: Why, rule: Option<RuleWhy>) -> WhyView {
+    let (verdict, reason) = (why.verdict_word(), why.reason_word());
+    let incidents = core.alerts.incidents(None);
+    let mine = |incident: &&&alerts::Incident| {
+        incident.group_key == why.group_key && incident.opened_at <= why.at
+    };
+    let incident = incidents.iter().filter(mine).max_by_key(|incident| incident.opened_at);
+    let incident_id = incident.map(|incident| incident.id.clone());
+    let by = why.by.into_iter().map(|what| ByView { says: words(core, reason, &what), what }).collect();
+    let attempt = |attempt: alerts::why::Attempt| AttemptWhy {
+        at: attempt.at,
+        key: attempt.key,
+        integration: attempt.integration,
+        code: attempt.code,
+        error: attempt.error,
+        tries: attempt.tries,
+    };
+    let receivers = why.receivers.into_iter().map(|receiver| ReceiverWhy {
+        name: receiver.name,
+        attempts: receiver.attempts.into_iter().map(attempt).collect(),
+    });
+    WhyView {
+        receivers: receivers.collect(),
+        rule: rule.map(|rule| RuleWhy { since: rule.since.or(why.since), ..rule }),
+        alert: why.alert,
+        at: why.at,
+        since: why.since,
+        route: why.route,
+        group_key: why.group_key,
+        next_send: why.next_send,
+        verdict,
+        reason,
+        by,
+        over: why.over,
+        incident_id,
+    }
+}
+
+/// What an id or a name stands for, for people.
+fn words(core: &Core, reason: &str, what: &str) -> String {
+    match reason {
+        "silenced" => {
+            let silence = core.alerts.silences().find(|silence| silence.id == what);
+            silence.map_or_else(String::new, |silence| {
+                let until = silence.ends_at.rfc3339();
+                format!("silenced by {} until {until}: {}", silence.created_by, silence.comment)
+            })
+        }
+        "inhibited" => {
+            let is_it = |labels: &Labels| format!("{:016x}", labels.fingerprint()) == what;
+            let decision = core.alerts.decisions().rev().find(|decision| is_it(&decision.alert));
+            decision.map_or_else(String::new, |decision| format!("inhibited by {}", decision.alert))
+        }
+        "muted" => format!("time interval {what}"),
+        "acknowledged" => format!("taken on by {what}"),
+        _ => what.to_owned(),
+    }
+}
+
+/// The rule of ours that an alert is of. Its value is what it is now; of the past it is found in the series.
+fn rule_of(core: &Core, labels: &Labels, at: Timestamp, now: Timestamp) -> Option<RuleWhy> {
+    let is_now = at.plus(NOW_IS) >= now;
+    let name = labels.get(model::ALERTNAME)?;
+    let mut found: Option<RuleWhy> = None;
+    for rule in core.rules.view().into_iter().flat_map(|group| group.rules).filter(|rule| rule.name == name) {
+        let rules::RuleKindView::Alerting { alerts, .. } = rule.kind else { continue };
+        // External labels are added on the way to the router.
+        let is_it = |alert: &&rules::AlertView| {
+            alert.labels.iter().all(|(name, value)| labels.get(name) == Some(value))
+        };
+        let active = alerts.iter().find(is_it).filter(|alert| is_now && alert.active_at <= at);
+        if found.is_none() || active.is_some() {
+            found = Some(RuleWhy {
+                name: rule.name.clone(),
+                query: rule.query.clone(),
+                value: active.map(|alert| alert.value),
+                since: active.map(|alert| alert.active_at),
+                pending: active.is_some_and(|alert| alert.state == rules::AlertState::Pending),
+            });
+        }
+    }
+    found
+}
