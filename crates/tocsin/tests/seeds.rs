@@ -2,9 +2,10 @@
 
 mod support;
 
+use serde_json::json;
 use std::process::Command;
 use std::time::Duration;
-use support::{NodeExporter, Redis, Tocsin, eventually, free_port, root};
+use support::{Channels, NodeExporter, Redis, Tocsin, eventually, free_port, root};
 
 fn run(script: &str, tocsin: &Tocsin, envs: &[(&str, &str)]) {
     let output = Command::new(root().join("tests/seeds").join(script))
@@ -109,4 +110,82 @@ fn presets_of_thresholds_are_picked_up() {
         ("TOCSIN_DISCOVER", "off"),
     ];
     run("29-presets.sh", &tocsin, &envs);
+}
+
+/// What the guide's own functions send, and what our receivers send of the same alert.
+#[test]
+fn pages_are_those_of_the_guides_functions() {
+    let channels = Channels::start();
+    let (url, port) = (&channels.url, &channels.smtp_port);
+    let routing = format!(
+        "global: {{smtp_smarthost: '127.0.0.1:{port}', smtp_from: 'ops@example.org', smtp_auth_username: \
+         'ops@example.org', smtp_auth_password: secret, smtp_tls_config: {{insecure_skip_verify: true}}}}\n\
+         route: {{receiver: all, group_wait: 0s, group_by: ['...']}}\n\
+         receivers:\n\
+         - name: all\n  \
+           webhook_configs:\n  \
+           - url: '{url}/slack'\n    \
+             payload:\n      \
+               text: '{{{{ template \"emoji\" .CommonLabels.severity }}}} *Orchestrator Alert*'\n      \
+               blocks: [{{type: section, text: {{type: mrkdwn, text: '{{{{ .CommonAnnotations.summary }}}}'}}}}]\n  \
+           email_configs:\n  \
+           - to: team@example.org\n    \
+             headers: {{Subject: '[ALERT] Orchestrator API - {{{{ .CommonLabels.alertname }}}}'}}\n    \
+             html: ''\n    \
+             text: '{{{{ .CommonAnnotations.summary }}}}'\n  \
+           pagerduty_configs:\n  \
+           - {{routing_key: key-of-a-test, url: '{url}/pagerduty', source: orchestrator-api,\n     \
+              description: '{{{{ .CommonAnnotations.summary }}}}', severity: '{{{{ .CommonLabels.severity }}}}'}}\n\
+         templates: [emoji.tmpl]\n"
+    );
+    let mut tocsin = Tocsin::prepare(&[], &[]);
+    let file = tocsin.dir.path().join("alertmanager.yml");
+    std::fs::write(&file, routing).expect("our own directory");
+    let emoji = "{{ define \"emoji\" }}{{ if eq . \"critical\" }}:rotating_light:{{ else if eq . \"error\" }}:x:\
+                 {{ else if eq . \"warning\" }}:warning:{{ else if eq . \"info\" }}:information_source:\
+                 {{ else }}:bell:{{ end }}{{ end }}";
+    std::fs::write(tocsin.dir.path().join("emoji.tmpl"), emoji).expect("our own directory");
+    tocsin.add_args(&["--alertmanager-config", file.to_str().expect("a plain path")]);
+    tocsin.start_again();
+    let (message, subject) = ("the queue has *150* pending tasks", "QueueDepth");
+    for (n, severity) in ["critical", "warning"].into_iter().enumerate() {
+        let (slack, pagerduty) = (format!("{url}/slack"), format!("{url}/pagerduty"));
+        let envs = [
+            ("SLACK_WEBHOOK_URL", slack.as_str()),
+            ("PAGERDUTY_URL", &pagerduty),
+            ("PAGERDUTY_KEY", "key-of-a-test"),
+            ("SMTP_HOST", "127.0.0.1"),
+            ("SMTP_PORT", port),
+            ("SMTP_USER", "ops@example.org"),
+            ("SMTP_PASSWORD", "secret"),
+            ("ALERT_EMAIL", "team@example.org"),
+            ("MESSAGE", message),
+            ("SUBJECT", subject),
+            ("SEVERITY", severity),
+        ];
+        run("05-notify.py", &tocsin, &envs);
+        let alert = json!([{"labels": {"alertname": subject, "severity": severity, "n": n.to_string()},
+            "annotations": {"summary": message}}]);
+        assert_eq!(tocsin.post("/api/v2/alerts", &alert).status, 200);
+        let both = |channel: &str| (channels.posted(channel, 2 * n), channels.posted(channel, 2 * n + 1));
+        let (theirs, ours) = both("slack");
+        assert_eq!(ours, theirs);
+        let (theirs, mut ours) = both("pagerduty");
+        assert!(ours["dedup_key"].is_string(), "{ours}");
+        // Theirs alone would open an incident each time; ours says more, and the same in what theirs says.
+        for key in ["routing_key", "event_action"] {
+            assert_eq!(ours[key], theirs[key], "{key}");
+        }
+        for key in ["summary", "severity", "source"] {
+            assert_eq!(ours["payload"][key], theirs["payload"][key], "{key}");
+        }
+        let at = ours["payload"]["timestamp"].take();
+        assert!(at.as_str().is_some_and(|at| at.ends_with('Z')), "{at}");
+        let (theirs, ours) = (channels.mail(2 * n), channels.mail(2 * n + 1));
+        for key in ["user", "sender", "to", "From", "To", "Subject"] {
+            assert_eq!(ours[key], theirs[key], "{key}");
+        }
+        let text = |mail: &serde_json::Value| mail["text"].as_str().expect("a text").trim_end().to_owned();
+        assert_eq!(text(&ours), text(&theirs));
+    }
 }

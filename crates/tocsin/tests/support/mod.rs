@@ -2,12 +2,14 @@
 //! process id when the value is dropped.
 #![allow(dead_code, unused_imports, reason = "each test file uses its own part of this module")]
 
+mod channels;
 mod crew;
 mod http;
 mod pages;
 mod programs;
 mod stack;
 
+pub use channels::Channels;
 pub use crew::{Crew, Line, now};
 pub use http::{Reply, get, post, post_json, request, text_of};
 pub use pages::{Got, Pages};

@@ -1,5 +1,6 @@
 //! `alerts` and `alerts/groups`.
 
+use super::receiver::Receivers;
 use super::show::{Shown, ShownGroup};
 use super::{Error, matchers, posted};
 use crate::api::body::Raw;
@@ -9,7 +10,7 @@ use crate::views::{AlertState, AlertView};
 use axum::extract::State as Given;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use model::{MatchOp, Matcher, Timestamp};
+use model::{Matcher, Timestamp};
 use std::sync::Arc;
 
 /// Faulty alerts that one answer names.
@@ -35,7 +36,7 @@ pub(crate) async fn groups(
     let lives_until = lives_until(&state).await;
     let groups = state.reads.monitoring.alert_groups().await;
     let mut list = Vec::new();
-    for group in groups.iter().filter(|group| wanted.receiver(&group.receiver)) {
+    for group in groups.iter().filter(|group| wanted.receivers.wants(&group.receiver)) {
         let shown = |view| Shown { view, lives_until };
         let alerts: Vec<_> = group.alerts.iter().filter(|alert| wanted.alert(alert)).map(shown).collect();
         if !alerts.is_empty() {
@@ -88,18 +89,11 @@ struct Wanted {
     muted: bool,
     unprocessed: bool,
     filter: Vec<Matcher>,
-    receiver: Option<Matcher>,
+    receivers: Receivers,
 }
 
 impl Wanted {
     fn read(state: &State, params: &Params) -> Result<Wanted, Error> {
-        let receiver = match params.get("receiver") {
-            None => None,
-            Some(text) => Some(
-                Matcher::new(MatchOp::Regex, "receiver", text)
-                    .map_err(|err| Refused::value("receiver", err.to_string()))?,
-            ),
-        };
         Ok(Wanted {
             active: params.switch("active", true)?,
             silenced: params.switch("silenced", true)?,
@@ -107,12 +101,8 @@ impl Wanted {
             muted: params.switch("muted", true)?,
             unprocessed: params.switch("unprocessed", true)?,
             filter: matchers(state, params.all("filter"), "filter")?,
-            receiver,
+            receivers: Receivers::read(state, params)?,
         })
-    }
-
-    fn receiver(&self, name: &str) -> bool {
-        self.receiver.as_ref().is_none_or(|matcher| matcher.matches(name))
     }
 
     fn alert(&self, view: &AlertView) -> bool {
@@ -126,7 +116,7 @@ impl Wanted {
             && (self.inhibited || view.inhibited_by.is_empty())
             && (self.muted || view.muted_by.is_empty())
             && self.filter.iter().all(|matcher| matcher.matches_labels(&view.alert.labels))
-            && (self.receiver.is_none() || view.receivers.iter().any(|name| self.receiver(name)))
+            && (self.receivers.any() || view.receivers.iter().any(|name| self.receivers.wants(name)))
     }
 }
 

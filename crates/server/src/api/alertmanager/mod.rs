@@ -3,11 +3,12 @@
 mod alerts;
 mod first;
 mod posted;
+mod receiver;
 mod show;
 mod silences;
 mod status;
-
 mod terms;
+
 pub(in crate::api) use alerts::{alerts, groups, post_alerts};
 pub(in crate::api) use first::{post_alerts_first, post_silence_first, silences_first, status_first};
 pub(in crate::api) use silences::{expire_silence, post_silence, silence, silences};

@@ -13,7 +13,7 @@ use axum::Extension;
 use axum::extract::{Path, State as Given};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use model::{Labels, MatchOp, Matcher, Timestamp};
+use model::{MatchOp, Matcher, Timestamp};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -202,10 +202,10 @@ impl Phase {
     }
 }
 
-/// A filter sees the silence's matchers as labels.
+/// A silence passes if each matcher of the filter is one of its own.
 fn passes(silence: &SilenceView, filter: &[Matcher]) -> bool {
-    let labels = Labels::from_pairs(silence.matchers.iter().map(|m| (m.name(), m.value())));
-    filter.iter().all(|matcher| matcher.matches_labels(&labels))
+    let same = |a: &Matcher, b: &Matcher| (a.name(), a.op(), a.value()) == (b.name(), b.op(), b.value());
+    filter.iter().all(|wanted| silence.matchers.iter().any(|own| same(own, wanted)))
 }
 
 fn shown(silence: &SilenceView, now: Timestamp) -> Value {
@@ -221,7 +221,7 @@ fn shown(silence: &SilenceView, now: Timestamp) -> Value {
             })
         })
         .collect();
-    let mut shown = json!({
+    json!({
         "id": silence.id,
         "status": {"state": Phase::of(silence, now).as_str()},
         "updatedAt": silence.updated_at.rfc3339(),
@@ -230,11 +230,8 @@ fn shown(silence: &SilenceView, now: Timestamp) -> Value {
         "endsAt": silence.ends_at.rfc3339(),
         "matchers": matchers,
         "startsAt": silence.starts_at.rfc3339(),
-    });
-    if !silence.annotations.is_empty() {
-        shown["annotations"] = label_object(&silence.annotations);
-    }
-    shown
+        "annotations": label_object(&silence.annotations),
+    })
 }
 
 /// The list as the first version gives it, with what Alertmanager's silences do not have.

@@ -1,11 +1,11 @@
 //! `status` and `receivers`.
 
+use super::receiver::Receivers;
 use super::{Error, VERSION};
 use crate::api::{Params, Refused};
 use crate::state::State;
 use axum::extract::State as Given;
 use axum::response::{IntoResponse, Response};
-use model::{MatchOp, Matcher};
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -34,15 +34,8 @@ pub(crate) async fn receivers(
     Given(state): Given<Arc<State>>,
     params: Result<Params, Refused>,
 ) -> Result<Response, Error> {
-    let params = params?;
-    let wanted = match params.get("receiver") {
-        None => None,
-        Some(text) => Some(
-            Matcher::new(MatchOp::Regex, "receiver", text)
-                .map_err(|err| Refused::value("receiver", err.to_string()))?,
-        ),
-    };
+    let wanted = Receivers::read(&state, &params?)?;
     let names = state.reads.monitoring.receivers().await;
-    let wanted = names.iter().filter(|name| wanted.as_ref().is_none_or(|wanted| wanted.matches(name)));
+    let wanted = names.iter().filter(|name| wanted.wants(name));
     Ok(axum::Json(wanted.map(|name| json!({"name": name})).collect::<Vec<_>>()).into_response())
 }

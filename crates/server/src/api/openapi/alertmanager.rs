@@ -15,6 +15,7 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
         ("GET", "/api/v2/status") => v2(Operation::gives(of("RouterStatus"))),
         ("GET", "/api/v2/receivers") => v2(Operation::gives(list(name()))
             .query("receiver", "A regular expression", text())
+            .query("receiver_matchers", "Only whose labels match; ours have none", list(text()))
             .refuses(&[400])),
         ("GET", "/api/v2/alerts") => v2(narrowed(Operation::gives(list(of("GettableAlert"))))),
         ("GET", "/api/v2/alerts/groups") => {
@@ -64,6 +65,7 @@ fn narrowed(operation: Operation) -> Operation {
         .fold(operation, |operation, name| operation.query(name, "Whether these are shown", flag()))
         .query("filter", "Only whose labels match", list(text()))
         .query("receiver", "Only of receivers that match", text())
+        .query("receiver_matchers", "Only of receivers whose labels match; ours have none", list(text()))
         .refuses(&[400])
 }
 
@@ -109,8 +111,6 @@ fn takes_silence(operation: Operation, fields: Fields) -> Operation {
             ("annotations", texts()),
         ],
     );
-    let example = json!({"tonight": {
-        "matchers": [{"name": "alertname", "value": "DiskAlmostFull", "isRegex": false}],
     let silence = match fields {
         Fields::Upstream => silence,
         Fields::Ours => with_maybe(
@@ -123,14 +123,14 @@ fn takes_silence(operation: Operation, fields: Fields) -> Operation {
             ],
         ),
     };
+    let example = json!({"tonight": {
+        "matchers": [{"name": "alertname", "value": "DiskAlmostFull", "isRegex": false}],
         "startsAt": "2030-01-01T22:00:00Z", "endsAt": "2030-01-02T06:00:00Z",
         "createdBy": "kim", "comment": "the disk is being replaced",
     }});
     operation.takes_as("application/json", silence, example, true).refuses(&[400, 404, 408, 409, 413, 429])
 }
 
-pub(super) fn schemas() -> Vec<(&'static str, Value)> {
-    let version = whole_object(
 fn window() -> Value {
     object(
         [("start", text_of(1, 10)), ("end", text_of(1, 10))],
@@ -138,6 +138,8 @@ fn window() -> Value {
     )
 }
 
+pub(super) fn schemas() -> Vec<(&'static str, Value)> {
+    let version = whole_object(
         ["version", "revision", "branch", "buildUser", "buildDate", "goVersion"].map(|name| (name, text())),
     );
     let status = whole_object([
