@@ -220,6 +220,12 @@ impl Guard {
         self.policy
     }
 
+    /// What speaks against calling an address, as far as that is known before a connection.
+    pub fn objection(&self, peer: SocketAddr) -> Option<&'static str> {
+        let own = self.policy.own == Own::Refuse && self.own.covers(peer, None);
+        self.policy.objection(peer.ip()).or(own.then_some("one of our own listeners"))
+    }
+
     /// Whether an HTTP request to `port` must say that it comes from a stranger.
     pub(crate) fn is_stranger_to(&self, port: u16) -> bool {
         self.policy.own == Own::AsStranger && self.own.has_port(port)

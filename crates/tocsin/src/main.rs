@@ -32,7 +32,11 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
+/// What the shell reports of a program whose reader went away.
+const NOBODY_READS: i32 = 128 + 13;
+
 fn main() -> ExitCode {
+    end_when_nobody_reads();
     let done = match Cli::parse().verb {
         Verb::Serve(args) => serve::run(&args),
         Verb::Worker(args) => elsewhere::run(&args),
@@ -54,4 +58,16 @@ fn main() -> ExitCode {
         eprintln!("tocsin: {why:#}");
         ExitCode::FAILURE
     })
+}
+
+/// Whoever reads our output may close it early, as `head` does: then there is nobody to tell, and nothing is wrong.
+fn end_when_nobody_reads() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        let said = info.payload().downcast_ref::<String>().map_or("", String::as_str);
+        if said.starts_with("failed printing to stdout") && said.contains("Broken pipe") {
+            std::process::exit(NOBODY_READS);
+        }
+        usual(info);
+    }));
 }

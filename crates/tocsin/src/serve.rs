@@ -10,6 +10,7 @@ mod house;
 mod listen;
 mod loops;
 mod reload;
+mod sentry;
 mod settings;
 
 use crate::{
@@ -39,12 +40,15 @@ pub fn run(args: &cli::Serve) -> Result<ExitCode> {
             return Ok(ExitCode::FAILURE);
         }
     };
+    let (reports, reported) = sentry::channel(&variables);
     let _flush = log::install(&log::Settings {
         level: loaded.log.level.clone().unwrap_or_default(),
         format: loaded.log.format.clone().unwrap_or_default(),
         file: loaded.log.file.clone(),
+        reports,
     })
     .context("cannot open the log")?;
+    sentry::tell_of_panics();
     tracing::info!(event = "logging_configured", "Logging configured");
     tracing::info!(event = "app_starting", version = env!("CARGO_PKG_VERSION"), "Starting");
     for (file, problem) in &loaded.findings.problems {
@@ -56,13 +60,17 @@ pub fn run(args: &cli::Serve) -> Result<ExitCode> {
     let greets = sources.config.is_none() && sources.prometheus.is_none() && sources.alertmanager.is_none();
     let threads = std::thread::available_parallelism().map_or(2, |cores| cores.get().clamp(2, 16));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
+    let telling = sentry::start(reported, &variables, &runtime);
     let code = runtime.block_on(async {
         let house = House::open(args, sources, loaded, &data, &addresses, &variables).await?;
         if greets {
+            let addresses = house.addresses()?;
             tokio::task::spawn_blocking(move || greet(&addresses, &dir));
         }
         house.live().await
-    })?;
+    });
+    sentry::settle(telling, &runtime);
+    let code = code?;
     // A thread that still evaluates an expression must not hold the end up.
     runtime.shutdown_background();
     Ok(code)
@@ -72,6 +80,11 @@ pub fn run(args: &cli::Serve) -> Result<ExitCode> {
 fn greet(addresses: &[SocketAddr], dir: &std::path::Path) {
     let Some(address) = addresses.first() else { return };
     let shown = if address.ip().is_unspecified() { "127.0.0.1".to_owned() } else { address.ip().to_string() };
+    // Away from loopback nobody is known without a credential.
+    let (key, of_key) = match address.ip().is_loopback() {
+        true => ("", ""),
+        false => (" -H 'X-API-Key: KEY'", ": KEY is what stands there as agent"),
+    };
     let address = format!("{shown}:{}", address.port());
     let found: Vec<String> = discover::services().iter().map(discover::Found::words).collect();
     let (program, credentials) = (cli::program(), dir.join("credentials.json"));
@@ -82,8 +95,8 @@ fn greet(addresses: &[SocketAddr], dir: &std::path::Path) {
     println!(
         "Tocsin runs.\n  \
            overview      http://{address}/\n  \
-           first task    curl http://{address}/tasks -H 'Content-Type: application/json' -d '{{\"kind\": \"noop\"}}'\n  \
-           credentials   {}\n  \
+           first task    curl http://{address}/tasks{key} -H 'Content-Type: application/json' -d '{{\"kind\": \"noop\"}}'\n  \
+           credentials   {}{of_key}\n  \
            watched now   this process and this host; pages go to this console\n\
          {also}  \
            next          {program} init   writes a tocsin.yml {watches}",

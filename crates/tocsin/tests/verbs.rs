@@ -2,8 +2,11 @@
 
 mod support;
 
-use serde_json::Value;
-use std::{path::Path, process::Command};
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 use support::Tocsin;
 
 /// Exit code and standard output of a verb, typed in `dir`.
@@ -69,4 +72,51 @@ fn a_limit_in_the_file_holds() {
     let reply = server.get("/api/v1/query?query=%7B__name__%3D~%22.%2B%22%7D");
     assert_eq!(reply.status, 422, "{}", reply.body);
     assert!(reply.body.contains("too many samples"), "{}", reply.body);
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_fault() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tocsin"));
+    command.args(["schedule", "next", "* * * * *", "--count", "100000"]);
+    let mut child =
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
+    drop(child.stdout.take());
+    let done = child.wait_with_output().expect("it ends");
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert_eq!((done.status.code(), said.as_ref()), (Some(141), ""));
+}
+
+#[test]
+fn serve_says_where_it_listens_and_what_to_type() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tocsin"));
+    command.args(["serve", "--listen", "0.0.0.0:0"]).current_dir(dir.path()).env("TOCSIN_DISCOVER", "off");
+    command.env("ORCHESTRATOR_JWT_SECRET", "0123456789abcdef0123456789abcdef");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("the program starts");
+    let said = BufReader::new(child.stdout.take().expect("piped"));
+    let said: Vec<String> = said.lines().take(4).map(|line| line.expect("text")).collect();
+    let port = said[1].rsplit(':').next().and_then(|rest| rest.trim_end_matches('/').parse::<u16>().ok());
+    assert!(port.is_some_and(|port| port > 0), "{said:?}");
+    assert!(said[2].contains("X-API-Key: KEY") && said[3].contains("KEY is what"), "{said:?}");
+    child.kill().expect("it runs");
+    child.wait().expect("it ends");
+}
+
+#[test]
+fn a_stop_does_not_wait_for_those_who_wait() {
+    let mut server = Tocsin::start(&[], &[]);
+    let task = server.post("/tasks", &json!({"kind": "noop", "delay_seconds": 600})).json();
+    let url = format!("{}/tasks/{}?wait=60", server.url, task["id"].as_str().expect("an id"));
+    let (begins, begun) = std::sync::mpsc::channel();
+    let waiting = std::thread::spawn(move || {
+        begins.send(()).expect("the test listens");
+        support::get(&url).map(|reply| reply.status)
+    });
+    begun.recv().expect("it begins");
+    // By the time that a hundred others have their answers it is waiting.
+    (0..100).for_each(|_| assert_eq!(server.get("/health").status, 200));
+    let begun = Instant::now();
+    assert_eq!(server.terminate(), Some(0));
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+    assert_eq!(waiting.join().expect("no panic"), Some(200));
 }

@@ -5,7 +5,6 @@
 //! with `POST /v1/work` in this worker's name; its slot stays taken until then. 429 and 5xx are worth another try.
 //! The body is signed: `X-Tocsin-Signature: t=SECONDS,v1=HEX`, an HMAC-SHA256 over the seconds, a dot and the body.
 
-use crate::args::{Trouble, outcome};
 use crate::{Actions, Pool, Settings};
 use model::Clock;
 use reach::http::{Client, Request, Response};
@@ -133,7 +132,11 @@ impl Push {
                 Outcome::Snooze(Duration::ZERO)
             }
             Ok(response) => ended(&response),
-            Err(error) => outcome(Err(Trouble::from(error))),
+            // Whatever kept us from asking it says nothing about the work: another may do it.
+            Err(error) => Outcome::Retry {
+                error: RunError { kind: error.code().to_owned(), message: error.to_string() },
+                after: None,
+            },
         }
     }
 

@@ -13,15 +13,18 @@ const WAITERS_MAX: usize = 10_000;
 pub struct Waiters {
     of: HashMap<TaskId, Vec<oneshot::Sender<()>>>,
     count: usize,
+    /// The process ends: nobody waits any more.
+    closed: bool,
 }
 
 impl Waiters {
-    /// Tells `tell` when the task has ended; drops it, which is an answer too, if too many wait.
+    /// Tells `tell` when the task has ended; drops it, which is an answer too, if too many wait, or after
+    /// [`Waiters::close`].
     pub fn add(&mut self, task: TaskId, tell: oneshot::Sender<()>) {
         if self.count >= WAITERS_MAX {
             self.sweep();
         }
-        if self.count < WAITERS_MAX {
+        if self.count < WAITERS_MAX && !self.closed {
             self.of.entry(task).or_default().push(tell);
             self.count += 1;
         }
@@ -39,6 +42,11 @@ impl Waiters {
                 let _ = tell.send(());
             }
         });
+    }
+
+    /// Nobody waits any longer.
+    pub fn close(&mut self) {
+        *self = Waiters { closed: true, ..Waiters::default() };
     }
 
     /// Forgets those who hung up.

@@ -1,13 +1,13 @@
 //! Events, as clients tell and read them.
 
-use super::desk::refusal;
 use super::once::once;
+use super::{callable, desk::refusal};
 use crate::core::{Feed, Handle};
 use futures_util::future::BoxFuture;
 use model::Timestamp;
-use reach::Policy;
+use reach::http::Client;
 use server::{Asked, Failure, Listeners, Published, Topic, views::Kept};
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 use tasks::EventId;
 use tasks::events::{Event, New, NewSubscription, Page, Subscription};
 use tokio::sync::watch;
@@ -16,6 +16,8 @@ use tokio::sync::watch;
 pub struct Events {
     /// Who decides.
     pub core: Handle,
+    /// Calls subscribers.
+    pub client: Client,
     /// The last ones.
     pub feed: Arc<Feed>,
     /// Who listens.
@@ -96,7 +98,7 @@ impl server::Events for Events {
         asked: Asked<Subscription>,
     ) -> BoxFuture<'_, Result<Kept, Failure>> {
         Box::pin(async move {
-            check_url(&new.url)?;
+            callable::check(&new.url, &self.client)?;
             let done = once(&self.core, asked, move |core, batch, now| {
                 core.subscribe(new, &by, batch, now).map_err(refusal)
             });
@@ -110,17 +112,4 @@ impl server::Events for Events {
             Ok(self.core.call(move |core, batch, _| core.unsubscribe(&id, batch)).await?)
         })
     }
-}
-
-/// Refuses at once what every delivery would be refused for. A name may lead elsewhere by then, so each delivery
-/// is checked again.
-fn check_url(url: &str) -> Result<(), Failure> {
-    let refused = |what: String| Failure::Value { field: "url".to_owned(), what };
-    let request = reach::http::Request::get(url).map_err(|why| refused(why.to_string()))?;
-    if request.headers.contains_key(reach::http::header::AUTHORIZATION) {
-        return Err(refused("it must hold no credentials; give a secret that signs instead".to_owned()));
-    }
-    let host = request.url.host_str().unwrap_or("").trim_matches(['[', ']']);
-    let objection = host.parse::<IpAddr>().ok().and_then(|ip| Policy::OPERATOR.objection(ip));
-    objection.map_or(Ok(()), |why| Err(refused(format!("{host} is {why}; such are never called"))))
 }

@@ -2,10 +2,11 @@
 
 mod agents;
 mod approvals;
+mod callable;
 mod desk;
 mod events;
-mod keep;
 mod incidents;
+mod keep;
 mod monitoring;
 mod once;
 mod queues;
@@ -20,8 +21,8 @@ pub use agents::Agents;
 pub use approvals::Approvals;
 pub use desk::Desk;
 pub use events::Events;
-pub use keep::Keep;
 pub use incidents::Incidents;
+pub use keep::Keep;
 pub use monitoring::Monitoring;
 pub use queues::Queues;
 pub use schedules::Schedules;

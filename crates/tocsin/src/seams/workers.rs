@@ -1,9 +1,10 @@
 //! Workers, tools, logs of attempts, and workers that are called.
 
+use super::callable;
 use crate::core::Handle;
 use futures_util::future::BoxFuture;
 use model::{Clock, Timestamp};
-use reach::http::{Client, Request};
+use reach::http::Client;
 use serde_json::{Value, json};
 use server::{Failure, KnownWorker, LogLine, NewLogLine, PushWorker, ToolView};
 use std::{
@@ -202,7 +203,7 @@ impl server::Workers for Workers {
             if worker.id.starts_with(BUILTIN_WORKER) || worker.id == "push" {
                 return Err(bad("id", format!("{:?} is taken; choose another", worker.id)));
             }
-            Request::post_json(&worker.url, "").map_err(|why| bad("url", why.to_string()))?;
+            callable::check(&worker.url, &self.client)?;
             let before = {
                 let mut pushes = lock(&self.pushes);
                 if pushes.len() >= PUSHES_MAX && !pushes.contains_key(&worker.id) {

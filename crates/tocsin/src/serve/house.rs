@@ -82,12 +82,13 @@ impl House {
     ) -> Result<House> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let credentials = Credentials::load_or_create(data.path())?;
+        let listeners = bind(addresses).await?;
+        let addresses = &bound(&listeners)?;
         let auth = listen::auth(args, &loaded, variables, &credentials, addresses)?;
         let rates = variables.rates(loaded.limits.rates.as_ref().unwrap_or(&Rates::ON));
         let cors = variables.cors();
         checklist::review(variables, &loaded, addresses, &rates, &cors);
         let gate = listen::gate(&loaded, rates, cors.0);
-        let listeners = bind(addresses).await?;
         let external_url = settings::external_url(args, &loaded, addresses)?;
         let stores = Stores::open(&loaded, data, clock.clone())?;
         let (db, reader) = (stores.db.clone(), stores.reader.clone());
@@ -157,6 +158,7 @@ impl House {
             feed: engine.feed.clone(),
             http,
             workers: workers.clone(),
+            client: outgoing.client.clone(),
             monitor: monitor.clone(),
         };
         let app = front.app(auth, gate, limits.clone());
@@ -178,8 +180,14 @@ impl House {
         })
     }
 
+    /// Where it listens.
+    pub fn addresses(&self) -> Result<Vec<SocketAddr>> {
+        Ok(bound(&self.listeners)?)
+    }
+
     /// Runs until a signal or a failed store; then closes everything in order.
     pub async fn live(self) -> Result<ExitCode> {
+        let listen = self.addresses()?.iter().map(SocketAddr::to_string).collect::<Vec<_>>().join(" ");
         let (stop, stopped) = watch::channel(Stage::Run);
         let mut fronts = JoinSet::new();
         for listener in self.listeners {
@@ -205,7 +213,7 @@ impl House {
         backs.spawn(async move { process.watch_redis(until).await });
         let maintenance = loops::start_maintenance(self.db, self.clock, stopped.clone())?;
         self.process.ready.store(true, Ordering::SeqCst);
-        tracing::info!(event = "server_ready", "Ready");
+        tracing::info!(event = "server_ready", listen, "Ready");
 
         let code = wait_for_end(self.reloader, self.engine.failed.clone()).await?;
         self.process.ready.store(false, Ordering::SeqCst);
@@ -216,8 +224,9 @@ impl House {
         // Whatever ended it, its runs are handed back or their leases run out.
         let _ = work.await;
         self.workers.stop().await;
-        // Streams would go on for ever.
+        // Streams would go on for ever, and who waits for a task's end learns how it stands.
         self.engine.feed.close();
+        let _ = self.engine.core.call(|core, _, _| core.waiters.close()).await;
         stop.send_replace(Stage::Front);
         while fronts.join_next().await.is_some() {}
         stop.send_replace(Stage::Collect);
@@ -260,27 +269,29 @@ struct Front<'a> {
     http: Arc<HttpMetrics>,
     query_samples_max: Option<usize>,
     workers: Arc<seams::Workers>,
+    client: reach::http::Client,
     monitor: Arc<Monitor>,
 }
 
 impl Front<'_> {
     fn app(self, auth: Auth, gate: Gate, limits: Limits) -> axum::Router {
         let (core, clock) = (self.reloader.core.clone(), self.reloader.clock.clone());
-        let reads = Reads {
-            incidents: Arc::new(seams::Incidents {
-                core: core.clone(),
-                reader: self.reader.clone(),
-                series: series.clone(),
-            }),
-            monitoring: Arc::new(seams::Monitoring {
-                collector: self.reloader.collector.clone(),
-                core: core.clone(),
         let series = Arc::new(seams::Series {
             db: self.reloader.db.clone(),
             subquery_step: self.subquery_step,
             rule_exprs: self.reloader.rule_exprs.clone(),
             samples_max: self.query_samples_max.unwrap_or(promql::Options::default().samples_max),
         });
+        let reads = Reads {
+            incidents: Arc::new(seams::Incidents {
+                core: core.clone(),
+                reader: self.reader.clone(),
+                series: series.clone(),
+            }),
+            series,
+            monitoring: Arc::new(seams::Monitoring {
+                collector: self.reloader.collector.clone(),
+                core: core.clone(),
             }),
             tasks: Arc::new(seams::Tasks {
                 core: core.clone(),
@@ -288,8 +299,8 @@ impl Front<'_> {
                 clock: clock.clone(),
             }),
             events: Arc::new(seams::Events {
-            series,
                 core: core.clone(),
+                client: self.client.clone(),
                 feed: self.feed,
                 listeners: Arc::new(Listeners::new(EVENT_CLIENTS_MAX, EVENT_CLIENT_PATIENCE)),
             }),
@@ -361,6 +372,11 @@ async fn bind(addresses: &[SocketAddr]) -> Result<Vec<TcpListener>> {
         })?);
     }
     Ok(listeners)
+}
+
+/// Where they listen: port 0 has become one that is free.
+fn bound(listeners: &[TcpListener]) -> std::io::Result<Vec<SocketAddr>> {
+    listeners.iter().map(TcpListener::local_addr).collect()
 }
 
 fn collector(core: &Handle, outgoing: &Outgoing, db: &Db, clock: &Arc<dyn Clock>) -> Collector {

@@ -12,7 +12,7 @@ use futures_util::future::BoxFuture;
 use model::{Clock, Timestamp};
 use rules::{GroupSpec, RuleKind};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     sync::{Arc, PoisonError},
 };
 
