@@ -57,6 +57,7 @@ pub use receivers::{CONSOLE, IntegrationShape, ReceiverShape, Receivers};
 pub use registry::{Registry, Told};
 pub use sample::Sample;
 pub use sending::{Sent, Shown};
+pub use sentry::{OwnError, OwnErrors};
 
 /// The kind of the run that sends a page: its arguments are the page as JSON.
 pub const PAGE_KIND: &str = "page";

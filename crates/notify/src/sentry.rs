@@ -3,6 +3,10 @@
 //! Events of one group are one issue, because they share a fingerprint, and a page tried again is the same event,
 //! because its id is made from the page's key. Sentry knows no ends: one that is told of is an event of level info.
 
+mod own;
+
+pub use own::{OwnError, OwnErrors};
+
 use crate::fill::{Fill, drop_empty};
 use crate::medium::{Medium, cut};
 use crate::post::Post;
@@ -10,7 +14,7 @@ use crate::scope::{Scope, file_of};
 use crate::sending::Sending;
 use crate::severity::Severity;
 use crate::{Error, Sent, group};
-use model::{Page, PageStatus};
+use model::{Page, PageStatus, Timestamp};
 use reach::config::{HttpConfig, Secret, Source};
 use reach::http::{HeaderValue, Method, Request, Url, header};
 use serde::Deserialize;
@@ -91,7 +95,7 @@ impl Sentry {
         let dsn = sending.secret(&self.dsn).await?;
         let dsn = Dsn::parse(&dsn).map_err(|why| Error::Setting { field: "dsn", why })?;
         let event = self.event(page, sending);
-        let request = dsn.request(&event, page, sending)?;
+        let request = dsn.request(&event, sending.now)?;
         Ok(Sent::by(&self.post.send(request, sending).await?))
     }
 
@@ -183,9 +187,16 @@ fn event_id(page: &Page) -> String {
 }
 
 /// Where events go, and as whom.
+#[derive(Clone)]
 struct Dsn {
     key: String,
     url: String,
+}
+
+impl std::fmt::Debug for Dsn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Dsn(…)")
+    }
 }
 
 impl Dsn {
@@ -213,9 +224,9 @@ impl Dsn {
     }
 
     /// The event in an envelope: a line about the whole, a line about the event, the event.
-    fn request(&self, event: &Value, page: &Page, sending: &Sending<'_>) -> Result<Request, Error> {
+    fn request(&self, event: &Value, now: Timestamp) -> Result<Request, Error> {
+        let whole = json!({ "event_id": event["event_id"], "sent_at": now.rfc3339() });
         let event = event.to_string();
-        let whole = json!({ "event_id": event_id(page), "sent_at": sending.now.rfc3339() });
         let item = json!({ "type": "event", "content_type": "application/json", "length": event.len() });
         let mut request = Request::new(Method::POST, &self.url)?;
         let kind = HeaderValue::from_static("application/x-sentry-envelope");

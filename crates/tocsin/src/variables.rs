@@ -63,7 +63,7 @@ const NO_POLLING: &str = "workers are woken when there is work; nobody polls";
 const NO_SWEEPER: &str = "each lease has its own timer; nothing is swept";
 const IN_A_FILE: &str = "pages leave through receivers: name it in tocsin.yml as ${NAME}";
 const NO_REDIS_QUEUE: &str = "the queue is kept in the embedded store, which has no prefix";
-const NO_SENTRY: &str = "errors go to the log and to series; nothing is sent to Sentry";
+const NO_TRACES: &str = "only errors are told to Sentry, all of them, no traces and no profiles";
 const NO_SESSIONS: &str = "there are no sessions of users here";
 
 /// Every variable, in the order in which the manual shows them.
@@ -140,10 +140,10 @@ pub const VARIABLES: &[Variable] = &[
     idle("ALERT_EMAIL", "", Form::Text, IN_A_FILE),
     idle("ALERT_SLACK_CHANNEL", "", Form::Text, IN_A_FILE),
     idle("MAILTRAP_API_TOKEN", "", Form::Text, IN_A_FILE),
-    idle("SENTRY_DSN", "", Form::Text, NO_SENTRY),
-    idle("SENTRY_TRACES_SAMPLE_RATE", "0.1", Form::Seconds(0.0, 1.0), NO_SENTRY),
-    idle("SENTRY_PROFILES_SAMPLE_RATE", "0.1", Form::Seconds(0.0, 1.0), NO_SENTRY),
-    idle("APP_VERSION", "", Form::Text, "the version is that of the program"),
+    holds("SENTRY_DSN", "", Form::Text),
+    idle("SENTRY_TRACES_SAMPLE_RATE", "0.1", Form::Seconds(0.0, 1.0), NO_TRACES),
+    idle("SENTRY_PROFILES_SAMPLE_RATE", "0.1", Form::Seconds(0.0, 1.0), NO_TRACES),
+    holds("APP_VERSION", "", Form::Text),
     idle("SESSION_RETENTION_DAYS", "7", Form::Whole(1, 3660), NO_SESSIONS),
 ];
 

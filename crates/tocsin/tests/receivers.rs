@@ -211,3 +211,28 @@ receivers:
     let reply = eventually("the word in its thread", LIMIT, || of("/api/chat.postMessage").get(1).cloned());
     assert_eq!(reply["thread_ts"], "17.0001", "{reply}");
 }
+
+#[test]
+fn errors_of_our_own_are_told_to_sentry() {
+    let (sentry, chat) = (Service::start("200 OK", "{}"), Service::start("403 Forbidden", "bad_token"));
+    let dsn = format!("{}/7", sentry.url.replace("http://", "http://abc123@"));
+    let envs = [("SENTRY_DSN", dsn), ("APP_VERSION", "9.9.9".to_owned())];
+    let mut tocsin = Tocsin::prepare(&[], &envs);
+    let config = tocsin.dir.path().join("alertmanager.yml");
+    let text = format!(
+        "route: {{receiver: chat, group_wait: 0s}}
+receivers: [{{name: chat, discord_configs: [{{webhook_url: '{}/x'}}]}}]
+",
+        chat.url
+    );
+    fs::write(&config, text).expect("our own directory");
+    tocsin.add_args(&["--alertmanager-config", &config.display().to_string()]);
+    tocsin.start_again();
+    let alert = json!([{ "labels": { "alertname": "Posted" } }]);
+    assert_eq!(tocsin.post("/api/v2/alerts", &alert).status, 200);
+    let (path, _) = eventually("the event", LIMIT, || sentry.asked().first().cloned());
+    assert_eq!(path, "/api/7/envelope/");
+    let log = tocsin.log();
+    assert!(log.contains("sentry_initialized") && log.contains("page_failed"), "{log}");
+    assert!(!log.contains("abc123"), "a log holds no secret");
+}

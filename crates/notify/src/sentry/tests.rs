@@ -108,3 +108,32 @@ async fn dsns() {
     let (sent, _) = told(&settings, &page("sentry"), Told::FIRST, vec![]).await;
     assert!(matches!(sent, Err(Error::Setting { field: "dsn", .. })), "{sent:?}");
 }
+
+#[tokio::test]
+async fn errors_of_our_own() {
+    let service = Service::start(vec![ok("{}"), answer("429 Slow", "", "")]).await;
+    let client = reach::http::Client::new(reach::Policy::OPERATOR, Default::default());
+    let dsn = format!("http://abc@127.0.0.1:{}/7", service.port);
+    let to = super::OwnErrors::new(&dsn, client.clone(), "1.2.3", "production").unwrap();
+    let error = super::OwnError {
+        fatal: true,
+        event: "commit_failed".to_owned(),
+        message: "The store failed".to_owned(),
+        module: "tocsin::serve".to_owned(),
+        line: 7,
+    };
+    let at = page("sentry").at;
+    to.send(&error, at).await.unwrap();
+    let asked = service.asked().remove(0);
+    assert_eq!(asked.line, "POST /api/7/envelope/");
+    let event: Value = serde_json::from_str(asked.body.lines().nth(2).unwrap()).unwrap();
+    assert_eq!((&event["level"], &event["release"]), (&json!("fatal"), &json!("1.2.3")));
+    assert_eq!(event["fingerprint"], json!(["commit_failed", "tocsin::serve:7"]));
+    assert_eq!(event["logentry"]["formatted"], "The store failed");
+    for personal in ["user", "request", "server_name"] {
+        assert_eq!(event.get(personal), None);
+    }
+    assert!(to.send(&error, at).await.unwrap_err().is_temporary());
+    assert!(!format!("{to:?}").contains("abc"));
+    assert!(super::OwnErrors::new("nothing", client, "", "").is_err());
+}

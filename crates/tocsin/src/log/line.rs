@@ -110,6 +110,21 @@ pub fn text(event: &Event<'_>) -> String {
     line + "\n"
 }
 
+/// For Sentry: its words and its place, none of its fields.
+pub fn report(event: &Event<'_>) -> notify::OwnError {
+    let mut fields = Fields::default();
+    event.record(&mut fields);
+    let place = event.metadata();
+    let name = if fields.event.is_empty() { "log".to_owned() } else { fields.event };
+    notify::OwnError {
+        fatal: fields.critical,
+        event: name,
+        message: fields.message,
+        module: place.module_path().unwrap_or("").to_owned(),
+        line: place.line().unwrap_or(0),
+    }
+}
+
 fn level(event: &Event<'_>, critical: bool) -> &'static str {
     match *event.metadata().level() {
         Level::ERROR if critical => "CRITICAL",

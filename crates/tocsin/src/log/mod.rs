@@ -4,6 +4,7 @@
 //! `critical = true` has the level CRITICAL. Secrets do not reach this module: callers name what they log.
 
 mod line;
+pub mod reports;
 mod sink;
 mod writer;
 
@@ -24,6 +25,8 @@ pub struct Settings {
     pub format: String,
     /// A file instead of stderr; opened again when it was renamed away.
     pub file: Option<PathBuf>,
+    /// Where errors are told of as well.
+    pub reports: Option<reports::Reports>,
 }
 
 /// Installs the process's one subscriber. Says what went wrong if the file cannot be opened. What is dropped last
@@ -44,7 +47,8 @@ pub fn install(settings: &Settings) -> io::Result<Flush> {
         filter = format!("{filter},worker={}", level_of_word(&worker));
     }
     let filter = EnvFilter::new(filter);
-    tracing_subscriber::registry().with(layer.with_filter(filter)).try_init().map_err(io::Error::other)?;
+    let all = tracing_subscriber::registry().with(layer.with_filter(filter)).with(settings.reports.clone());
+    all.try_init().map_err(io::Error::other)?;
     Ok(flush)
 }
 
