@@ -2,9 +2,10 @@
 
 use super::Alerts;
 use crate::change::Change;
+use crate::group::Ledger;
 use crate::incident::{Act, ActError, Incident, IncidentState, What};
 use crate::view::{AlertView, IncidentView};
-use model::Timestamp;
+use model::{Links, News, Page, PageReason, PageStatus, Timestamp};
 
 /// Characters of a name.
 const NAME_MAX: usize = 200;
@@ -59,6 +60,39 @@ impl Alerts {
             incident.add(now, what, who, detail);
             out.push(Change::Incident(Box::new(incident.clone())));
         }
+    }
+
+    /// What stands at those who were told of an incident that goes on: a message for each, as it would be said now, for
+    /// receivers that can show who has taken it on.
+    pub fn told_pages(&self, id: &str, now: Timestamp) -> Vec<Page> {
+        let group = self.incidents.get(id).and_then(|incident| self.groups.get(incident.group_key.as_str()));
+        let Some(group) = group.filter(|group| *group.incident == *id) else { return Vec::new() };
+        let node = &self.config.route.nodes[group.route];
+        let page = |(name, ledger): (&String, &Ledger)| {
+            let told = ledger.delivered.as_ref().filter(|told| !told.owed.is_empty())?;
+            let (receiver, integration) = name.rsplit_once('/')?;
+            Some(Page {
+                key: format!("{}-acknowledged-{}", told.key, now.as_millis()),
+                revision: ledger.revision,
+                status: PageStatus::Firing,
+                reason: PageReason::Repeat,
+                receiver: receiver.to_owned(),
+                integration: integration.to_owned(),
+                group_key: group.row.key.clone(),
+                group_labels: group.row.labels.clone(),
+                route_labels: node.template_labels(),
+                alerts: self.alerts_of(group, |fingerprint| told.firing.contains(&fingerprint)),
+                news: News::default(),
+                at: now,
+                external_url: self.config.external_url.clone(),
+                incident_id: id.to_owned(),
+                cause: String::new(),
+                diagnosis: Vec::new(),
+                remedy: Vec::new(),
+                links: Links::default(),
+            })
+        };
+        group.row.ledgers.iter().filter_map(page).collect()
     }
 
     /// An incident by its id.

@@ -333,7 +333,7 @@ impl Alerts {
         turn.paged.push(Paged { key, receiver: target.receiver.clone(), firing, ended, stuck, by });
     }
 
-    fn alerts_of(&self, group: &Group, wanted: impl Fn(u64) -> bool) -> Vec<Alert> {
+    pub(super) fn alerts_of(&self, group: &Group, wanted: impl Fn(u64) -> bool) -> Vec<Alert> {
         let members = group.members.keys().filter(|labels| wanted(labels.fingerprint()));
         let alerts =
             members.filter_map(|labels| self.alerts.get(labels)).map(|tracked| tracked.alert.clone());

@@ -84,6 +84,8 @@ fn who_takes_it_on_hears_news_and_the_end_but_no_repeats() {
     story.post(0, A1, false);
     story.told(30);
     act(&mut story, 60, Act::Acknowledge).unwrap();
+    let standing = story.alerts.told_pages(&incident(&story).id, story.time(60));
+    assert_eq!(standing.iter().map(|page| line(60, page)).collect::<Vec<_>>(), ["60 firing +A1"]);
     let again = act(&mut story, 61, Act::Acknowledge).unwrap_err();
     assert!(matches!(again, ActError::NotApplicable { state: "acknowledged", .. }), "{again}");
     assert_eq!(story.told(9 * 3600), Vec::<String>::new(), "no repeats");

@@ -1,11 +1,15 @@
 //! What the router noticed beside pages, told to those who listen: incidents, maintenance, pages that are out of date.
 
-use super::{Core, batch::Batch};
+use super::{Core, batch::Batch, pages::page_spec};
 use alerts::{Notice, What};
-use model::Timestamp;
+use model::{TaskSpec, Timestamp};
 use serde_json::json;
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 use tasks::events::New;
+
+/// Integrations that can say who has taken alerts on; to others it would be one more message.
+const SHOW_ACKNOWLEDGED: [&str; 4] = ["pagerduty", "opsgenie", "victorops", "slack"];
 
 impl Core {
     /// Tells of what the router noticed. Returns the pages that take the place of others: the key of each, and of the
@@ -45,6 +49,23 @@ impl Core {
             "Incident {id} ({severity}): {word}"
         );
         self.tell(New::told(&format!("incident.{word}"), payload), batch, now);
+        if what == What::Acknowledged {
+            self.show_acknowledged(id, by, batch, now);
+        }
+    }
+
+    /// Tells those who show it that somebody has taken an incident on.
+    fn show_acknowledged(&mut self, id: &str, by: &str, batch: &mut Batch, now: Timestamp) {
+        for page in self.alerts.told_pages(id, now) {
+            let kind = page.integration.split('[').next().unwrap_or_default();
+            if !SHOW_ACKNOWLEDGED.contains(&kind) {
+                continue;
+            }
+            let mut args = self.args(&page);
+            args[notify::ACKNOWLEDGED_BY] = by.into();
+            let spec = TaskSpec { args: args.into(), ..page_spec(&page) };
+            self.queue.submit_page(spec, Vec::new(), Duration::ZERO, now, &mut batch.changes.tasks);
+        }
     }
 
     fn tell_maintenance(&mut self, id: &str, began: bool, batch: &mut Batch, now: Timestamp) {

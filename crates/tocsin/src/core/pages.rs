@@ -114,7 +114,7 @@ fn lane(page: &Page) -> String {
     format!("{:>128}", format!("page {}/{} {lane}", page.receiver, page.integration))
 }
 
-fn page_spec(page: &Page) -> TaskSpec {
+pub(super) fn page_spec(page: &Page) -> TaskSpec {
     TaskSpec {
         concurrency_key: Some(lane(page)),
         class: Class::Page,
@@ -185,7 +185,7 @@ impl Core {
     }
 
     /// A page as its run has it, with what the last one of its group left for it.
-    fn args(&self, page: &Page) -> Value {
+    pub(super) fn args(&self, page: &Page) -> Value {
         let kept = self.alerts.kept(&page.group_key, &format!("{}/{}", page.receiver, page.integration));
         notify::page_args(page, kept.map(Json::value).as_ref())
     }
