@@ -142,7 +142,7 @@ pub struct TaskSpec {
     pub priority: u8,
     /// Not before this; `None`: at once.
     pub run_at: Option<Timestamp>,
-    /// Accepted once per window.
+    /// Accepted once while it goes on.
     pub dedupe_key: Option<String>,
     /// One run of a key at a time.
     pub concurrency_key: Option<String>,

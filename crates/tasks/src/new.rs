@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 /// A task to be queued, in one of its three forms.
 #[derive(Debug, Clone, PartialEq)]
 pub enum NewTask {
-    /// By `kind`: runs once. A dedupe key holds for the window, and until the task has ended in any case.
+    /// By `kind`: runs once. A dedupe key holds until the task has ended, and if it is completed, for the window.
     Plain(TaskSpec, Duration),
     /// By `type`.
     Typed(NewTyped),
@@ -52,7 +52,7 @@ pub struct NewScheduled {
     pub priority: Option<u8>,
     /// Accepted once while the task is active, and for the window.
     pub dedupe_key: Option<String>,
-    /// The window.
+    /// The window, from when it is accepted.
     pub dedupe_window: Option<Duration>,
     /// Tries of a step after the first.
     pub max_retries: Option<u32>,

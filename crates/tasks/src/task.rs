@@ -27,9 +27,9 @@ pub struct Task {
     pub class: Class,
     /// 1 (first) to 9 (last).
     pub priority: u8,
-    /// Accepted once per window.
+    /// Accepted once while it goes on, and for the window.
     pub dedupe_key: Option<String>,
-    /// How long after acceptance the key holds; it holds for the life of the task in any case.
+    /// How long after acceptance the key holds if the task is completed before that.
     pub dedupe_window: Duration,
     /// One run of a key at a time.
     pub concurrency_key: Option<Arc<str>>,

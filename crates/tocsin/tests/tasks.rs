@@ -28,9 +28,9 @@ fn work(tocsin: &Tocsin, body: &Value) -> Value {
 }
 
 #[test]
-fn a_dedupe_key_is_done_once_even_after_its_task_has_ended() {
+fn a_dedupe_key_is_done_once_within_its_window_even_after_its_task_has_ended() {
     let mut tocsin = Tocsin::start(&[], &[]);
-    let task = json!({"kind": "noop", "dedupe_key": "order-17"});
+    let task = json!({"kind": "noop", "dedupe_key": "order-17", "dedupe_window_seconds": 3600});
     let first = id_of(&tocsin.post("/tasks", &task));
     assert_eq!(ended(&tocsin, &first)["success"], true);
     let again = tocsin.post("/tasks", &task);

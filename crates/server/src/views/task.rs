@@ -27,6 +27,15 @@ impl NewTask {
         }
     }
 
+    /// Under which key it is taken once.
+    pub fn dedupe_key(&self) -> Option<&str> {
+        match self {
+            NewTask::Plain(task) => task.dedupe_key.as_deref(),
+            NewTask::Typed(_) => None,
+            NewTask::Scheduled(task) => task.dedupe_key.as_deref(),
+        }
+    }
+
     /// The same, asked for with a token that `issuer` gave out.
     pub fn issued_by(mut self, issuer: Option<&str>) -> NewTask {
         if let NewTask::Typed(task) = &mut self {
@@ -56,8 +65,10 @@ pub struct PlainTask {
     pub priority: Option<u8>,
     /// Not before this much time has passed.
     pub delay: Option<Duration>,
-    /// Accepted once while one of that key is not finished.
+    /// Accepted once while one of that key is not finished, and for the window after that.
     pub dedupe_key: Option<String>,
+    /// The window, from when it is accepted; it counts once the task is completed.
+    pub dedupe_window: Option<Duration>,
     /// One run of a key at a time.
     pub concurrency_key: Option<String>,
     /// Tries after the first.
@@ -153,9 +164,9 @@ pub struct ScheduledTask {
     pub payload: Value,
     /// 1 (first) to 9 (last).
     pub priority: Option<u8>,
-    /// Accepted once per window.
+    /// Accepted once while the task is active, and for the window.
     pub dedupe_key: Option<String>,
-    /// The window; zero: while the task is active.
+    /// The window, from when it is accepted.
     pub dedupe_window: Option<Duration>,
     /// Tries after the first.
     pub max_retries: Option<u32>,

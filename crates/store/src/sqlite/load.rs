@@ -7,7 +7,7 @@ use alerts::Table;
 use model::Timestamp;
 use rusqlite::{Connection, Row};
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use tasks::{
     AttemptToken, Dedupe, Record, RecordKind, Run, RunId, RunState, Sleeping, TaskId, Totals, WorkerRow,
@@ -20,13 +20,14 @@ const DECISIONS_MAX: i64 = 10_000;
 
 pub(super) fn load(connection: &Connection) -> Result<Loaded, Error> {
     let (sleeping, light) = load_light(connection).map_err(|bad| bad.reading("waiting runs"))?;
+    let known = load_tasks(connection, &light).map_err(|bad| bad.reading("tasks"))?;
     let tasks = tasks::Loaded {
-        tasks: load_tasks(connection, &light).map_err(|bad| bad.reading("tasks"))?,
         runs: load_runs(connection, &light).map_err(|bad| bad.reading("runs"))?,
         sleeping,
         newest: load_newest(connection).map_err(|bad| bad.reading("the newest id"))?,
         ended: load_ended(connection).map_err(|bad| bad.reading("ended attempts"))?,
-        dedupe: load_dedupe(connection).map_err(|bad| bad.reading("dedupe keys"))?,
+        dedupe: load_dedupe(connection, &known).map_err(|bad| bad.reading("dedupe keys"))?,
+        tasks: known,
         workers: load_workers(connection).map_err(|bad| bad.reading("workers"))?,
         totals: load_totals(connection).map_err(|bad| bad.reading("counters"))?,
         records: load_records(connection).map_err(|bad| bad.reading("records"))?,
@@ -52,7 +53,7 @@ const CHILDREN: &str = "job.owner IN (SELECT page.key FROM job AS page WHERE pag
      AND job.live IS NULL AND job.form < 2";
 
 /// A task that fires when it is told to.
-const LISTENS: &str = "(schedule_kind IN ('event', 'condition') AND status <> 'canceled')";
+pub(super) const LISTENS: &str = "(schedule_kind IN ('event', 'condition') AND status <> 'canceled')";
 
 /// The tasks of what is live and not left on disk, and those that fire.
 fn load_tasks(connection: &Connection, light: &[i64]) -> Result<Vec<Arc<tasks::Task>>, Bad> {
@@ -172,13 +173,26 @@ fn load_ended(connection: &Connection) -> Result<Vec<(AttemptToken, Option<u64>)
     Ok(ended)
 }
 
-fn load_dedupe(connection: &Connection) -> Result<Vec<Dedupe>, Bad> {
-    let found = collect(connection, "SELECT key, by, task_id, until FROM dedupe", |row| {
+/// The window of a key is over whose task is gone: the queue frees it.
+fn load_dedupe(connection: &Connection, known: &[Arc<tasks::Task>]) -> Result<Vec<Dedupe>, Bad> {
+    let known: HashSet<TaskId> = known.iter().map(|task| task.id).collect();
+    let sql =
+        "SELECT EXISTS (SELECT 1 FROM job WHERE key = ?1) OR EXISTS (SELECT 1 FROM plan WHERE key = ?1)";
+    let mut stored = connection.prepare(sql)?;
+    let sql = "SELECT key, by, task_id, until FROM dedupe";
+    let found = collect(connection, sql, |row| {
         let (key, by, task): (String, String, String) = (row.get(0)?, row.get(1)?, row.get(2)?);
         let until = Timestamp::from_millis(row.get(3)?);
         Ok(TaskId::parse(&task).map(|task_id| Dedupe { key, by, task_id, until }))
     })?;
-    Ok(found.into_iter().flatten().collect())
+    let mut found: Vec<Dedupe> = found.into_iter().flatten().collect();
+    for held in found.iter_mut().filter(|held| !known.contains(&held.task_id)) {
+        let key = rows::key(held.task_id.bits()).map(|key| key.0);
+        if !stored.query_row([key], |row| row.get::<_, bool>(0))? {
+            held.until = Timestamp::MIN;
+        }
+    }
+    Ok(found)
 }
 
 fn load_workers(connection: &Connection) -> Result<Vec<WorkerRow>, Bad> {

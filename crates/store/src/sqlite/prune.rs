@@ -1,6 +1,7 @@
 //! History that is older than its class is kept, removed. Each call is one short transaction: at most so many rows go, and
 //! not many more are looked at.
 
+use super::load::LISTENS;
 use crate::{CutOffs, Error, rows};
 use model::{Class, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
@@ -48,9 +49,12 @@ fn remove_old(
         keys.iter().try_for_each(|key| statement.execute([key]).map(drop))?;
     }
     let limit = limit as i64;
-    let done = "DELETE FROM plan WHERE key IN (SELECT key FROM plan WHERE created_at < ?1 AND next_fire IS NULL \
-         AND NOT EXISTS (SELECT 1 FROM job WHERE job.owner = plan.key AND job.form = 2) LIMIT ?2)";
-    transaction.prepare_cached(done)?.execute([cuts.runs.as_millis(), limit])?;
+    let done = format!(
+        "DELETE FROM plan WHERE key IN (SELECT key FROM plan WHERE created_at < ?1 AND next_fire IS NULL \
+         AND NOT {LISTENS} \
+         AND NOT EXISTS (SELECT 1 FROM job WHERE job.owner = plan.key AND job.form = 2) LIMIT ?2)"
+    );
+    transaction.prepare_cached(&done)?.execute([cuts.runs.as_millis(), limit])?;
     // A decision's key starts with its time.
     let decisions = "DELETE FROM decision WHERE key IN (SELECT key FROM decision WHERE key < ?1 LIMIT ?2)";
     let before = format!("{:013}", cuts.alerts.as_millis());

@@ -345,6 +345,31 @@ fn each_class_is_cut_by_its_own_age() {
 }
 
 #[test]
+fn a_key_whose_task_is_gone_comes_back_as_one_that_is_over() {
+    let mut fixture = Fixture::new();
+    let gone = fixture.submit(plain("gone"));
+    fixture.submit(plain("there"));
+    fixture
+        .store
+        .commit(&Changes { tasks: vec![tasks::Change::TaskGone(gone)], ..Changes::default() })
+        .unwrap();
+    let loaded = fixture.store.load().unwrap().tasks;
+    let ends = |key: &str| loaded.dedupe.iter().find(|held| held.key == key).map(|held| held.until);
+    assert_eq!((ends("key-gone"), ends("key-there")), (Some(Timestamp::MIN), Some(at(60))));
+}
+
+#[test]
+fn a_task_that_waits_to_be_told_is_no_history() {
+    let mut fixture = Fixture::new();
+    let NewTask::Scheduled(new) = scheduled() else { unreachable!("it is one") };
+    let (kind, expr) = ("event".to_owned(), Some("stock.low".to_owned()));
+    let waits =
+        fixture.submit(NewTask::Scheduled(NewScheduled { schedule_kind: kind, schedule_expr: expr, ..new }));
+    fixture.store.prune(&cut(86_400), 100).unwrap();
+    assert!(Reader::open(&fixture.path()).unwrap().task(waits).unwrap().is_some());
+}
+
+#[test]
 fn pruning_goes_on_where_it_stopped_and_looks_at_a_bounded_part() {
     let mut fixture = Fixture::new();
     let ids: Vec<TaskId> = (0..60).map(|n| fixture.submit(plain(&format!("k{n}")))).collect();

@@ -176,7 +176,7 @@ impl Queue {
         }
         self.set_run_status(task_id, Status::Active, out);
         self.audit("task.resumed", task_id, by, json!({}), now, out);
-        self.forget_schedule(task_id, now, out);
+        self.forget_schedule(task_id, None, now, out);
         let mut events = Vec::new();
         self.announce(&mut events);
         Ok((Acted::Now, events))

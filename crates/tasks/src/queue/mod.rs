@@ -17,6 +17,7 @@ mod calendars;
 mod claim;
 mod counts;
 mod deadlines;
+mod dedupe;
 mod deliver;
 mod gates;
 mod index;
@@ -111,8 +112,10 @@ pub struct Settings {
     pub attempt_timeout: Duration,
     /// How long a typed task that does not say may wait before its first attempt; `None`: for ever.
     pub task_ttl: Option<Duration>,
-    /// How long the store keeps runs that ended: as long it must be known which dead ones were done again.
-    pub history: Duration,
+    /// How long the store keeps ended runs, and schedules that are over.
+    pub runs_kept: Duration,
+    /// How long the store keeps tasks that run once and ended.
+    pub singles_kept: Duration,
 }
 
 impl Default for Settings {
@@ -138,7 +141,8 @@ impl Default for Settings {
             waits: Waits::default(),
             attempt_timeout: Duration::from_secs(3600),
             task_ttl: None,
-            history: Duration::from_secs(14 * 86_400),
+            runs_kept: Duration::from_secs(14 * 86_400),
+            singles_kept: Duration::from_secs(14 * 86_400),
         }
     }
 }
@@ -312,9 +316,9 @@ impl Queue {
         self.settings.closed_kinds = closed;
     }
 
-    /// How long the store keeps runs that ended, from now on.
-    pub fn set_history(&mut self, history: Duration) {
-        self.settings.history = history;
+    /// How long the store keeps what ended, from now on: runs and schedules, and tasks that run once.
+    pub fn set_history(&mut self, runs: Duration, singles: Duration) {
+        (self.settings.runs_kept, self.settings.singles_kept) = (runs, singles);
     }
 
     /// What kinds of work take, from now on.

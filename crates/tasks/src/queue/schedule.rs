@@ -71,7 +71,7 @@ impl Queue {
             record_skip(id, &fire, skipped, now, out);
         }
         if run_id.is_none() {
-            self.forget_schedule(id, now, out);
+            self.forget_schedule(id, None, now, out);
         }
         let (late, missed) = (now.since(at), fire.missed);
         events.push(Event::ScheduleFired { task_id: id, run_id, at, late, missed, skipped });
@@ -162,26 +162,28 @@ impl Queue {
     }
 
     /// A schedule's run ended.
-    pub(super) fn schedule_run_ended(
-        &mut self,
-        task: TaskId,
-        run: RunId,
-        now: Timestamp,
-        out: &mut Vec<Change>,
-    ) {
-        if let Some(scheduled) = self.schedules.get_mut(&task) {
-            scheduled.live.retain(|live| *live != run);
-            self.forget_schedule(task, now, out);
+    pub(super) fn schedule_run_ended(&mut self, run: &Run, now: Timestamp, out: &mut Vec<Change>) {
+        if let Some(scheduled) = self.schedules.get_mut(&run.task_id) {
+            scheduled.live.retain(|live| *live != run.id);
+            self.forget_schedule(run.task_id, Some(run.at.state), now, out);
         }
     }
 
-    /// A task that neither runs nor will ever fire again needs no memory.
-    pub(super) fn forget_schedule(&mut self, id: TaskId, now: Timestamp, out: &mut Vec<Change>) {
+    /// A task that neither runs nor will ever fire again needs no memory; `last` is how the run ended that it had, if
+    /// one just did.
+    pub(super) fn forget_schedule(
+        &mut self,
+        id: TaskId,
+        last: Option<RunState>,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) {
         if self.schedules.get(&id).is_some_and(Scheduled::is_over)
             && let Some(scheduled) = self.schedules.remove(&id)
         {
             self.listeners.remove(&scheduled.task, out);
-            self.end_key(&scheduled.task, now, out);
+            let last = last.filter(|_| scheduled.task.status != Status::Canceled);
+            self.end_key(&scheduled.task, last, now, out);
         }
     }
 

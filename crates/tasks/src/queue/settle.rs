@@ -316,8 +316,8 @@ impl Queue {
         self.page_ended(run.id);
         self.end_deadlines(run.id, run.at.state, out);
         self.approval_run_ended(run.id, now, out, events);
-        self.schedule_run_ended(run.task_id, run.id, now, out);
-        self.end_key(&task, now, out);
+        self.schedule_run_ended(&run, now, out);
+        self.end_key(&task, Some(run.at.state), now, out);
         events.push(Event::Finished(Box::new(Finished {
             run_id: run.id,
             task_id: run.task_id,

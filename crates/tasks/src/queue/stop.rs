@@ -30,7 +30,7 @@ impl Queue {
         for run in runs {
             self.cancel_run(run, by, now, out, &mut events);
         }
-        self.forget_schedule(task_id, now, out);
+        self.forget_schedule(task_id, None, now, out);
         out.push(Change::Audit(Audit {
             at: now,
             actor: by.to_owned(),

@@ -4,8 +4,8 @@ use super::{BUILTIN_WORKER, Live, Queue};
 use crate::size::json_size;
 use crate::task::{Form, Schedule, ScheduleKind, Status, Task, Typed, parse_backoff};
 use crate::{
-    Audit, Change, Dedupe, Misfit, NewScheduled, NewTask, NewTyped, Options, Progress, Refusal, Run, RunId,
-    RunState, Submitted, TaskId, pipeline, template, typed,
+    Audit, Change, Misfit, NewScheduled, NewTask, NewTyped, Options, Progress, Refusal, Run, RunId, RunState,
+    Submitted, TaskId, pipeline, template, typed,
 };
 use model::{Backoff, Class, Json, Step, TaskSpec, Timestamp};
 use serde_json::{Value, json};
@@ -344,15 +344,6 @@ impl Queue {
         }
     }
 
-    /// The answer for a dedupe key that is taken.
-    fn holder(&self, key: Option<&str>, by: &str) -> Option<Submitted> {
-        let held = self.dedupe.get(&(key?.to_owned(), by.to_owned()))?;
-        let live = self.runs.get(&RunId::of_single(held.task_id)).map(|live| &live.task);
-        let task =
-            live.or_else(|| self.schedules.get(&held.task_id).map(|scheduled| &scheduled.task)).cloned();
-        Some(Submitted { task_id: held.task_id, task, duplicate: true, available: false })
-    }
-
     /// As [`Queue::check_args`], of what was weighed already.
     fn check_size(&self, field: &str, bytes: usize) -> Result<(), Refusal> {
         let max = self.settings.args_bytes_max;
@@ -403,57 +394,7 @@ impl Queue {
         self.totals.accepted += u64::from(task.class == Class::User);
         out.push(Change::TaskPut(task.clone()));
         out.push(Change::Totals(self.totals));
-        if let Some(key) = &task.dedupe_key {
-            let (key, by) = (key.clone(), task.created_by.clone());
-            let dedupe = Dedupe { key, by, task_id: task.id, until: now.plus(task.dedupe_window) };
-            out.push(Change::DedupePut(dedupe.clone()));
-            self.hold_key(dedupe, now);
-            self.bound_keys(now, out);
-        }
-    }
-
-    /// Lets go of the windows that end first, if there are too many. The key of a task that still goes is then
-    /// freed when that ends.
-    fn bound_keys(&mut self, now: Timestamp, out: &mut Vec<Change>) {
-        while self.dedupe_ends.len() > self.settings.dedupe_max
-            && let Some((_, key, by)) = self.dedupe_ends.pop_first()
-        {
-            let name = (key, by);
-            match self.dedupe.get(&name).map(|held| self.is_live(held.task_id)) {
-                Some(true) => {
-                    if let Some(held) = self.dedupe.get_mut(&name) {
-                        held.until = now;
-                    }
-                }
-                Some(false) => self.drop_key(name, out),
-                None => {}
-            }
-        }
-    }
-
-    /// A key whose window is over is freed when its task ends; until then only the window's end needs a timer.
-    pub(super) fn hold_key(&mut self, dedupe: Dedupe, now: Timestamp) {
-        if dedupe.until > now {
-            self.dedupe_ends.insert((dedupe.until, dedupe.key.clone(), dedupe.by.clone()));
-        }
-        self.dedupe.insert((dedupe.key.clone(), dedupe.by.clone()), dedupe);
-    }
-
-    /// Frees the key of a task that has ended, unless its window goes on.
-    pub(super) fn end_key(&mut self, task: &Task, now: Timestamp, out: &mut Vec<Change>) {
-        let Some(key) = &task.dedupe_key else { return };
-        let name = (key.clone(), task.created_by.clone());
-        let over = |held: &&Dedupe| held.task_id == task.id && held.until <= now;
-        if !self.is_live(task.id) && self.dedupe.get(&name).filter(over).is_some() {
-            self.drop_key(name, out);
-        }
-    }
-
-    pub(super) fn drop_key(&mut self, name: (String, String), out: &mut Vec<Change>) {
-        if let Some(held) = self.dedupe.remove(&name) {
-            self.dedupe_ends.remove(&(held.until, held.key, held.by));
-            out.push(Change::DedupeGone { key: name.0, by: name.1 });
-        }
+        self.take_key(task, now, out);
     }
 
     /// Whether a task waits, runs or will fire.

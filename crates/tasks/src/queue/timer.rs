@@ -37,21 +37,11 @@ impl Queue {
             self.swept = now;
             self.forget_workers(now, out);
             self.gates.sweep(now, out);
-            self.dead.sweep(self.settings.history, now, out);
+            // As long it must be known which dead ones were done again.
+            let kept = self.settings.runs_kept.max(self.settings.singles_kept);
+            self.dead.sweep(kept, now, out);
         }
         self.announce(&mut events);
         events
-    }
-
-    fn end_keys(&mut self, now: Timestamp, out: &mut Vec<Change>) {
-        while let Some((until, key, by)) = self.dedupe_ends.first().filter(|(until, _, _)| *until <= now) {
-            let (until, name) = (*until, (key.clone(), by.clone()));
-            self.dedupe_ends.remove(&(until, name.0.clone(), name.1.clone()));
-            let task = self.dedupe.get(&name).map(|held| held.task_id);
-            // The key of a task that still goes is freed when it ends.
-            if task.is_some_and(|task| !self.is_live(task)) {
-                self.drop_key(name, out);
-            }
-        }
     }
 }

@@ -171,12 +171,19 @@ impl Queue {
     /// Marks a task as cancelled that has nothing under way and that only the store knows.
     pub fn cancel_stored(&mut self, task: Task, by: &str, now: Timestamp, out: &mut Vec<Change>) {
         let id = task.id;
+        self.free_key(&task, out);
         let task = Task { status: Status::Canceled, next_fire: None, ..task };
         out.push(Change::TaskPut(Arc::new(task)));
         self.audit("task.canceled", id, by, json!({}), now, out);
     }
 
-    /// Forgets a task and its history. What was under way must have been cancelled before.
+    /// As [`Queue::delete`], of a task that has nothing under way and that only the store knows.
+    pub fn delete_stored(&mut self, task: &Task, by: &str, now: Timestamp, out: &mut Vec<Change>) {
+        self.free_key(task, out);
+        self.delete(task.id, by, now, out);
+    }
+
+    /// Forgets a task and its history. What was under way must have been cancelled before, which freed its key.
     pub fn delete(&mut self, task_id: TaskId, by: &str, now: Timestamp, out: &mut Vec<Change>) {
         out.push(Change::TaskGone(task_id));
         self.audit("task.deleted", task_id, by, json!({}), now, out);

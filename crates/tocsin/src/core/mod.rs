@@ -288,7 +288,7 @@ impl Core {
     pub fn set_retention(&mut self, retention: Retention) {
         self.retention = retention;
         self.events.bus.set_retention(retention.events);
-        self.queue.set_history(retention.runs_max());
+        self.queue.set_history(retention.runs, retention.tasks.unwrap_or(retention.runs));
     }
 
     /// How long history is kept.

@@ -46,9 +46,4 @@ impl Retention {
             audit: now.minus(self.audit),
         }
     }
-
-    /// The longest that any run is kept.
-    pub fn runs_max(&self) -> Duration {
-        self.runs.max(self.tasks.unwrap_or_default())
-    }
 }

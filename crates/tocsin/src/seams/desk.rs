@@ -11,16 +11,12 @@ use server::{
         Kept, NewTask, ScheduledTask, SilenceTerms, SilenceView, SilenceWindow, Submitted, Taken, Wishes,
     },
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc};
 use tasks::schedule::{Firing, Language};
 use tasks::{BUILTIN_WORKER, NewScheduled, NewTyped, Refusal, TaskId, Urgency, WorkReply, WorkRequest};
 
 /// Reads the configuration again; the error is all that is wrong with it.
 pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
-
-/// How long a plain task's dedupe key holds, beyond the life of its task: a client that did not hear our answer
-/// asks again within this, and must not get its work done twice.
-const DEDUPE_WINDOW: Duration = Duration::from_secs(86_400);
 
 /// The core as clients change it.
 pub struct Desk {
@@ -37,14 +33,13 @@ pub struct Desk {
 impl server::Desk for Desk {
     fn submit(&self, task: NewTask, by: String) -> BoxFuture<'_, Result<Submitted, Failure>> {
         Box::pin(async move {
-            let done = self.core.call(move |core, batch, now| {
-                let submitted = take(core, task, &by, now, &mut batch.changes.tasks)?;
-                if let (false, Some(task)) = (submitted.duplicate, &submitted.task) {
-                    count(core, task, now);
-                }
-                Ok::<_, Failure>(submitted)
-            });
-            let submitted = done.await??;
+            let again = task.dedupe_key().is_some().then(|| (task.clone(), by.clone()));
+            let mut submitted = self.take_all(vec![task], by, Vec::new()).await?.remove(0)?;
+            if let Some((task, by)) = again
+                && let gone @ [_] = &*gone_holders(&self.reader, [&submitted]).await?
+            {
+                submitted = self.take_all(vec![task], by, gone.to_vec()).await?.remove(0)?;
+            }
             let view = super::tasks::view_after_submit(&self.reader, &submitted).await?;
             Ok(Submitted { task: view, duplicate: submitted.duplicate })
         })
@@ -56,18 +51,26 @@ impl server::Desk for Desk {
         by: String,
     ) -> BoxFuture<'_, Result<Vec<Result<Taken, Failure>>, Failure>> {
         Box::pin(async move {
-            let done = self.core.call(move |core, batch, now| {
-                let one = |task: NewTask| {
-                    let submitted = take(core, task, &by, now, &mut batch.changes.tasks)?;
-                    let typed = submitted.task.as_ref().is_some_and(|task| is_typed(task));
-                    if let (false, Some(task)) = (submitted.duplicate, &submitted.task) {
-                        count(core, task, now);
-                    }
-                    Ok(Taken { id: submitted.task_id, typed })
+            let keyed = |task: &NewTask| task.dedupe_key().is_some().then(|| task.clone());
+            let mut again: Vec<_> = tasks.iter().map(keyed).collect();
+            let mut taken = self.take_all(tasks, by.clone(), Vec::new()).await?;
+            let gone = gone_holders(&self.reader, taken.iter().flatten()).await?;
+            if !gone.is_empty() {
+                let freed = |one: &Result<tasks::Submitted, Failure>| {
+                    one.as_ref().is_ok_and(|one| one.duplicate && gone.contains(&one.task_id))
                 };
-                tasks.into_iter().map(one).collect()
-            });
-            Ok(done.await?)
+                let places: Vec<usize> = (0..taken.len()).filter(|at| freed(&taken[*at])).collect();
+                let lines = places.iter().filter_map(|at| again[*at].take()).collect();
+                let anew = self.take_all(lines, by, gone.clone()).await?;
+                for (at, one) in places.into_iter().zip(anew) {
+                    taken[at] = one;
+                }
+            }
+            let short = |one: tasks::Submitted| Taken {
+                id: one.task_id,
+                typed: one.task.as_ref().is_some_and(|task| is_typed(task)),
+            };
+            Ok(taken.into_iter().map(|one| one.map(short)).collect())
         })
     }
 
@@ -168,6 +171,53 @@ impl server::Desk for Desk {
             (self.reload)().await.map_err(|what| Failure::Value { field: String::new(), what })
         })
     }
+}
+
+impl Desk {
+    /// Takes tasks, each by itself; the keys that tasks hold which are `gone` are free first.
+    async fn take_all(
+        &self,
+        tasks: Vec<NewTask>,
+        by: String,
+        gone: Vec<TaskId>,
+    ) -> Result<Vec<Result<tasks::Submitted, Failure>>, Failure> {
+        let done = self.core.call(move |core, batch, now| {
+            let out = &mut batch.changes.tasks;
+            gone.into_iter().for_each(|id| core.queue.free_key_of(id, out));
+            let one = |task: NewTask| {
+                let submitted = take(core, task, &by, now, out)?;
+                if let (false, Some(task)) = (submitted.duplicate, &submitted.task) {
+                    count(core, task, now);
+                }
+                Ok(submitted)
+            };
+            tasks.into_iter().map(one).collect()
+        });
+        Ok(done.await?)
+    }
+}
+
+/// The tasks that hold keys which were asked for, and that the store does not have: history was pruned by another rule
+/// than when they ended. The answers were heard, so what they tell of is committed.
+pub(super) async fn gone_holders<'a>(
+    reader: &Arc<store::Reader>,
+    answers: impl IntoIterator<Item = &'a tasks::Submitted>,
+) -> Result<Vec<TaskId>, Failure> {
+    let ended = answers.into_iter().filter(|one| one.duplicate && one.task.is_none());
+    let ids: BTreeSet<TaskId> = ended.map(|one| one.task_id).collect();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let question = move |reader: &store::Reader| {
+        let mut gone = Vec::new();
+        for id in ids {
+            if reader.task(id)?.is_none() {
+                gone.push(id);
+            }
+        }
+        Ok(gone)
+    };
+    super::tasks::ask(reader, question).await
 }
 
 /// What is asked for beyond Alertmanager's fields; a change without any of it leaves what there is.
@@ -317,6 +367,7 @@ fn wishes(wishes: &Wishes, now: Timestamp, options: &mut tasks::Options) {
 fn new_task(task: NewTask, by: &str, now: Timestamp) -> Result<tasks::NewTask, Failure> {
     Ok(match task {
         NewTask::Plain(task) => {
+            let window = task.dedupe_window.unwrap_or_default();
             let spec = TaskSpec::new(task.kind, task.args);
             let spec = TaskSpec {
                 priority: task.priority.unwrap_or(spec.priority),
@@ -329,7 +380,7 @@ fn new_task(task: NewTask, by: &str, now: Timestamp) -> Result<tasks::NewTask, F
                 created_by: by.to_owned(),
                 ..spec
             };
-            tasks::NewTask::Plain(spec, DEDUPE_WINDOW)
+            tasks::NewTask::Plain(spec, window)
         }
         NewTask::Typed(task) => tasks::NewTask::Typed(NewTyped {
             urgency: Urgency::parse(&task.priority).ok_or_else(|| Failure::Value {

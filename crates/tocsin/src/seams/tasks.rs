@@ -270,6 +270,7 @@ fn form(task: &Task) -> TaskForm {
             priority: Some(task.priority),
             delay: None,
             dedupe_key: task.dedupe_key.clone(),
+            dedupe_window: Some(task.dedupe_window),
             concurrency_key: task.concurrency_key.as_deref().map(str::to_owned),
             max_retries: Some(task.max_retries),
             timeout: Some(task.timeout),

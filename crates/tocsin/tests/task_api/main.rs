@@ -2,6 +2,7 @@
 //! promised there and did not do.
 
 mod acts;
+mod dedupe;
 mod defects;
 mod ends;
 mod forms;

@@ -136,6 +136,7 @@ fn plain(map: Map<String, Value>) -> Result<PlainTask, Refused> {
         priority: priority(&mut fields),
         delay: fields.seconds("delay_seconds", SECONDS_MAX),
         dedupe_key: fields.text("dedupe_key", 1..=100),
+        dedupe_window: fields.seconds("dedupe_window_seconds", SECONDS_MAX),
         concurrency_key: fields.text("concurrency_key", 1..=100),
         max_retries: fields.number("max_retries", 0..=RETRIES_MAX).map(small),
         timeout: timeout(&mut fields),

@@ -64,6 +64,7 @@ fn plain<M: SerializeMap>(map: &mut M, task: &PlainTask) -> Result<(), M::Error>
         "args": task.args,
         "priority": task.priority,
         "dedupe_key": task.dedupe_key,
+        "dedupe_window_seconds": task.dedupe_window.map(|window| window.as_secs()),
         "concurrency_key": task.concurrency_key,
         "timeout_seconds": task.timeout.map(|timeout| timeout.as_secs_f64()),
         "backoff": task.backoff,

@@ -25,6 +25,78 @@ fn a_dedupe_key_is_accepted_once() {
 }
 
 #[test]
+fn a_dedupe_key_is_free_once_its_task_is_dead_cancelled_or_gone() {
+    let mut bench = Bench::new();
+    let submit = |bench: &mut Bench| {
+        let spec = TaskSpec { dedupe_key: Some("k".to_owned()), max_retries: 0, ..noop() };
+        bench.submit(NewTask::Plain(spec, Duration::from_secs(3_600))).unwrap()
+    };
+    let freed = |bench: &mut Bench| {
+        bench.out.drain(..).any(|change| matches!(change, Change::DedupeGone { key, .. } if key == "k"))
+    };
+    submit(&mut bench);
+    let claim = bench.claim("w").unwrap();
+    bench.end("w", &claim, retry());
+    assert!(freed(&mut bench), "dead");
+    let cancelled = submit(&mut bench);
+    assert!(!cancelled.duplicate && submit(&mut bench).duplicate);
+    bench.queue.cancel(cancelled.task_id, "ann", bench.now, &mut bench.out).unwrap();
+    assert!(freed(&mut bench), "cancelled");
+    let done = submit(&mut bench);
+    let claim = bench.claim("w").unwrap();
+    bench.end("w", &claim, Outcome::Done(json!(1)));
+    assert!(!freed(&mut bench) && submit(&mut bench).duplicate, "done, and its window goes on");
+    let task = done.task.unwrap();
+    bench.queue.delete_stored(&task, "ann", bench.now, &mut bench.out);
+    assert!(freed(&mut bench), "deleted");
+    let pruned = submit(&mut bench);
+    let claim = bench.claim("w").unwrap();
+    bench.queue.free_key_of(pruned.task_id, &mut bench.out);
+    assert!(!freed(&mut bench), "it goes on");
+    bench.end("w", &claim, Outcome::Done(json!(1)));
+    bench.queue.free_key_of(pruned.task_id, &mut bench.out);
+    assert!(freed(&mut bench) && !submit(&mut bench).duplicate, "nobody has it any more");
+}
+
+#[test]
+fn a_dedupe_key_holds_no_longer_than_its_task_is_kept() {
+    let mut bench = Bench::with(Settings { singles_kept: Duration::from_secs(10), ..Settings::default() });
+    let submit = |bench: &mut Bench| {
+        let spec = TaskSpec { dedupe_key: Some("k".to_owned()), ..noop() };
+        bench.submit(NewTask::Plain(spec, Duration::from_secs(3_600))).unwrap().duplicate
+    };
+    assert!(!submit(&mut bench));
+    let claim = bench.claim("w").unwrap();
+    bench.after(5_000).end("w", &claim, Outcome::Done(json!(1)));
+    assert!(bench.after(9_000).out.iter().all(|change| !matches!(change, Change::DedupeGone { .. })));
+    assert!(submit(&mut bench));
+    bench.after(1_000);
+    assert!(!submit(&mut bench), "from here on the store may forget it");
+}
+
+#[test]
+fn a_dedupe_key_of_a_schedule_is_free_once_that_is_cancelled() {
+    let mut bench = Bench::new();
+    let submit = |bench: &mut Bench| {
+        let NewTask::Scheduled(new) = pipeline("cron", "* * * * *", json!([{"id": "a", "uses": "noop"}]))
+        else {
+            unreachable!("a schedule")
+        };
+        let window = Some(Duration::from_secs(3_600));
+        let new = NewScheduled { dedupe_key: Some("k".to_owned()), dedupe_window: window, ..new };
+        bench.submit(NewTask::Scheduled(new)).unwrap()
+    };
+    for runs in 0..2 {
+        let first = submit(&mut bench);
+        assert!(!first.duplicate && submit(&mut bench).duplicate, "{runs}");
+        bench.after(60_000 * runs);
+        assert_eq!(bench.queue.runs.len() as u64, runs);
+        bench.queue.cancel(first.task_id, "ann", bench.now, &mut bench.out).unwrap();
+    }
+    assert!(bench.queue.dedupe.is_empty() && bench.queue.dedupe_ends.is_empty());
+}
+
+#[test]
 fn kept_dedupe_keys_are_bounded() {
     let mut bench = Bench::with(Settings { dedupe_max: 2, ..Settings::default() });
     let submit = |bench: &mut Bench, key: &str| {
@@ -67,9 +139,7 @@ fn refuses_with_the_field() {
         (TaskSpec { kind: "page".to_owned(), ..noop() }, "kind"),
     ] {
         match bench.submit(NewTask::Plain(spec, Duration::ZERO)) {
-            Err(
-                Refusal::Invalid { field: got, .. } | Refusal::TooLarge { field: got, .. },
-            ) => {
+            Err(Refusal::Invalid { field: got, .. } | Refusal::TooLarge { field: got, .. }) => {
                 assert_eq!(got, field);
             }
             other => panic!("{field}: {other:?}"),

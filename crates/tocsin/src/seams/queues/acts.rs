@@ -2,7 +2,7 @@
 
 use super::{Queues, fresh};
 use crate::core::{Batch, Core};
-use crate::seams::desk::{language, refusal, sort_of, take};
+use crate::seams::desk::{gone_holders, language, refusal, sort_of, take};
 use crate::seams::once::{keep, recall};
 use crate::seams::tasks::{ask, fresh_view, status_of, view_after_submit};
 use model::Timestamp;
@@ -18,12 +18,44 @@ use tokio::sync::oneshot;
 
 impl Queues {
     pub(super) async fn submit_once(&self, task: NewTask, once: Once) -> Result<Kept, Failure> {
-        let again = once.clone();
+        let keyed = task.dedupe_key().is_some().then(|| task.clone());
+        let mut done = self.take_once(task, once.clone(), Vec::new()).await?;
+        if let (Some(task), (None, Some(submitted))) = (keyed, &done)
+            && let gone @ [_] = &*gone_holders(&self.reader, [submitted]).await?
+        {
+            done = self.take_once(task, once.clone(), gone.to_vec()).await?;
+        }
+        let submitted = match done {
+            (Some(kept), _) => return Ok(kept),
+            (None, submitted) => submitted,
+        };
+        // A dedupe key was taken: nothing changed, and only the store knows what there is.
+        let Some(submitted) = submitted else { return Err(Failure::Internal("no answer".to_owned())) };
+        let view = view_after_submit(&self.reader, &submitted).await?;
+        let kept = fresh(server::answer_submitted(&Submitted { task: view, duplicate: submitted.duplicate }));
+        let answer = kept.clone();
+        self.core
+            .call(move |core, batch, now| {
+                keep(core, Some(once), &answer, now, &mut batch.changes.tasks);
+            })
+            .await?;
+        Ok(kept)
+    }
+
+    /// Takes a task and keeps the answer, unless its dedupe key is taken; the keys of tasks that are `gone` are free
+    /// first.
+    async fn take_once(
+        &self,
+        task: NewTask,
+        once: Once,
+        gone: Vec<TaskId>,
+    ) -> Result<(Option<Kept>, Option<tasks::Submitted>), Failure> {
         let done = self.core.call(move |core, batch, now| -> Result<_, Failure> {
             if let Some(kept) = recall(core, Some(&once), now)? {
                 return Ok((Some(kept), None));
             }
             let out = &mut batch.changes.tasks;
+            gone.into_iter().for_each(|id| core.queue.free_key_of(id, out));
             let submitted = take(core, task, &once.by, now, out)?;
             let (false, Some(task)) = (submitted.duplicate, &submitted.task) else {
                 return Ok((None, Some(submitted)));
@@ -35,21 +67,7 @@ impl Queues {
             keep(core, Some(once), &kept, now, out);
             Ok((Some(kept), None))
         });
-        let submitted = match done.await?? {
-            (Some(kept), _) => return Ok(kept),
-            (None, submitted) => submitted,
-        };
-        // A dedupe key was taken: nothing changed, and only the store knows what there is.
-        let Some(submitted) = submitted else { return Err(Failure::Internal("no answer".to_owned())) };
-        let view = view_after_submit(&self.reader, &submitted).await?;
-        let kept = fresh(server::answer_submitted(&Submitted { task: view, duplicate: submitted.duplicate }));
-        let answer = kept.clone();
-        self.core
-            .call(move |core, batch, now| {
-                keep(core, Some(again), &answer, now, &mut batch.changes.tasks);
-            })
-            .await?;
-        Ok(kept)
+        done.await?
     }
 
     pub(super) async fn act(
@@ -313,7 +331,7 @@ fn stored(
             Ok(acted(id, format!("Task {id} {word}"), details))
         }
         TaskAct::Delete => {
-            core.queue.delete(id, by, now, &mut batch.changes.tasks);
+            core.queue.delete_stored(&task, by, now, &mut batch.changes.tasks);
             Ok(acted(id, format!("Task {id} deleted"), [("removed_work_items", json!(0))]))
         }
         TaskAct::Cancel => Err(over(word)),
