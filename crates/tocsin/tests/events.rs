@@ -243,16 +243,9 @@ fn a_subscriber_is_called_until_it_takes_it() {
     assert_eq!(got.signature, reach::signature::sign(secret.as_bytes(), at, got.body.to_string().as_bytes()));
     assert!(pages.all().iter().all(|got| got.body["event_type"] == "pr.merged"), "only what was asked for");
 
-    // Our own listener would take the call for a local one.
-    let own = tocsin.post("/events/subscriptions", &json!({"url": format!("{}/tasks", tocsin.url)}));
-    let id = own.json()["id"].as_str().expect("an id").to_owned();
-    publish(&tocsin, "kb.updated", json!({}));
-    eventually("a call of our own listener is given up", LIMIT, || {
-        let all = tocsin.get("/events/subscriptions").json();
-        let one = all["items"].as_array()?.iter().find(|one| one["id"] == id.as_str())?.clone();
-        (one["failed"].as_u64()? >= 1).then_some(())
-    });
     for (body, status) in [
+        // Our own listener would take the call for a local one.
+        (json!({"url": format!("{}/tasks", tocsin.url)}), 400),
         (json!({"url": "http://169.254.169.254/latest"}), 400),
         (json!({"url": "http://[::ffff:169.254.169.254]/"}), 400),
         (json!({"url": "http://user:pass@example.com/"}), 400),

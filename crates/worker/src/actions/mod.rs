@@ -162,10 +162,11 @@ impl Actions {
     /// The kinds that may not: what they do is for an operator's files alone.
     pub fn closed_kinds(&self) -> BTreeSet<String> {
         let open = self.api_kinds();
-        let ours = self
-            .kinds()
-            .into_iter()
-            .chain(USES.iter().map(|uses| (*uses).to_owned()).chain(["container".to_owned()]));
+        let ours = self.kinds().into_iter().chain(
+            USES.iter()
+                .map(|uses| (*uses).to_owned())
+                .chain(["container", "page", "pipeline"].map(str::to_owned)),
+        );
         ours.filter(|kind| !open.contains(kind)).collect()
     }
 
