@@ -8,6 +8,7 @@
 //! Invariants: a batch is taken whole or not at all; a name has one kind for good; names, label sets and observations
 //! are bounded; a counter never falls but when its series was forgotten.
 
+mod admit;
 mod histogram;
 mod restore;
 #[cfg(test)]
@@ -254,70 +255,6 @@ impl Pushed {
 }
 
 impl Inner {
-    /// The names that are new, and the labels of each that was told.
-    fn admit(&self, batch: &[Told]) -> Result<(Vec<(String, Kind)>, Vec<Labels>), Refusal> {
-        let mut new: BTreeMap<&str, Kind> = BTreeMap::new();
-        for (at, told) in batch.iter().enumerate() {
-            let name = told.name.as_str();
-            let kind = |name: &str| self.names.get(name).or_else(|| new.get(name)).copied();
-            match kind(name) {
-                Some(kind) if kind == told.kind => continue,
-                Some(kind) => return Err(taken(at, name, name, kind)),
-                None => {}
-            }
-            for part in PARTS {
-                // A series of this name would be a histogram's, or a histogram's would have another's name.
-                let base = name.strip_suffix(part).filter(|base| kind(base) == Some(Kind::Histogram));
-                if let Some(base) = base {
-                    return Err(taken(at, name, base, Kind::Histogram));
-                }
-                let own = format!("{name}{part}");
-                if let Some(kind) = kind(&own).filter(|_| told.kind == Kind::Histogram) {
-                    return Err(taken(at, &own, &own, kind));
-                }
-            }
-            new.insert(name, told.kind);
-        }
-        let names = new.into_iter().map(|(name, kind)| (name.to_owned(), kind)).collect();
-        Ok((names, batch.iter().map(labels_of).collect()))
-    }
-
-    /// Room for the label sets that are new: the one that was idle for longest goes.
-    fn make_room(
-        &mut self,
-        labels: &[Labels],
-        batch: &[Told],
-        now: Timestamp,
-        taken: &mut Taken,
-    ) -> Result<(), Refusal> {
-        let mut new: [std::collections::BTreeSet<&Labels>; 2] = Default::default();
-        for (at, (labels, told)) in labels.iter().zip(batch).enumerate() {
-            let histogram = told.kind == Kind::Histogram;
-            let (known, max) = if histogram {
-                (self.histograms.contains_key(labels), HISTOGRAMS_MAX)
-            } else {
-                (self.plain.contains_key(labels), PLAIN_MAX)
-            };
-            if known || !new[usize::from(histogram)].insert(labels) {
-                continue;
-            }
-            let held = if histogram { self.histograms.len() } else { self.plain.len() };
-            if held + new[usize::from(histogram)].len() <= max {
-                continue;
-            }
-            let idle = if histogram {
-                self.histograms.iter().map(|(labels, one)| (one.at, labels)).min()
-            } else {
-                self.plain.iter().map(|(labels, one)| (one.at, labels)).min()
-            };
-            let idle = idle.filter(|(since, _)| now.since(*since) >= IDLE).map(|(_, labels)| labels.clone());
-            let Some(idle) = idle else { return Err(Refusal::Full { at, max }) };
-            let instant = self.last.max(now);
-            self.forget(&idle, told.kind, instant, &mut taken.samples);
-        }
-        Ok(())
-    }
-
     /// An instant for samples: later than that of the batch before, and hardly ahead of the clock.
     fn next_instant(&mut self, now: Timestamp) -> Timestamp {
         let next = now.max(self.last.plus(Duration::from_millis(1)));
@@ -391,10 +328,6 @@ impl Inner {
             Kind::Histogram => drop(self.histograms.remove(labels)),
         }
     }
-}
-
-fn taken(at: usize, name: &str, by: &str, kind: Kind) -> Refusal {
-    Refusal::Taken { at, name: name.to_owned(), by: by.to_owned(), kind }
 }
 
 /// Its series' labels. What we set ourselves is the application's under another name, as with scrapes.
