@@ -10,6 +10,7 @@ use crate::incident::Incident;
 use crate::silence::{Silence, Terms};
 use crate::window::{Window, WindowText};
 use model::{Alert, Decision, Hold, Json, Labels, MatchOp, Matcher, Timestamp, Verdict};
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 /// Which kind of row.
@@ -110,13 +111,22 @@ impl Change {
         }
     }
 
+    /// The row as JSON text; `None` removes it. Those that come by the thousand are written without a tree.
+    pub fn to_text(&self) -> Option<String> {
+        match self {
+            Change::Alert(alert) => serde_json::to_string(&alert_row(alert)).ok(),
+            Change::Decision(decision) => serde_json::to_string(&decision_row(decision)).ok(),
+            other => other.to_json().map(|row| row.to_string()),
+        }
+    }
+
     /// The row; `None` removes it.
     pub fn to_json(&self) -> Option<Value> {
         match self {
-            Change::Alert(alert) => Some(alert_json(alert)),
+            Change::Alert(alert) => serde_json::to_value(alert_row(alert)).ok(),
             Change::Group(group) => Some(group_json(group)),
             Change::Silence(silence) => Some(silence_json(silence)),
-            Change::Decision(decision) => Some(decision_json(decision)),
+            Change::Decision(decision) => serde_json::to_value(decision_row(decision)).ok(),
             Change::Incident(incident) => Some(incident::to_json(incident)),
             Change::AlertGone(_)
             | Change::GroupGone(_)
@@ -157,15 +167,26 @@ fn read_text(row: &Value) -> Option<String> {
     row.as_str().map(str::to_owned)
 }
 
-fn alert_json(alert: &Alert) -> Value {
-    json!({
-        "labels": labels_json(&alert.labels),
-        "annotations": labels_json(&alert.annotations),
-        "starts_at": alert.starts_at.as_millis(),
-        "ends_at": alert.ends_at.map(Timestamp::as_millis),
-        "generator_url": alert.generator_url,
-        "updated_at": alert.updated_at.as_millis(),
-    })
+/// An alert as it is kept.
+#[derive(Serialize)]
+struct AlertRow<'a> {
+    labels: &'a Labels,
+    annotations: &'a Labels,
+    starts_at: i64,
+    ends_at: Option<i64>,
+    generator_url: &'a str,
+    updated_at: i64,
+}
+
+fn alert_row(alert: &Alert) -> AlertRow<'_> {
+    AlertRow {
+        labels: &alert.labels,
+        annotations: &alert.annotations,
+        starts_at: alert.starts_at.as_millis(),
+        ends_at: alert.ends_at.map(Timestamp::as_millis),
+        generator_url: &alert.generator_url,
+        updated_at: alert.updated_at.as_millis(),
+    }
 }
 
 fn read_alert(row: &Value) -> Option<Alert> {
@@ -337,19 +358,34 @@ fn verdict_text(verdict: Verdict) -> &'static str {
     }
 }
 
-fn decision_json(decision: &Decision) -> Value {
-    json!({
-        "at": decision.at.as_millis(),
-        "alert": labels_json(&decision.alert),
-        "verdict": verdict_text(decision.verdict),
-        "receiver": decision.receiver,
-        "group_key": decision.group_key,
-        "by": decision.by,
-        "page_key": decision.page_key,
-        "over": decision.over,
-        "nth": decision.nth,
-        "next_send": decision.next_send.map(Timestamp::as_millis),
-    })
+/// A decision as it is kept.
+#[derive(Serialize)]
+struct DecisionRow<'a> {
+    at: i64,
+    alert: &'a Labels,
+    verdict: &'static str,
+    receiver: &'a str,
+    group_key: &'a str,
+    by: &'a [String],
+    page_key: Option<&'a str>,
+    over: bool,
+    nth: u32,
+    next_send: Option<i64>,
+}
+
+fn decision_row(decision: &Decision) -> DecisionRow<'_> {
+    DecisionRow {
+        at: decision.at.as_millis(),
+        alert: &decision.alert,
+        verdict: verdict_text(decision.verdict),
+        receiver: &decision.receiver,
+        group_key: &decision.group_key,
+        by: &decision.by,
+        page_key: decision.page_key.as_deref(),
+        over: decision.over,
+        nth: decision.nth,
+        next_send: decision.next_send.map(Timestamp::as_millis),
+    }
 }
 
 fn read_decision(row: &Value) -> Option<Decision> {

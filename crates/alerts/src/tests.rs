@@ -386,6 +386,58 @@ fn a_reload_keeps_what_was_told() {
 }
 
 #[test]
+fn a_thousand_reloads_change_nothing() {
+    let scenario = |reload: bool| {
+        let mut story = Story::at_hour(12);
+        let mut told = Vec::new();
+        for secs in 0..1_000u64 {
+            match secs % 190 {
+                0 => story.post(secs, A1, false),
+                10 => story.post(secs, A2, false),
+                50 => story.post(secs, INSTANT, false),
+                100 => story.post(secs, INSTANT, true),
+                150 => story.post(secs, A2, true),
+                _ => {}
+            }
+            if reload {
+                let now = story.time(secs);
+                story.alerts.reload(config(), now, &mut story.journal);
+            }
+            told.extend(story.told(secs));
+        }
+        told
+    };
+    let plain = scenario(false);
+    assert!(plain.len() > 5, "{plain:?}");
+    assert_eq!(scenario(true), plain);
+}
+
+#[test]
+fn with_upstreams_timing_an_end_waits_for_its_turn() {
+    let mut config = config();
+    let alerts: AlertsConfig = serde_saphyr::from_str("resolve: group_interval").unwrap();
+    config.extend(&[], &[], Some(&alerts), &mut Vec::new());
+    let mut story = Story::with(config, 12);
+    story.post(0, INSTANT, false);
+    story.told(10);
+    story.post(20, INSTANT, true);
+    story.post(100, INSTANT, false);
+    assert_eq!(story.told(300), Vec::<String>::new(), "it came back before its turn");
+    story.post(310, INSTANT, true);
+    assert_eq!(story.told(600), ["600 resolved -I"]);
+    story.post(640, INSTANT, false);
+    assert_eq!(story.told(640), ["640 firing +I"], "an empty group is gone");
+}
+
+#[test]
+fn a_wait_goes_on_over_a_restart() {
+    let mut story = Story::at_hour(12);
+    story.post(0, A1, false);
+    story.restart(20);
+    assert_eq!(story.told(100), ["30 firing +A1"]);
+}
+
+#[test]
 fn silences_change_under_rules() {
     let mut story = Story::at_hour(12);
     let id = story.silence(0, 600, "A");

@@ -4,6 +4,7 @@ use super::Alerts;
 use crate::change::Change;
 use crate::group::{Group, Sent};
 use crate::incident::What;
+use crate::route::Resolve;
 use model::{Decision, Hold, Json, Timestamp, Verdict};
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,6 +66,11 @@ impl Alerts {
             self.hold_back(&mut group, &integration, &lost, tried.error, now, out);
         }
         self.release_ended(&mut group, now, out);
+        if group.members.is_empty() && self.config.route.nodes[group.route].resolve == Resolve::GroupInterval
+        {
+            // It spoke of the end at its turn: its next alert is a new group's first.
+            group.row.next_flush = now;
+        }
         out.push(Change::Group(group.row.clone()));
         if std::mem::take(&mut group.again) || was_failing {
             (group.catch_up, group.nudged) = (true, Some(now));

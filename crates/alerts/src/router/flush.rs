@@ -98,7 +98,17 @@ impl Alerts {
         let node = &config.route.nodes[group.route];
         let before = group.row.clone();
         let regular = group.row.next_flush <= now;
-        if group.members.is_empty() && regular {
+        let spoke = !regular || !group.members.is_empty();
+        if spoke {
+            let mut incident = self.incidents.remove(&*group.incident);
+            self.speak(&mut group, node, &mut incident, regular, now, out, pages);
+            if let Some(incident) = incident {
+                self.incidents.insert(incident.id.clone(), incident);
+            }
+        }
+        let waits = spoke && group.row.ledgers.values().any(|ledger| ledger.under_way.is_some());
+        if regular && group.members.is_empty() && !waits {
+            self.close_incident(&group.incident, now, out);
             match self.damped_until(&group, node).filter(|until| now < *until && !group.row.dormant) {
                 Some(until) => {
                     group.row.dormant = true;
@@ -106,12 +116,6 @@ impl Alerts {
                     group.row.next_flush = until;
                 }
                 None => return out.push(Change::GroupGone(group.row.key)),
-            }
-        } else {
-            let mut incident = self.incidents.remove(&*group.incident);
-            self.speak(&mut group, node, &mut incident, regular, now, out, pages);
-            if let Some(incident) = incident {
-                self.incidents.insert(incident.id.clone(), incident);
             }
         }
         (group.looked, group.nudged, group.catch_up) = (now, None, false);

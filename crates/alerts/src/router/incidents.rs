@@ -129,10 +129,9 @@ impl Alerts {
         turn: &mut Turn<'_>,
         pages: &mut Vec<Page>,
     ) {
-        let Some(incident) = incident.as_mut().filter(|incident| incident.state == IncidentState::Open)
-        else {
-            return;
-        };
+        let open = |incident: &&mut Incident| incident.state == IncidentState::Open;
+        // A group that a reload left without a route only tells ends.
+        let Some(incident) = incident.as_mut().filter(open).filter(|_| !group.orphan) else { return };
         let config = self.config.clone();
         let Some(mut escalating) = incident.escalation.take() else { return };
         let Some(policy) = config.policies.get(&escalating.policy) else { return };
@@ -181,7 +180,7 @@ impl Alerts {
             .incidents
             .values()
             .filter(|incident| !incident.is_live())
-            .filter(|incident| !self.groups.contains_key(incident.group_key.as_str()))
+            .filter(|incident| !self.has_group(incident))
             .filter_map(|incident| Some((incident.resolved_at?, incident.id.clone())))
             .collect();
         over.sort_unstable();
@@ -192,6 +191,33 @@ impl Alerts {
             self.incidents.remove(&id);
             out.push(Change::IncidentGone(id));
         }
+    }
+
+    /// Its group has gone: so has whatever was wrong.
+    pub(super) fn close_incident(&mut self, id: &str, now: Timestamp, out: &mut Vec<Change>) {
+        let Some(mut incident) = self.incidents.remove(id) else { return };
+        if incident.is_live() {
+            incident.rest(IncidentState::Resolved, now);
+            incident.resolved_at = Some(now);
+            incident.add(now, What::Resolved, "", "none of its alerts is left");
+            self.tell(&incident, What::Resolved, "");
+            out.push(Change::Incident(Box::new(incident.clone())));
+        }
+        self.incidents.insert(incident.id.clone(), incident);
+    }
+
+    /// Ends the incidents whose groups went with a reload.
+    pub(super) fn close_groupless(&mut self, now: Timestamp, out: &mut Vec<Change>) {
+        let live = self.incidents.values().filter(|incident| incident.is_live());
+        let alone: Vec<String> =
+            live.filter(|incident| !self.has_group(incident)).map(|incident| incident.id.clone()).collect();
+        for id in alone {
+            self.close_incident(&id, now, out);
+        }
+    }
+
+    fn has_group(&self, incident: &Incident) -> bool {
+        self.groups.get(incident.group_key.as_str()).is_some_and(|group| *group.incident == *incident.id)
     }
 
     /// Tells others of an incident.

@@ -59,6 +59,10 @@ impl Alerts {
             }
             let mut group = new_group(row, key.clone(), route.unwrap_or(0));
             group.orphan = route.is_none();
+            // What was to be said once a page has arrived, or in its place, still is.
+            let mut ledgers = group.row.ledgers.values();
+            group.nudged = ledgers.clone().any(Ledger::is_stuck).then_some(now);
+            group.again = ledgers.any(|ledger| ledger.under_way.is_some() && !ledger.is_stuck());
             if group.orphan {
                 orphans.push(key.clone());
             }
@@ -75,6 +79,7 @@ impl Alerts {
         for key in keys {
             self.rewake(&key);
         }
+        self.close_groupless(now, out);
     }
 
     /// Leaves an alert in the groups without a route that still owe its end to somebody.

@@ -161,6 +161,20 @@ fn a_reload_that_gives_the_group_away_still_tells_the_end() {
 }
 
 #[test]
+fn what_went_unsaid_for_good_leaves_no_incident_open() {
+    let mut story = Story::at_hour(12);
+    story.post(0, INSTANT, false);
+    let first = story.run(0).remove(0).1;
+    story.post(5, INSTANT, true);
+    let now = story.time(9);
+    story.alerts.delivered(&first.key, Err("gone".to_owned()), now, &mut story.journal);
+    story.run(700);
+    let states: Vec<_> =
+        story.alerts.incidents(Some(IncidentState::Open)).iter().map(|i| &i.receiver).collect();
+    assert_eq!(states, ["quiet"], "only that of the failing receiver");
+}
+
+#[test]
 fn alerts_of_clients_do_not_end_because_nobody_listened() {
     let mut story = Story::at_hour(12);
     let now = story.time(0);
