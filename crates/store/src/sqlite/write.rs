@@ -34,14 +34,14 @@ pub(super) fn commit(connection: &mut Connection, changes: &Changes) -> Result<(
     }
     for change in &changes.alerts {
         let table = alert_table(change.table());
-        put_row(&transaction, table, &change.key(), change.to_json().as_ref()).map_err(fail)?;
+        put_row(&transaction, table, &change.key(), change.to_text()).map_err(fail)?;
     }
     for change in &changes.rules {
         let row = match change {
-            rules::Change::Active(row) => Some(row.to_json()),
+            rules::Change::Active(row) => Some(row.to_json().to_string()),
             rules::Change::Gone { .. } => None,
         };
-        put_row(&transaction, "rule_state", &change.key(), row.as_ref()).map_err(fail)?;
+        put_row(&transaction, "rule_state", &change.key(), row).map_err(fail)?;
     }
     transaction.commit().map_err(fail)
 }
@@ -252,12 +252,12 @@ fn put_row(
     transaction: &Transaction<'_>,
     table: &'static str,
     key: &str,
-    row: Option<&Value>,
+    row: Option<String>,
 ) -> rusqlite::Result<()> {
     match row {
         Some(row) => {
             let sql = format!("INSERT OR REPLACE INTO {table} (key, row) VALUES (?1, ?2)");
-            transaction.prepare_cached(&sql)?.execute(params![key, row.to_string()]).map(drop)
+            transaction.prepare_cached(&sql)?.execute(params![key, row]).map(drop)
         }
         None => {
             let sql = format!("DELETE FROM {table} WHERE key = ?1");

@@ -1,7 +1,7 @@
 //! Alerts and groups as JSON, written straight into the answer: there may be a hundred thousand of them.
 
 use crate::views::{AlertGroup, AlertView};
-use model::{Labels, Timestamp};
+use model::Timestamp;
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
 /// An alert; one that has no end counts until `lives_until`, should nobody repeat it.
@@ -20,14 +20,14 @@ impl Serialize for Shown<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (view, alert) = (self.view, &self.view.alert);
         let mut out = serializer.serialize_struct("alert", 9)?;
-        out.serialize_field("annotations", &Pairs(&alert.annotations))?;
+        out.serialize_field("annotations", &alert.annotations)?;
         out.serialize_field("endsAt", &alert.ends_at.unwrap_or(self.lives_until).rfc3339())?;
         out.serialize_field("fingerprint", &format_args!("{:016x}", alert.labels.fingerprint()))?;
         out.serialize_field("receivers", &Names(&view.receivers))?;
         out.serialize_field("startsAt", &alert.starts_at.rfc3339())?;
         out.serialize_field("status", &Status(view))?;
         out.serialize_field("updatedAt", &alert.updated_at.rfc3339())?;
-        out.serialize_field("labels", &Pairs(&alert.labels))?;
+        out.serialize_field("labels", &alert.labels)?;
         if !alert.generator_url.is_empty() {
             out.serialize_field("generatorURL", &alert.generator_url)?;
         }
@@ -38,20 +38,11 @@ impl Serialize for Shown<'_> {
 impl Serialize for ShownGroup<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut out = serializer.serialize_struct("group", 4)?;
-        out.serialize_field("labels", &Pairs(&self.group.labels))?;
-        out.serialize_field("routeLabels", &Pairs(&self.group.route_labels))?;
+        out.serialize_field("labels", &self.group.labels)?;
+        out.serialize_field("routeLabels", &self.group.route_labels)?;
         out.serialize_field("receiver", &Name(&self.group.receiver))?;
         out.serialize_field("alerts", &self.alerts)?;
         out.end()
-    }
-}
-
-/// Labels as an object.
-struct Pairs<'a>(&'a Labels);
-
-impl Serialize for Pairs<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter())
     }
 }
 
