@@ -40,9 +40,9 @@ pub use metrics::{FAMILIES, HttpMetrics, Sink};
 pub use seam::Schedules;
 pub use seam::Thresholds;
 pub use seam::{
-    Agents, Answer, ApprovalAct, Approvals, Asked, By, Desk, Events, Failure, Grammar, Incidents, Keep, KnownAgent,
-    Listener, Listeners, Monitoring, Published, QueryFailure, Queues, Reads, Series, Tasks, TokenAct, Topic,
-    Vitals,
+    Agents, Answer, ApprovalAct, Approvals, Asked, By, Desk, Events, Failure, Grammar, Incidents, Keep,
+    KnownAgent, Listener, Listeners, Monitoring, Published, QueryFailure, Queues, Reads, Series, Tasks,
+    TokenAct, Topic, Vitals,
 };
 pub use seam::{KnownWorker, LogLine, NewLogLine, PushWorker, ToolView, Workers};
 pub use serve::serve;

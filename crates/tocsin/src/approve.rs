@@ -3,9 +3,10 @@
 use crate::{
     cli,
     client::{Client, LocalKey, block_on},
+    terminal::text,
 };
 use anyhow::{Result, bail};
-use serde_json::{Value, json};
+use serde_json::json;
 use std::process::ExitCode;
 
 /// Lists, approves or rejects.
@@ -57,10 +58,4 @@ async fn decide(client: &Client, id: &str, args: &cli::Approve) -> Result<ExitCo
         false => println!("{}", text(&said["message"])),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// A text for a terminal: no control characters.
-fn text(value: &Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

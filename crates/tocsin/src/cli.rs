@@ -1,5 +1,9 @@
 //! The command line: flags for what needs a restart, the file for what reloads.
 
+mod incidents;
+
+pub use incidents::{Alerts, Incidents, IncidentsVerb, NewSilence, Silence, SilenceVerb, Why};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -36,6 +40,14 @@ pub enum Verb {
     Approve(Approve),
     /// List tasks, ask why one does not run, stop it, do a dead one again
     Tasks(Tasks),
+    /// List incidents, take one on, put it off, end it
+    Incidents(Incidents),
+    /// Say why somebody was told of an alert, or not
+    Why(Why),
+    /// List silences, make one after a look at what it mutes, end one
+    Silence(Silence),
+    /// List what fires
+    Alerts(Alerts),
     /// Run PromQL .test scripts against the real engine and store
     Promqltest(Promqltest),
     /// Show who would be told

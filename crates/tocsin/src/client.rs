@@ -108,6 +108,14 @@ impl Reply {
         serde_json::from_str(&self.body).unwrap_or(Value::Null)
     }
 
+    /// As [`Reply::done`], of Alertmanager's first version, whose refusals have their message under `error`.
+    pub fn done_first(&self) -> Result<Value> {
+        match self.json()["error"].as_str() {
+            Some(why) if self.status >= 400 && self.json()["message"].is_null() => bail!("{why}"),
+            _ => self.done(),
+        }
+    }
+
     /// The body of an answer in the two hundreds; else what the server says is wrong.
     pub fn done(&self) -> Result<Value> {
         if (200..300).contains(&self.status) {

@@ -11,6 +11,7 @@ mod data_dir;
 mod discover;
 mod elsewhere;
 mod health;
+mod incidents_verb;
 mod init;
 mod log;
 mod metrics;
@@ -20,9 +21,12 @@ mod receivers_verb;
 mod seams;
 mod secrets;
 mod serve;
+mod silence_verb;
 mod tasks_verb;
+mod terminal;
 mod variables;
 mod verbs;
+mod why_verb;
 
 use clap::Parser;
 use cli::{Cli, Verb};
@@ -47,6 +51,10 @@ fn main() -> ExitCode {
         Verb::Backup(args) => backup::run(&args),
         Verb::Approve(args) => approve::run(&args),
         Verb::Tasks(args) => tasks_verb::run(&args),
+        Verb::Incidents(args) => incidents_verb::run(&args),
+        Verb::Why(args) => why_verb::run(&args),
+        Verb::Silence(args) => silence_verb::run(&args),
+        Verb::Alerts(args) => silence_verb::alerts(&args),
         Verb::Promqltest(args) => verbs::promqltest(&args),
         Verb::Routes(cli::Routes::Test { alertmanager_config, labels }) => {
             Ok(verbs::routes_test(&alertmanager_config, &labels))

@@ -3,6 +3,7 @@
 use crate::{
     cli::{self, TasksVerb},
     client::{Client, LocalKey, block_on},
+    terminal::{escape, text},
 };
 use anyhow::Result;
 use reach::http::Method;
@@ -118,18 +119,6 @@ fn queue(queue: &Value) -> String {
 fn dead(dead: &Value) -> String {
     let [run, at, kind] = ["run_id", "dead_at", "kind"].map(|name| text(&dead[name]));
     format!("{run}  {at}  {kind}  {} tries  {}", dead["attempt"], text(&dead["error"]))
-}
-
-/// A text for a terminal: no control characters.
-fn text(value: &Value) -> String {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}
-
-/// A part of a path.
-fn escape(part: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    part.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 #[cfg(test)]

@@ -261,7 +261,9 @@ fn would(act: Act) -> &'static str {
     match act {
         Act::Snooze => "You put it off: nobody hears of it until then, unless it gets graver or is over.",
         Act::Resolve => "You end it by hand: alerts that fire on are quiet until something is new.",
-        Act::Acknowledge => "You take it on: no repeats and no further steps of the escalation. Its end is told.",
+        Act::Acknowledge => {
+            "You take it on: no repeats and no further steps of the escalation. Its end is told."
+        }
         Act::Assign => "It becomes theirs.",
         Act::Note => "What you write stands on its timeline.",
         _ => "It becomes part of the other one, and is quiet by itself.",

@@ -29,9 +29,8 @@ const HERE: &str = "/ui/incidents";
 
 pub(crate) async fn incidents(Given(state): Given<Arc<State>>) -> Result<Response, Refused> {
     let now = state.clock.now();
-    let of = |wanted, limit| {
-        state.reads.incidents.list(IncidentFilter { state: Some(wanted), limit, offset: 0 })
-    };
+    let of =
+        |wanted, limit| state.reads.incidents.list(IncidentFilter { state: Some(wanted), limit, offset: 0 });
     let open = of(IncidentState::Open, LIVE_MAX).await?;
     let taken = of(IncidentState::Acknowledged, LIVE_MAX).await?;
     let over = of(IncidentState::Resolved, OVER_MAX).await?;

@@ -18,7 +18,8 @@ const SHIFTS_MAX: usize = 12;
 
 pub(crate) async fn on_call(Given(state): Given<Arc<State>>) -> Result<Response, Refused> {
     let now = state.clock.now();
-    let schedules = state.reads.incidents.on_call(now, now.plus(AHEAD)).await?;
+    // Further than is shown, so that the last turn that is has its own end.
+    let schedules = state.reads.incidents.on_call(now, now.plus(3 * AHEAD)).await?;
     let content = html! {
         div.wide {
             @if schedules.is_empty() {
@@ -42,7 +43,7 @@ fn one(schedule: &OnCallView, now: Timestamp) -> Markup {
                     None => p.none { b { "Nobody" } " is on call now." },
                 }
                 ul.rows {
-                    @for shift in schedule.shifts.iter().filter(|shift| shift.from > now).take(SHIFTS_MAX) { (row(shift, now)) }
+                    @for shift in schedule.shifts.iter().filter(|shift| shift.from > now && shift.from < now.plus(AHEAD)).take(SHIFTS_MAX) { (row(shift, now)) }
                 }
                 p.none.soft { "For calendars: " code { "/api/v1/on_call/" (schedule.name) ".ics" } }
             }

@@ -1,9 +1,7 @@
 //! Incidents, why somebody was told or not, who is on call, and how far a silence would reach.
 
 use super::{Asked, Failure};
-use crate::views::{
-    IncidentAct, IncidentFilter, IncidentView, Kept, OnCallView, PageOf, ReachView, WhyView,
-};
+use crate::views::{IncidentAct, IncidentFilter, IncidentView, Kept, OnCallView, PageOf, ReachView, WhyView};
 use futures_util::future::BoxFuture;
 use model::{Matcher, Timestamp};
 
@@ -41,11 +39,7 @@ pub trait Incidents: Send + Sync {
     /// The same for the alerts of an incident, or those it was opened for.
     fn why_of(&self, id: String, at: Option<Timestamp>) -> BoxFuture<'_, Result<Vec<WhyView>, Failure>>;
     /// The schedules by name, each with its shifts from `from` to `until`.
-    fn on_call(
-        &self,
-        from: Timestamp,
-        until: Timestamp,
-    ) -> BoxFuture<'_, Result<Vec<OnCallView>, Failure>>;
+    fn on_call(&self, from: Timestamp, until: Timestamp) -> BoxFuture<'_, Result<Vec<OnCallView>, Failure>>;
     /// A schedule as an iCalendar text, from a week ago to half a year from now.
     fn calendar(&self, name: String) -> BoxFuture<'_, Result<Option<String>, Failure>>;
     /// What matchers would silence now.

@@ -11,9 +11,15 @@ async fn incidents_and_why_are_shown() {
     assert_eq!(get(&state, "/api/v1/incidents?state=resolved").await.json()["total"], 0);
     assert_eq!(get(&state, "/api/v1/incidents?state=odd").await.status, 400);
     let one = get(&state, "/api/v1/incidents/i1").await.json();
-    assert_eq!((&one["state"], &one["severity"], &one["sev"]), (&json!("open"), &json!("critical"), &json!("sev0")));
+    assert_eq!(
+        (&one["state"], &one["severity"], &one["sev"]),
+        (&json!("open"), &json!("critical"), &json!("sev0"))
+    );
     assert_eq!(one["timeline"][2]["what"], "delivered");
-    assert_eq!((&one["acknowledged_by"], &one["snoozed_until"], &one["assigned_to"]), (&json!(null), &json!(null), &json!(null)));
+    assert_eq!(
+        (&one["acknowledged_by"], &one["snoozed_until"], &one["assigned_to"]),
+        (&json!(null), &json!(null), &json!(null))
+    );
     assert_eq!(get(&state, "/api/v1/incidents/i2").await.status, 404);
 
     for uri in [
@@ -115,11 +121,13 @@ async fn silences_by_the_clock_and_how_far_one_reaches() {
         assert_eq!(get(&state, &format!("/api/v1/silences/preview{query}")).await.status, 422, "{query}");
     }
     let silence = |more: serde_json::Value| {
-        let mut silence = json!({"matchers": [{"name": "a", "value": "b"}], "endsAt": "2026-12-01T00:00:00Z"});
+        let mut silence =
+            json!({"matchers": [{"name": "a", "value": "b"}], "endsAt": "2026-12-01T00:00:00Z"});
         silence.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         silence.to_string()
     };
-    let night = json!({"weekdays": ["friday:saturday"], "start": "22:00", "end": "06:00", "zone": "Europe/Berlin"});
+    let night =
+        json!({"weekdays": ["friday:saturday"], "start": "22:00", "end": "06:00", "zone": "Europe/Berlin"});
     for (more, code) in [
         (json!({}), 200),
         (json!({"windows": [night], "until_resolved": true, "maintenance": null, "confirm": true}), 200),

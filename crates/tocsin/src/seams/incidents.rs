@@ -77,7 +77,8 @@ impl server::Incidents for Incidents {
     fn why(&self, matchers: Vec<Matcher>, at: Option<Timestamp>) -> Answer<'_, Vec<WhyView>> {
         Box::pin(async move {
             let wanted = matchers.clone();
-            let meant = self.core.call(move |core, _, now| meant(core, &wanted, at.unwrap_or(now), now)).await?;
+            let meant =
+                self.core.call(move |core, _, now| meant(core, &wanted, at.unwrap_or(now), now)).await?;
             let meant = if meant.is_empty() { whole(&matchers).into_iter().collect() } else { meant };
             self.explain(meant, None, at).await
         })
@@ -105,9 +106,9 @@ impl server::Incidents for Incidents {
 
     fn calendar(&self, name: String) -> Answer<'_, Option<String>> {
         Box::pin(async move {
-            let found = self.core.call(move |core, _, now| {
-                Some((core.alerts.config().schedules.get(&name)?.clone(), now))
-            });
+            let found = self
+                .core
+                .call(move |core, _, now| Some((core.alerts.config().schedules.get(&name)?.clone(), now)));
             let Some((schedule, now)) = found.await? else { return Ok(None) };
             let (from, until) = (now.minus(CALENDAR_BACK), now.plus(CALENDAR_AHEAD));
             Ok(Some(alerts::on_call::ical(&schedule, from, until, now)))
@@ -150,10 +151,8 @@ impl Incidents {
     /// What the journal has about an alert, up to `at`.
     async fn journal(&self, labels: &Labels, at: Option<Timestamp>) -> Result<Vec<Decision>, Failure> {
         let (labels, until) = (labels.clone(), at.unwrap_or(FAR).min(FAR));
-        super::tasks::ask(&self.reader, move |reader| {
-            reader.decisions_about(&labels, until, DECISIONS_MAX)
-        })
-        .await
+        super::tasks::ask(&self.reader, move |reader| reader.decisions_about(&labels, until, DECISIONS_MAX))
+            .await
     }
 
     /// An instant in the past: the number that the rule looked at then.
@@ -321,9 +320,8 @@ fn explain(
 fn said(core: &Core, why: Why, rule: Option<RuleWhy>) -> WhyView {
     let (verdict, reason) = (why.verdict_word(), why.reason_word());
     let incidents = core.alerts.incidents(None);
-    let mine = |incident: &&&alerts::Incident| {
-        incident.group_key == why.group_key && incident.opened_at <= why.at
-    };
+    let mine =
+        |incident: &&&alerts::Incident| incident.group_key == why.group_key && incident.opened_at <= why.at;
     let incident = incidents.iter().filter(mine).max_by_key(|incident| incident.opened_at);
     let incident_id = incident.map(|incident| incident.id.clone());
     let by = why.by.into_iter().map(|what| ByView { says: words(core, reason, &what), what }).collect();

@@ -58,7 +58,11 @@ impl server::Monitoring for Monitoring {
     fn alerts(&self, matchers: Vec<Matcher>) -> BoxFuture<'_, Vec<AlertView>> {
         Box::pin(async {
             let all = self.core.call(move |core, _, now| {
-                core.alerts.list(&matchers, now).into_iter().map(|alert| told(core, alert)).collect::<Vec<_>>()
+                core.alerts
+                    .list(&matchers, now)
+                    .into_iter()
+                    .map(|alert| told(core, alert))
+                    .collect::<Vec<_>>()
             });
             all.await.unwrap_or_default()
         })
@@ -83,8 +87,9 @@ impl server::Monitoring for Monitoring {
 
     fn silences(&self) -> BoxFuture<'_, Vec<SilenceView>> {
         Box::pin(async {
-            let all =
-                self.core.call(|core, _, now| core.alerts.silences().cloned().map(|kept| silence(kept, now)).collect::<Vec<_>>());
+            let all = self.core.call(|core, _, now| {
+                core.alerts.silences().cloned().map(|kept| silence(kept, now)).collect::<Vec<_>>()
+            });
             all.await.unwrap_or_default()
         })
     }

@@ -30,7 +30,10 @@ pub(crate) async fn post_silence_first(
     request: once::Request,
     body: Result<Raw, Refused>,
 ) -> Result<Response, Enveloped> {
-    Ok(silences::put(&state, request, &body?.0, silences::Fields::Ours, |id| enveloped(&json!({"silenceId": id}))).await?)
+    Ok(silences::put(&state, request, &body?.0, silences::Fields::Ours, |id| {
+        enveloped(&json!({"silenceId": id}))
+    })
+    .await?)
 }
 
 fn success(data: &Value) -> Response {

@@ -45,9 +45,10 @@ fn window(value: &Value) -> Result<SilenceWindow, Refused> {
     };
     let weekdays = match value.get("weekdays") {
         None | Some(Value::Null) => Vec::new(),
-        Some(Value::Array(days)) => {
-            days.iter().map(|day| day.as_str().map(str::to_owned).ok_or_else(bad)).collect::<Result<_, _>>()?
-        }
+        Some(Value::Array(days)) => days
+            .iter()
+            .map(|day| day.as_str().map(str::to_owned).ok_or_else(bad))
+            .collect::<Result<_, _>>()?,
         Some(_) => return Err(bad()),
     };
     let window = SilenceWindow { weekdays, start: text("start")?, end: text("end")?, zone: text("zone")? };

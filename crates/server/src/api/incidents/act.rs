@@ -114,7 +114,8 @@ async fn act(
     let mut body = Body::read(&posted, keys)?;
     let act = read(&mut body, state)?;
     let name = name(body.text("by", NAME_MAX)?.as_deref(), &request.3);
-    let asked = once::asked(&request, &posted, |found: &IncidentView| (StatusCode::OK, show::incident(found)))?;
+    let asked =
+        once::asked(&request, &posted, |found: &IncidentView| (StatusCode::OK, show::incident(found)))?;
     let by = By { name, reopened: None };
     Ok(once::answer(state.reads.incidents.act(id, act, by, asked).await?))
 }

@@ -2,8 +2,8 @@
 
 mod act;
 mod on_call;
-mod read;
 mod reach;
+mod read;
 mod say;
 mod show;
 mod why;

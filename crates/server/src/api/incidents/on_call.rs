@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The shifts that are shown: so many days from the instant asked about.
+/// The shifts that are shown: those that begin in so many days from the instant asked about.
 const AHEAD: Duration = Duration::from_secs(28 * 86_400);
 
 pub(crate) async fn on_call(
@@ -21,7 +21,8 @@ pub(crate) async fn on_call(
     params: Result<Params, Refused>,
 ) -> Result<Response, Refused> {
     let at = instant(&params?, "at")?.unwrap_or_else(|| state.clock.now());
-    let schedules = state.reads.incidents.on_call(at, at.plus(AHEAD)).await?;
+    // Further than is shown, so that the last turn that is has its own end.
+    let schedules = state.reads.incidents.on_call(at, at.plus(3 * AHEAD)).await?;
     let shown: Vec<Value> = schedules.iter().map(|schedule| show(schedule, at)).collect();
     Ok(axum::Json(json!({"at": at.rfc3339(), "items": shown})).into_response())
 }
@@ -48,7 +49,7 @@ fn show(schedule: &OnCallView, at: Timestamp) -> Value {
         "zone": schedule.zone,
         "who": now.map(|shift| shift.who.as_str()),
         "until": now.map(|shift| shift.until.rfc3339()),
-        "shifts": schedule.shifts.iter().map(shift).collect::<Vec<_>>(),
+        "shifts": schedule.shifts.iter().filter(|shift| shift.from < at.plus(AHEAD)).map(shift).collect::<Vec<_>>(),
     })
 }
 

@@ -23,13 +23,11 @@ pub(crate) fn sentence(why: &WhyView) -> String {
             let tries = if tries == 0 { String::new() } else { format!(" ({tries} tries)") };
             format!("Not delivered yet{tries}: {}. It is tried again by itself.", by("the receiver fails"))
         }
-        _ if why.verdict == "deliver" => {
-            match told(why, at).as_str() {
-                "" => format!("On its way to {}.", names(&why.receivers)),
-                told if why.over => format!("Told{told} that it is over."),
-                told => format!("Told{told}{}.", then("said again")),
-            }
-        }
+        _ if why.verdict == "deliver" => match told(why, at).as_str() {
+            "" => format!("On its way to {}.", names(&why.receivers)),
+            told if why.over => format!("Told{told} that it is over."),
+            told => format!("Told{told}{}.", then("said again")),
+        },
         _ => not_told(why, at),
     }
 }
@@ -45,7 +43,8 @@ fn not_told(why: &WhyView, at: impl Fn(Timestamp) -> String) -> String {
         Some(rule) if rule.value.is_none() => {
             format!("It does not fire: the expression of rule {} is not true.", rule.name)
         }
-        _ => "It did not fire: nothing is on record of it.".to_owned(),
+        Some(_) => "It fires, and nobody was told: its receiver may have nothing to send by.".to_owned(),
+        None => "It did not fire: nothing is on record of it.".to_owned(),
     }
 }
 
@@ -133,21 +132,49 @@ mod tests {
         for (why, want) in [
             (tried(why("deliver", "none"), ""), "Told team at 03:12:10 UTC; said again at 04:12:40 UTC."),
             (why("deliver", "none"), "On its way to team."),
-            (WhyView { over: true, ..tried(why("deliver", "none"), "") }, "Told team at 03:12:10 UTC that it is over."),
-            (tried(why("hold", "repeat"), ""), "Already told team at 03:12:10 UTC; said again at 04:12:40 UTC."),
-            (by(why("hold", "silenced"), "s1", "silenced by kim until X: disk"), "Held: silenced by kim until X: disk."),
-            (by(why("hold", "inhibited"), "00", "inhibited by {a=\"b\"}"), "Held: inhibited by {a=\"b\"}, which fires."),
-            (by(why("hold", "muted"), "night", "time interval night"), "Held: its route is muted by time interval night."),
+            (
+                WhyView { over: true, ..tried(why("deliver", "none"), "") },
+                "Told team at 03:12:10 UTC that it is over.",
+            ),
+            (
+                tried(why("hold", "repeat"), ""),
+                "Already told team at 03:12:10 UTC; said again at 04:12:40 UTC.",
+            ),
+            (
+                by(why("hold", "silenced"), "s1", "silenced by kim until X: disk"),
+                "Held: silenced by kim until X: disk.",
+            ),
+            (
+                by(why("hold", "inhibited"), "00", "inhibited by {a=\"b\"}"),
+                "Held: inhibited by {a=\"b\"}, which fires.",
+            ),
+            (
+                by(why("hold", "muted"), "night", "time interval night"),
+                "Held: its route is muted by time interval night.",
+            ),
             (why("hold", "grouped"), "Held: it waits for its group; it speaks at 04:12:40 UTC."),
             (
                 tried(by(why("hold", "receiver_down"), "503", ""), "503"),
                 "Not delivered yet (2 tries): 503. It is tried again by itself.",
             ),
-            (WhyView { next_send: None, ..by(why("hold", "acknowledged"), "kim", "taken on by kim") }, "Held: taken on by kim."),
-            (rule(true, Some(1.0)), "It does not fire yet: its rule is true since 03:11:40 UTC, and not for long enough."),
+            (
+                WhyView { next_send: None, ..by(why("hold", "acknowledged"), "kim", "taken on by kim") },
+                "Held: taken on by kim.",
+            ),
+            (
+                rule(true, Some(1.0)),
+                "It does not fire yet: its rule is true since 03:11:40 UTC, and not for long enough.",
+            ),
             (rule(false, None), "It does not fire: the expression of rule A is not true."),
+            (
+                rule(false, Some(1.0)),
+                "It fires, and nobody was told: its receiver may have nothing to send by.",
+            ),
             (why("hold", "none"), "It did not fire: nothing is on record of it."),
-            (WhyView { over: true, ..why("hold", "none") }, "It has ended, and nobody had to be told of that."),
+            (
+                WhyView { over: true, ..why("hold", "none") },
+                "It has ended, and nobody had to be told of that.",
+            ),
         ] {
             assert_eq!(sentence(&why), want);
         }

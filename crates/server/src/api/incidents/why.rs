@@ -38,7 +38,8 @@ fn meant(state: &State, text: &str) -> Result<Vec<Matcher>, Refused> {
     let matchers = match serde_json::from_str(text) {
         Ok(Value::Object(labels)) => {
             let equal = |(name, value): (&String, &Value)| {
-                let value = value.as_str().ok_or_else(|| bad(format!("the value of {name} must be a text")))?;
+                let value =
+                    value.as_str().ok_or_else(|| bad(format!("the value of {name} must be a text")))?;
                 Matcher::new(MatchOp::Equal, name, value).map_err(|why| bad(why.to_string()))
             };
             labels.iter().map(equal).collect::<Result<Vec<_>, _>>()?

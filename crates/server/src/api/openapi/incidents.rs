@@ -31,10 +31,9 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
             )),
             json!({"an_hour": {"seconds": 3600}, "until": {"until": "2030-01-31T08:00:00Z"}}),
         ),
-        ("POST", "/api/v1/incidents/{id}/assign") => act().takes(
-            closed(object([("to", text_of(1, 200))], [by()])),
-            json!({"to_kim": {"to": "kim"}}),
-        ),
+        ("POST", "/api/v1/incidents/{id}/assign") => {
+            act().takes(closed(object([("to", text_of(1, 200))], [by()])), json!({"to_kim": {"to": "kim"}}))
+        }
         ("POST", "/api/v1/incidents/{id}/note") => act().takes(
             closed(object([("text", text_of(1, 4000))], [by()])),
             json!({"found": {"text": "the disk of db-2 is being replaced"}}),
@@ -43,9 +42,7 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
             closed(object([("into", text_of(1, 200))], [by()])),
             json!({"into": {"into": "7c1d5e0f9a8b341218f1c2d3e4f"}}),
         ),
-        ("GET", "/api/v1/incidents/{id}/why") => {
-            at(Operation::gives(of("WhyAnswer"))).refuses(&[404, 422])
-        }
+        ("GET", "/api/v1/incidents/{id}/why") => at(Operation::gives(of("WhyAnswer"))).refuses(&[404, 422]),
         ("GET", "/api/v1/why") => at(Operation::gives(of("WhyAnswer")).query_needed(
             "labels",
             "The alert: an object of labels, or matchers as Alertmanager writes them",

@@ -66,9 +66,12 @@ fn refused(operation: Operation, codes: &[u16]) -> Operation {
 
 /// Takes a form, and leads to where what was done is seen.
 fn acted(codes: &[u16], form: serde_json::Value) -> Operation {
-    let operation = Operation::new()
-        .answers_bare(303, "Where it is seen")
-        .header_of(303, "Location", "Where it is seen", text());
+    let operation = Operation::new().answers_bare(303, "Where it is seen").header_of(
+        303,
+        "Location",
+        "Where it is seen",
+        text(),
+    );
     let kind = "application/x-www-form-urlencoded";
     refused(operation, codes).takes_as(kind, form, serde_json::Value::Null, false).refuses(&[408, 413])
 }
