@@ -4,9 +4,12 @@ use super::{HISTOGRAMS_MAX, IDLE, Inner, Kind, PARTS, PLAIN_MAX, Refusal, Taken,
 use model::{Labels, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The names that are new, each with its kind; the labels of each that was told.
+type Admitted = (Vec<(String, Kind)>, Vec<Labels>);
+
 impl Inner {
     /// The names that are new, and the labels of each that was told.
-    pub(super) fn admit(&self, batch: &[Told]) -> Result<(Vec<(String, Kind)>, Vec<Labels>), Refusal> {
+    pub(super) fn admit(&self, batch: &[Told]) -> Result<Admitted, Refusal> {
         let mut new: BTreeMap<&str, Kind> = BTreeMap::new();
         for (at, told) in batch.iter().enumerate() {
             let name = told.name.as_str();
