@@ -43,8 +43,7 @@ fn failures() -> Value {
 
 #[test]
 fn a_kill_loses_nothing_that_was_answered() {
-    let memory = ("ALERT_MEMORY_ENABLED", "false".to_owned());
-    let mut tocsin = Tocsin::start(&[], &[memory]);
+    let mut tocsin = Tocsin::start(&[], &[]);
     assert_eq!(tocsin.post(TELL, &failures()).status, 202);
     assert_eq!(evaluated(&tocsin), ["high_error_rate"]);
     let history = tocsin.get("/api/v1/monitoring/alerts").json();
@@ -135,7 +134,7 @@ fn another_products_files_alone_bring_no_further_alerts() {
     let quiet = start(&[]);
     assert_eq!(routed(&quiet), Vec::<String>::new());
     assert!(names(&quiet.get("/api/v1/monitoring/alerts").json()).contains(&"high_error_rate".to_owned()));
-    let asked = start(&[("ALERT_MEMORY_ENABLED", "false".to_owned())]);
+    let asked = start(&[("ALERT_ERROR_RATE_ENABLED", "true".to_owned())]);
     assert_eq!(routed(&asked), ["high_error_rate/critical"]);
 }
 

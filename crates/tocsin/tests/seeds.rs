@@ -88,7 +88,8 @@ fn the_playbooks_of_the_watching_run_unchanged() {
 fn the_monitoring_api_answers_as_the_guide_says() {
     let log = tempfile::tempdir().expect("a directory").keep().join("tocsin.log");
     let file = log.display().to_string();
-    let tocsin = Tocsin::with_config(&format!("log: {{file: '{file}'}}\n"), &[]);
+    let all_four = ("ALERT_MEMORY_ENABLED", "true".to_owned());
+    let tocsin = Tocsin::with_config(&format!("log: {{file: '{file}'}}\n"), &[all_four]);
     eventually("the first evaluation", Duration::from_secs(20), || {
         tocsin.get("/api/v1/monitoring/status").json()["last_evaluation"].is_string().then_some(())
     });

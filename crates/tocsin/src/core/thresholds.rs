@@ -27,6 +27,17 @@ impl Core {
         now: Timestamp,
     ) {
         let count = thresholds.len();
+        for one in &thresholds {
+            tracing::info!(
+                event = "alert_threshold_added",
+                alert_name = one.name,
+                metric_name = one.metric,
+                window_seconds = one.window.as_secs_f64(),
+                "Threshold {} watches {}",
+                one.name,
+                one.metric
+            );
+        }
         let decided = self.thresholds.reload(thresholds, settings, now);
         tracing::info!(event = "alert_thresholds_configured", count, "{count} thresholds are watched");
         self.take_crossed(decided, batch, now);

@@ -19,7 +19,7 @@ const VARIABLES: [(&str, &str, Option<&str>); 4] = [
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Overrides {
     by_name: BTreeMap<&'static str, (Option<bool>, Option<f64>)>,
-    /// Whether it says anything.
+    /// Whether it asks for any of them: one that is switched off is not asked for.
     any: bool,
     /// How often they are evaluated.
     pub interval: Option<Duration>,
@@ -32,7 +32,7 @@ impl Overrides {
         let mut overrides = Overrides { any: interval.is_some(), interval, ..Overrides::default() };
         for (name, enabled, bound) in VARIABLES {
             let said = (variables.switch(enabled), bound.and_then(|bound| variables.number(bound)));
-            overrides.any |= said != (None, None);
+            overrides.any |= said.0 == Some(true) || said.1.is_some();
             overrides.by_name.insert(name, said);
         }
         overrides
@@ -139,7 +139,9 @@ mod tests {
             load_with(&Sources { prometheus: Some(path), ..Sources::default() }, &|_| None).unwrap();
         let routed = |variables: &[(&str, &str)]| settings(&borrowed, &overrides(variables), "").routed;
         assert!(!routed(&[]));
+        assert!(!routed(&[("ALERT_MEMORY_ENABLED", "false")]));
         assert!(routed(&[("ALERT_MEMORY_ENABLED", "true")]));
+        assert!(routed(&[("ALERT_ERROR_RATE_THRESHOLD", "2")]));
         assert!(settings(&loaded(""), &overrides(&[]), "").routed);
     }
 }
