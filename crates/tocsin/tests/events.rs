@@ -257,6 +257,7 @@ fn a_subscriber_is_called_until_it_takes_it() {
         let reply = tocsin.post("/events/subscriptions", &body);
         assert_eq!(reply.status, status, "{body}: {}", reply.body);
     }
+    let id = made.json()["id"].as_str().expect("an id").to_owned();
     let path = format!("{}/events/subscriptions/{id}", tocsin.url);
     assert_eq!(request("DELETE", &path, &[], "").map(|reply| reply.status), Some(200));
     assert_eq!(request("DELETE", &path, &[], "").map(|reply| reply.status), Some(404));
