@@ -1,14 +1,13 @@
 //! The raw forms of `global:` and `receivers:`, in `alertmanager.yml` and in `tocsin.yml`.
 //!
-//! Every integration of Alertmanager has its key here; its own settings stand in the file of its name. WeChat, which
-//! is not sent yet, keeps them as plain values: they are checked for what upstream demands, and never stand in the way
-//! of the rest.
+//! Every integration of Alertmanager has its key here; its own settings stand in the file of its name.
 
 use crate::{
     discord::DiscordConfig, email::EmailConfig, incidentio::IncidentioConfig, jira::JiraConfig,
     mattermost::MattermostConfig, msteams::MsteamsConfig, opsgenie::OpsgenieConfig,
     pagerduty::PagerdutyConfig, pushover::PushoverConfig, rocketchat::RocketchatConfig, sentry::SentryConfig,
     sns::SnsConfig, telegram::TelegramConfig, victorops::VictoropsConfig, webex::WebexConfig,
+    wechat::WechatConfig,
 };
 use reach::config::{HttpConfig, Secret, TlsConfig};
 use serde::Deserialize;
@@ -98,7 +97,7 @@ pub struct ReceiverConfig {
     pub telegram_configs: Option<Vec<Spanned<TelegramConfig>>>,
     pub victorops_configs: Option<Vec<Spanned<VictoropsConfig>>>,
     pub webex_configs: Option<Vec<Spanned<WebexConfig>>>,
-    pub wechat_configs: Option<Vec<Spanned<Value>>>,
+    pub wechat_configs: Option<Vec<Spanned<WechatConfig>>>,
 }
 
 /// A raw entry of `webhook_configs:`.

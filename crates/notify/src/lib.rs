@@ -42,6 +42,7 @@ mod telegram;
 mod victorops;
 mod webex;
 mod webhook;
+mod wechat;
 
 #[cfg(test)]
 mod outcomes;
@@ -81,12 +82,6 @@ pub enum Error {
     Unsubscribed {
         /// Which.
         subscription: String,
-    },
-    /// It is known, but not built yet.
-    #[error("{integration} is not sent yet by this version")]
-    NotYet {
-        /// The integration.
-        integration: String,
     },
     /// A setting that is filled in or read for each page is of no use.
     #[error("the setting {field} is of no use: {why}")]
@@ -140,7 +135,6 @@ impl Error {
             Error::NoPage
             | Error::Gone { .. }
             | Error::Unsubscribed { .. }
-            | Error::NotYet { .. }
             | Error::Setting { .. }
             | Error::Astray { .. }
             | Error::Template { .. } => false,
@@ -153,7 +147,6 @@ impl Error {
             Error::NoPage => "no_page",
             Error::Gone { .. } => "receiver_gone",
             Error::Unsubscribed { .. } => "unsubscribed",
-            Error::NotYet { .. } => "not_sent_yet",
             Error::Setting { .. } => "bad_setting",
             Error::Astray { .. } => "redirect",
             Error::Template { .. } => "template",

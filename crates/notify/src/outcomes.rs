@@ -6,7 +6,7 @@ use crate::{Error, Told};
 use std::time::Duration;
 
 /// Each with settings and an answer that it takes. `URL` stands for the service.
-const KINDS: [(&str, &str, &str); 18] = [
+const KINDS: [(&str, &str, &str); 19] = [
     ("discord", "webhook_url: 'URL/api/webhooks/1/secret'", ""),
     ("incidentio", "url: 'URL/v2/alert_events/alertmanager/1', alert_source_token: secret", "{}"),
     ("jira", "api_url: 'URL/rest/api/2', project: P, issue_type: Bug", r#"{"issues":[],"key":"P-1"}"#),
@@ -36,6 +36,11 @@ const KINDS: [(&str, &str, &str); 18] = [
         "api_url: 'URL/v1/messages', room_id: r, http_config: {authorization: {credentials: secret}}",
         "{}",
     ),
+    (
+        "wechat",
+        "api_url: 'URL/cgi-bin', api_secret: secret, corp_id: c, to_user: u",
+        r#"{"errcode":0,"access_token":"secret"}"#,
+    ),
     ("webhook", "url: 'URL/hook', http_config: {basic_auth: {username: u, password: secret}}", ""),
 ];
 
@@ -53,7 +58,7 @@ async fn taken_slowed_down_unwell_refused() {
         let settings = settings(kind, own, LOCAL);
         let after =
             |answers: Vec<String>| async { told(&settings, &page(kind), Told::FIRST, answers).await.0 };
-        // Jira asks twice, and SNS is answered in XML; each takes what is good in its words.
+        // Jira and WeChat ask twice, and SNS is answered in XML; each takes what is good in its words.
         let sent = after(vec![ok(good), ok(good)]).await;
         assert!(sent.is_ok(), "{kind}: {sent:?}");
 

@@ -112,7 +112,7 @@ pub(crate) fn words(body: &[u8]) -> String {
 
 /// What a preview takes for an answer: good news in every dialect.
 fn canned(url: Url) -> Response {
-    const BODY: &[u8] = br#"{"ok":true,"success":true,"status":"success","ts":"1","channel":"C","result":{"message_id":1},"issues":[],"transitions":[],"key":"PREVIEW-1"}"#;
+    const BODY: &[u8] = br#"{"ok":true,"errcode":0,"success":true,"status":"success","ts":"1","channel":"C","result":{"message_id":1},"issues":[],"transitions":[],"key":"PREVIEW-1"}"#;
     Response {
         status: 200,
         headers: HeaderMap::new(),

@@ -23,9 +23,9 @@ use crate::{
     victorops::Victorops,
     webex::Webex,
     webhook::Webhook,
+    wechat::Wechat,
 };
 use model::{Page, Problem};
-use serde_json::Value;
 use serde_saphyr::{Location, Spanned};
 use std::{collections::BTreeMap, path::Path};
 
@@ -69,14 +69,14 @@ pub(crate) enum Way {
     Victorops(Box<Victorops>),
     Webex(Box<Webex>),
     Webhook(Box<Webhook>),
-    NotYet,
+    Wechat(Box<Wechat>),
 }
 
 impl Way {
     /// The files that must exist for it to work.
     fn files(&self) -> Vec<&Path> {
         match self {
-            Way::Console | Way::NotYet => Vec::new(),
+            Way::Console => Vec::new(),
             Way::Discord(way) => way.files(),
             Way::Email(way) => way.files(),
             Way::Incidentio(way) => way.files(),
@@ -94,6 +94,7 @@ impl Way {
             Way::Victorops(way) => way.files(),
             Way::Webex(way) => way.files(),
             Way::Webhook(way) => way.files(),
+            Way::Wechat(way) => way.files(),
         }
     }
 
@@ -120,7 +121,7 @@ impl Way {
             Way::Victorops(way) => way.send(page, sending).await,
             Way::Webex(way) => way.send(page, sending).await,
             Way::Webhook(way) => way.send(page, sending).await,
-            Way::NotYet => Err(Error::NotYet { integration: page.integration.clone() }),
+            Way::Wechat(way) => way.send(page, sending).await,
         }
     }
 
@@ -280,8 +281,9 @@ impl All<'_> {
             Victorops::resolve(r, at, s)
         )));
         each!("webex", true, raw.webex_configs, |r, at, s| Way::Webex(Box::new(Webex::resolve(r, at, s))));
-        let resolved = |raw: &Value| raw.get("send_resolved").and_then(Value::as_bool);
-        self.each("wechat", false, &raw.wechat_configs, resolved, not_yet);
+        each!("wechat", false, raw.wechat_configs, |r, at, s| Way::Wechat(Box::new(Wechat::resolve(
+            r, at, s
+        ))));
     }
 
     fn each<R>(
@@ -300,20 +302,6 @@ impl All<'_> {
             });
         }
     }
-}
-
-/// WeChat is known and checked for what upstream demands, but not sent.
-fn not_yet(raw: &Value, at: Location, scope: &mut Scope<'_>) -> Way {
-    let has = |key: &str| raw.get(key).is_some_and(|v| !v.is_null() && v.as_str() != Some(""));
-    let global = scope.global.wechat_api_secret.is_some() || scope.global.wechat_api_secret_file.is_some();
-    if !raw.is_object() {
-        scope.error(at, "an entry of wechat_configs must be a block of settings", "");
-    } else if !has("api_secret") && !has("api_secret_file") && !global {
-        scope.missing(at, "wechat", "api_secret or api_secret_file");
-    }
-    let what = "wechat is not sent yet by this version: pages to it fail, other receivers go on";
-    scope.finding(at, what, "use another integration beside it");
-    Way::NotYet
 }
 
 #[cfg(test)]

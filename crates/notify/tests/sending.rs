@@ -230,10 +230,9 @@ async fn what_answers_mean() {
 }
 
 #[tokio::test]
-async fn receivers_that_are_gone_or_not_sent_yet() {
-    let registry = registry("- {name: r, wechat_configs: [{api_secret: k}], console_configs: [{}]}");
+async fn receivers_that_are_gone() {
+    let registry = registry("- {name: r, console_configs: [{}]}");
     check(run(registry.clone(), &page("console[0]")).await, "done");
-    check(run(registry.clone(), &page("wechat[0]")).await, "failed not_sent_yet wechat[0] is not sent yet");
     check(
         run(registry.clone(), &page("webhook[0]")).await,
         "failed receiver_gone the receiver \"r\" has no integration",

@@ -1,6 +1,7 @@
 //! What is taken and what is refused, with its place.
 
 use super::*;
+use serde_json::Value;
 use std::path::Path;
 
 #[derive(serde::Deserialize)]

@@ -17,7 +17,10 @@ pub use proxy::Proxy;
 pub use url::Url;
 
 use crate::Error;
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    time::{Duration, SystemTime},
+};
 
 /// What to ask.
 #[derive(Debug, Clone)]
@@ -120,9 +123,15 @@ impl Response {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// `Retry-After` in seconds form; an HTTP date is not understood and counts as missing.
+    /// `Retry-After`: seconds, or a date, which counts from the answer's own `Date` as the other clock may be wrong.
     pub fn retry_after(&self) -> Option<Duration> {
-        self.header("retry-after")?.trim().parse().ok().map(Duration::from_secs)
+        let text = self.header("retry-after")?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let date = |text: &str| httpdate::parse_http_date(text.trim()).ok();
+        let from = self.header("date").and_then(date).unwrap_or_else(SystemTime::now);
+        Some(date(text)?.duration_since(from).unwrap_or_default())
     }
 }
 

@@ -284,17 +284,22 @@ fn urls_that_are_refused_keep_their_secrets() {
 }
 
 #[test]
-fn retry_after_in_seconds() {
+fn retry_after_in_seconds_or_as_a_date() {
     let response = |value: &'static str| Response {
         status: 429,
-        headers: HeaderMap::from_iter([(header::RETRY_AFTER, HeaderValue::from_static(value))]),
+        headers: HeaderMap::from_iter([
+            (header::RETRY_AFTER, HeaderValue::from_static(value)),
+            (header::DATE, HeaderValue::from_static("Fri, 31 Dec 1999 23:59:29 GMT")),
+        ]),
         body: Bytes::new(),
         remote_addr: "127.0.0.1:1".parse().unwrap(),
         url: Url::parse("http://h/").unwrap(),
         timings: Timings::default(),
     };
     assert_eq!(response(" 12").retry_after(), Some(Duration::from_secs(12)));
-    assert_eq!(response("Fri, 31 Dec 1999 23:59:59 GMT").retry_after(), None);
+    assert_eq!(response("Fri, 31 Dec 1999 23:59:59 GMT").retry_after(), Some(Duration::from_secs(30)));
+    assert_eq!(response("Fri, 31 Dec 1999 23:00:00 GMT").retry_after(), Some(Duration::ZERO));
+    assert_eq!(response("soon").retry_after(), None);
 }
 
 #[tokio::test]
