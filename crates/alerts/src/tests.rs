@@ -379,6 +379,9 @@ fn a_reload_keeps_what_was_told() {
         integrations: vec![Integration { name: "console[0]".to_owned(), send_resolved: true }],
     };
     let now = story.time(1001);
+    let moved = story.alerts.would_move(&Config::to(one.clone()), now);
+    let moved: Vec<String> = moved.iter().map(|(_, from, to)| format!("{from:?} {to:?}")).collect();
+    assert_eq!(moved, [r#"["team"] ["console"]"#, r#"["quiet"] ["console"]"#]);
     story.alerts.reload(Config::to(one), now, &mut story.journal);
     story.last = now;
     // The group that is there still keeps its rhythm; the other one is new and has waited long enough.

@@ -25,6 +25,23 @@ impl Alerts {
         self.regroup(rows, now, out);
     }
 
+    /// The live alerts that another configuration would send elsewhere, by labels: to whom now, and to whom then.
+    pub fn would_move(&self, config: &Config, now: Timestamp) -> Vec<(Labels, Vec<String>, Vec<String>)> {
+        let receivers = |config: &Config, labels: &Labels| -> Vec<String> {
+            let found = config.route.find(labels).into_iter();
+            found.map(|at| config.route.nodes[at].receiver.clone()).collect()
+        };
+        let live = self.alerts.values().filter(|tracked| !tracked.alert.is_resolved(now));
+        let moved = live.filter_map(|tracked| {
+            let labels = &tracked.alert.labels;
+            let (from, to) = (receivers(&self.config, labels), receivers(config, labels));
+            (from != to).then(|| (labels.clone(), from, to))
+        });
+        let mut moved: Vec<_> = moved.collect();
+        moved.sort_unstable();
+        moved
+    }
+
     /// Alerts of clients that would have ended while nobody listened get as long again as they had: who still sees
     /// them says so within it. What was ended in so many words has ended.
     pub(super) fn wait_for_clients(&mut self, now: Timestamp, out: &mut Vec<Change>) {

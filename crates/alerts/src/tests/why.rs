@@ -231,7 +231,8 @@ impl Scenario {
             .map(|attempt| (attempt.at.since(self.story.start).as_secs(), attempt.key.as_str()))
             .collect();
         let mut got = got;
-        (said.sort_unstable(), got.sort_unstable());
+        said.sort_unstable();
+        got.sort_unstable();
         if said != got {
             return Err(format!("the receivers got {got:?}"));
         }
