@@ -55,7 +55,7 @@ const WRONG: &[Case] = &[
         )],
         said: &[
             "tocsin.yml:1:23: error: monitoring.history is below 168h; write one such as 30d",
-            "tocsin.yml:4:10: error: name: there is more than one threshold with the name \"a\"; give each a name of its own",
+            "tocsin.yml:4:10: error: there is more than one threshold with the name \"a\"; give each a name of its own",
             "tocsin.yml:4:21: error: the metric is an expression; write NAME or NAME{label=\"value\"}; an expression",
         ],
     },
