@@ -1,22 +1,22 @@
-//! Incidents, why somebody was told or not, who is on call: the router's answers, with the rule behind an alert and the
-//! silences and alerts that held it in words.
+//! Incidents, why somebody was told or not, who is on call, how far a silence reaches: the router's answers.
+
+mod why;
 
 use super::{Series, monitoring, once::once};
 use crate::core::{Core, Handle};
-use alerts::{Act, ActError, Filter, why::Why};
+use alerts::{Act, ActError};
 use futures_util::future::BoxFuture;
-use model::{Decision, Labels, MatchOp, Matcher, Timestamp};
+use model::{Decision, Labels, Matcher, Timestamp};
 use server::{
     Asked, By, Failure,
     views::{
-        AttemptWhy, ByView, EntryView, EscalationView, IncidentAct, IncidentFilter, IncidentState,
-        IncidentView, Kept, OnCallView, PageOf, ReachView, ReceiverWhy, RuleWhy, ShiftView, WhyView,
+        EntryView, EscalationView, IncidentAct, IncidentFilter, IncidentState, IncidentView, Kept,
+        OnCallView, PageOf, ReachView, ShiftView, WhyView,
     },
 };
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
+use why::{MEANT_MAX, alerts_of, explain, meant, whole};
 
-/// Alerts that one question may mean; further ones are left out.
-const MEANT_MAX: usize = 20;
 /// Decisions about one alert that are looked through.
 const DECISIONS_MAX: usize = 1000;
 /// How much of the past and of the future a calendar shows.
@@ -24,8 +24,6 @@ const CALENDAR_BACK: Duration = Duration::from_secs(7 * 86_400);
 const CALENDAR_AHEAD: Duration = Duration::from_secs(183 * 86_400);
 /// After every decision: no key of a row has a later one.
 const FAR: Timestamp = Timestamp::from_millis(9_999_999_999_998);
-/// An instant so long ago is asked of the series, not of how things stand.
-const NOW_IS: Duration = Duration::from_secs(60);
 
 /// The core and the journal, as those see them who deal with incidents.
 pub struct Incidents {
@@ -250,152 +248,4 @@ fn refusal(why: ActError) -> Failure {
             Failure::Value { field: field.to_owned(), what: what.to_owned() }
         }
     }
-}
-
-/// The alerts that matchers mean: those that fire or are about to, else those on record in memory.
-fn meant(core: &Core, matchers: &[Matcher], at: Timestamp, now: Timestamp) -> Vec<Labels> {
-    let accepted = |labels: &Labels| matchers.iter().all(|m| m.matches_labels(labels));
-    let mut found: Vec<Labels> = Vec::new();
-    let mut add = |labels: Labels| {
-        if !found.contains(&labels) && found.len() < MEANT_MAX {
-            found.push(labels);
-        }
-    };
-    if at.plus(NOW_IS) >= now {
-        let filter = Filter { matchers: matchers.to_vec(), ..Filter::default() };
-        core.alerts.list(&filter.matchers, now).into_iter().for_each(|view| add(view.alert.labels));
-    }
-    let decisions = core.alerts.decisions().rev();
-    for decision in decisions.filter(|decision| decision.at <= at && accepted(&decision.alert)) {
-        add(decision.alert.clone());
-    }
-    let groups = core.rules.view();
-    for rule in groups.into_iter().flat_map(|group| group.rules) {
-        if let rules::RuleKindView::Alerting { alerts, .. } = rule.kind {
-            alerts.into_iter().filter(|alert| accepted(&alert.labels)).for_each(|alert| add(alert.labels));
-        }
-    }
-    found
-}
-
-/// The labels that matchers name whole, if each of them says `name="value"`.
-fn whole(matchers: &[Matcher]) -> Option<Labels> {
-    let equal = matchers.iter().all(|m| m.op() == MatchOp::Equal);
-    equal.then(|| Labels::from_pairs(matchers.iter().map(|m| (m.name(), m.value()))))
-}
-
-/// The alerts of an incident: those that its group has, else those on record for it, the latest first.
-fn alerts_of(core: &Core, id: &str, now: Timestamp) -> Vec<Labels> {
-    let Some(alerts::IncidentView { incident, alerts, .. }) = core.alerts.incident_view(id, now) else {
-        return Vec::new();
-    };
-    let mut found: Vec<Labels> = alerts.into_iter().map(|view| view.alert.labels).collect();
-    let on_record = core.alerts.decisions().rev().filter(|one| one.group_key == incident.group_key);
-    for decision in on_record.filter(|_| found.is_empty()).map(|one| one.alert.clone()).collect::<Vec<_>>() {
-        if !found.contains(&decision) {
-            found.push(decision);
-        }
-    }
-    found
-}
-
-/// The answers of the router from the journal and from what is not yet in it, in words.
-fn explain(
-    core: &Core,
-    labels: &Labels,
-    journal: Vec<Decision>,
-    at: Option<Timestamp>,
-    now: Timestamp,
-) -> Vec<WhyView> {
-    let at = at.unwrap_or(now);
-    let key = |decision: &Decision| alerts::Change::Decision(decision.clone()).key();
-    let known: BTreeSet<String> = journal.iter().map(key).collect();
-    let fresh = core.alerts.decisions().filter(|one| one.alert == *labels && !known.contains(&key(one)));
-    let all: Vec<Decision> = journal.iter().chain(fresh).cloned().collect();
-    let rule = rule_of(core, labels, at, now);
-    let answers = core.alerts.why_from(labels, at, &all);
-    answers.into_iter().map(|why| said(core, why, rule.clone())).collect()
-}
-
-fn said(core: &Core, why: Why, rule: Option<RuleWhy>) -> WhyView {
-    let (verdict, reason) = (why.verdict_word(), why.reason_word());
-    let incidents = core.alerts.incidents(None);
-    let mine =
-        |incident: &&&alerts::Incident| incident.group_key == why.group_key && incident.opened_at <= why.at;
-    let incident = incidents.iter().filter(mine).max_by_key(|incident| incident.opened_at);
-    let incident_id = incident.map(|incident| incident.id.clone());
-    let by = why.by.into_iter().map(|what| ByView { says: words(core, reason, &what), what }).collect();
-    let attempt = |attempt: alerts::why::Attempt| AttemptWhy {
-        at: attempt.at,
-        key: attempt.key,
-        integration: attempt.integration,
-        code: attempt.code,
-        error: attempt.error,
-        tries: attempt.tries,
-    };
-    let receivers = why.receivers.into_iter().map(|receiver| ReceiverWhy {
-        name: receiver.name,
-        attempts: receiver.attempts.into_iter().map(attempt).collect(),
-    });
-    WhyView {
-        receivers: receivers.collect(),
-        rule: rule.map(|rule| RuleWhy { since: rule.since.or(why.since), ..rule }),
-        alert: why.alert,
-        at: why.at,
-        since: why.since,
-        route: why.route,
-        group_key: why.group_key,
-        next_send: why.next_send,
-        verdict,
-        reason,
-        by,
-        over: why.over,
-        incident_id,
-    }
-}
-
-/// What an id or a name stands for, for people.
-fn words(core: &Core, reason: &str, what: &str) -> String {
-    match reason {
-        "silenced" => {
-            let silence = core.alerts.silences().find(|silence| silence.id == what);
-            silence.map_or_else(String::new, |silence| {
-                let until = silence.ends_at.rfc3339();
-                format!("silenced by {} until {until}: {}", silence.created_by, silence.comment)
-            })
-        }
-        "inhibited" => {
-            let is_it = |labels: &Labels| format!("{:016x}", labels.fingerprint()) == what;
-            let decision = core.alerts.decisions().rev().find(|decision| is_it(&decision.alert));
-            decision.map_or_else(String::new, |decision| format!("inhibited by {}", decision.alert))
-        }
-        "muted" => format!("time interval {what}"),
-        "acknowledged" => format!("taken on by {what}"),
-        _ => what.to_owned(),
-    }
-}
-
-/// The rule of ours that an alert is of. Its value is what it is now; of the past it is found in the series.
-fn rule_of(core: &Core, labels: &Labels, at: Timestamp, now: Timestamp) -> Option<RuleWhy> {
-    let is_now = at.plus(NOW_IS) >= now;
-    let name = labels.get(model::ALERTNAME)?;
-    let mut found: Option<RuleWhy> = None;
-    for rule in core.rules.view().into_iter().flat_map(|group| group.rules).filter(|rule| rule.name == name) {
-        let rules::RuleKindView::Alerting { alerts, .. } = rule.kind else { continue };
-        // External labels are added on the way to the router.
-        let is_it = |alert: &&rules::AlertView| {
-            alert.labels.iter().all(|(name, value)| labels.get(name) == Some(value))
-        };
-        let active = alerts.iter().find(is_it).filter(|alert| is_now && alert.active_at <= at);
-        if found.is_none() || active.is_some() {
-            found = Some(RuleWhy {
-                name: rule.name.clone(),
-                query: rule.query.clone(),
-                value: active.map(|alert| alert.value),
-                since: active.map(|alert| alert.active_at),
-                pending: active.is_some_and(|alert| alert.state == rules::AlertState::Pending),
-            });
-        }
-    }
-    found
 }
