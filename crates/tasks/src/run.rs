@@ -4,6 +4,9 @@ use crate::{AttemptToken, Form, RunError, RunId, RunState, Status, Task, TaskId}
 use model::{Class, Json, Timestamp};
 use std::{sync::Arc, time::Duration};
 
+/// How much longer than its time an attempt lives, so that a worker which stops by its own clock can say so.
+pub const TIMEOUT_GRACE: Duration = Duration::from_secs(1);
+
 /// A run as the store keeps it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
@@ -130,9 +133,9 @@ impl Progress {
             && self.step == 0
     }
 
-    /// No heartbeat keeps the present attempt alive beyond this: its time, and a lease to say so.
-    pub(crate) fn attempt_ends(&self, timeout: Duration, lease: Duration) -> Timestamp {
-        self.claimed_at.map_or(Timestamp::MAX, |at| at.plus(timeout).plus(lease))
+    /// No heartbeat keeps the present attempt alive beyond this: its time, and a little to say that it is over.
+    pub(crate) fn attempt_ends(&self, timeout: Duration) -> Timestamp {
+        self.claimed_at.map_or(Timestamp::MAX, |at| at.plus(timeout).plus(TIMEOUT_GRACE))
     }
 
     /// How it ended, `None` while it has not: a cancelled run did not succeed.

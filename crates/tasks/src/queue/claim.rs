@@ -4,13 +4,15 @@ use super::index::{By, Lane};
 use super::settle::error;
 use super::workers::Met;
 use super::{BUILTIN_WORKER, Queue};
-use crate::size::json_size;
 use crate::{
     AttemptToken, Change, Claim, Directive, Event, Extension, RunError, RunEvent, RunId, TokenResult,
     WorkReply, WorkRequest, WorkerCard, pipeline, template,
 };
 use model::{Class, Json, Timestamp};
 use std::collections::BTreeMap;
+
+/// The most bytes of a checkpoint. Who lets workers in refuses larger ones, so that none is lost silently.
+pub const CHECKPOINT_BYTES_MAX: usize = 256 << 10;
 
 /// The most runs handed out in one reply.
 pub(super) const WANT_MAX: usize = 1_000;
@@ -81,17 +83,19 @@ impl Queue {
         let Some(id) = self.index.by_token(&extension.token) else {
             return self.said_before(&extension.token, None);
         };
-        let (usual, max) = (self.settings.lease, self.settings.args_bytes_max);
+        let usual = self.settings.lease;
         let Some(live) = self.runs.get_mut(&id) else { return TokenResult::Unknown };
-        let lease = live.lease(usual);
         if live.run.at.worker_id.as_deref() != Some(worker) {
             return TokenResult::Stale;
         }
-        let until = now.plus(lease).min(live.run.at.attempt_ends(live.timeout(), lease));
+        let until = live.lives_until(usual, now);
         self.index.extend(live, until);
-        live.run.at.progress = extension.progress.filter(|p| p.is_finite()).map(|p| p.clamp(0.0, 1.0));
-        if let Some(checkpoint) = extension.checkpoint.as_ref().filter(|one| json_size(one) <= max) {
-            live.run.at.checkpoint = Some(Json::from(checkpoint));
+        if let Some(progress) = extension.progress.filter(|p| p.is_finite()) {
+            live.run.at.progress = Some(progress.clamp(0.0, 1.0));
+        }
+        let checkpoint = extension.checkpoint.as_ref().map(Json::from);
+        if let Some(checkpoint) = checkpoint.filter(|one| one.size() <= CHECKPOINT_BYTES_MAX) {
+            live.run.at.checkpoint = Some(checkpoint);
             out.push(Change::RunMoved(id, Box::new(live.run.at.clone())));
         }
         TokenResult::Accepted
@@ -155,7 +159,7 @@ impl Queue {
             self.index.block(live);
             return None;
         }
-        let (task, lease) = (live.task.clone(), live.lease(self.settings.lease));
+        let (task, lease, timeout) = (live.task.clone(), live.lease(self.settings.lease), live.timeout());
         if self.hold_back(id, now) {
             return None;
         }
@@ -175,8 +179,8 @@ impl Queue {
             at.attempt += 1;
             at.token = Some(token);
             at.worker_id = Some(worker_id);
-            at.lease_until = Some(now.plus(lease));
             at.claimed_at = Some(now);
+            at.lease_until = Some(now.plus(lease).min(at.attempt_ends(timeout)));
             at.outcome = None;
             at.started_at = at.started_at.or(Some(now));
         });
@@ -189,7 +193,7 @@ impl Queue {
             attempt: live.run.at.attempt,
             args,
             lease,
-            deadline: live.timeout(),
+            deadline: timeout,
             traceparent: id.traceparent(live.run.at.attempt),
             checkpoint: live.run.at.checkpoint.clone(),
         })

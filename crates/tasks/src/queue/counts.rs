@@ -2,7 +2,7 @@
 
 use super::index::STATES;
 use super::{BUILTIN_WORKER, Queue};
-use crate::{Directive, RunState, Spread, Totals};
+use crate::{Directive, RunId, RunState, Spread, Totals};
 use model::{Class, Timestamp};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -64,6 +64,11 @@ pub struct WorkerView {
 }
 
 impl Queue {
+    /// What the holder of a run said last of how far it is: heartbeats are not written down.
+    pub fn progress_of(&self, run: RunId) -> Option<f64> {
+        self.runs.get(&run)?.run.at.progress
+    }
+
     /// The queue in numbers.
     pub fn counts(&self, now: Timestamp) -> Counts {
         let (page, runbook) = (self.index.counts(Class::Page), self.index.counts(Class::Runbook));

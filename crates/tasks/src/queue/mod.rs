@@ -40,6 +40,7 @@ mod why;
 mod workers;
 
 pub use acts::Acted;
+pub use claim::CHECKPOINT_BYTES_MAX;
 pub use counts::{Counts, WorkerView};
 pub use gates::LineView;
 pub use lines::Line;
@@ -231,6 +232,17 @@ impl Live {
     /// How long an attempt lives without a heartbeat, where `usual` is what all have.
     fn lease(&self, usual: Duration) -> Duration {
         self.task.options.as_ref().and_then(|options| options.heartbeat_timeout).unwrap_or(usual)
+    }
+
+    /// Until when its attempt lives if nothing more is heard of it.
+    fn lives_until(&self, usual: Duration, now: Timestamp) -> Timestamp {
+        now.plus(self.lease(usual)).min(self.run.at.attempt_ends(self.timeout()))
+    }
+
+    /// Whether its attempt ends because its time is over, and not because nobody speaks of it.
+    fn is_out_of_time(&self) -> bool {
+        let at = &self.run.at;
+        at.token.is_some() && at.lease_until == Some(at.attempt_ends(self.timeout()))
     }
 
     fn timeout(&self) -> Duration {

@@ -258,6 +258,21 @@ impl Queue {
         self.shift(id, RunEvent::Due, out, |_| {});
     }
 
+    /// An attempt took longer than it may, whatever its worker says of it: a try failed, and the worker is told.
+    pub(super) fn time_out(
+        &mut self,
+        id: RunId,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+        events: &mut Vec<Event>,
+    ) {
+        self.note_lease(id, now);
+        let Some(live) = self.runs.get(&id) else { return };
+        let message = format!("timed out: not done after {} s", live.timeout().as_secs_f64());
+        self.detach(id);
+        self.failed(id, error("timeout", message), None, now, out, events);
+    }
+
     /// The present attempt of a run is over.
     fn note_lease(&mut self, id: RunId, now: Timestamp) {
         if let Some(from) = self.runs.get(&id).and_then(|live| live.run.at.claimed_at) {

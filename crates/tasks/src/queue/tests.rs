@@ -95,7 +95,7 @@ fn complete(worker: &str, claim: &Claim, outcome: Outcome) -> WorkRequest {
 }
 
 fn noop() -> TaskSpec {
-    TaskSpec::new("noop", json!({"a": 1}))
+    TaskSpec { timeout: Duration::from_secs(300), ..TaskSpec::new("noop", json!({"a": 1})) }
 }
 
 fn error() -> RunError {

@@ -1,6 +1,6 @@
 //! What time alone brings about.
 
-use super::Queue;
+use super::{Live, Queue};
 use crate::{Change, Event, RunEvent, RunState};
 use model::Timestamp;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use std::time::Duration;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 impl Queue {
-    /// Does everything that is due by `now`: fires schedules, makes waiting runs available, takes runs from
-    /// silent workers, lets pages go whose deadline is there, frees dedupe keys.
+    /// Does everything that is due by `now`: fires schedules, makes waiting runs available, ends attempts
+    /// that take too long, takes runs from silent workers, lets pages go whose deadline is there, frees dedupe keys.
     pub fn tick(&mut self, now: Timestamp, out: &mut Vec<Change>) -> Vec<Event> {
         let mut events = Vec::new();
         self.gates.at(now);
@@ -19,7 +19,11 @@ impl Queue {
         #[cfg(feature = "broken-lease")]
         self.ignore_leases(now, out, &mut events);
         while let Some((at, id)) = self.index.due(now) {
-            match self.runs.get(&id).map(|live| live.run.at.state) {
+            let live = self.runs.get(&id);
+            match live.map(|live| live.run.at.state) {
+                Some(RunState::Running) if live.is_some_and(Live::is_out_of_time) => {
+                    self.time_out(id, now, out, &mut events);
+                }
                 Some(RunState::Running) => self.rescue(id, now, out, &mut events),
                 Some(_) if self.release(id, now, out, &mut events) => {}
                 Some(_) => self.shift(id, RunEvent::Due, out, |_| {}),

@@ -77,16 +77,54 @@ fn a_silent_worker_loses_its_run_and_a_heartbeat_keeps_it() {
 }
 
 #[test]
-fn no_heartbeat_keeps_an_attempt_beyond_its_time() {
+fn an_attempt_ends_at_its_time_whatever_its_worker_says() {
     let mut bench = Bench::new();
-    bench.plain(TaskSpec { timeout: Duration::from_secs(30), ..noop() });
-    let claim = bench.claim("w").unwrap();
-    let beat = Extension { token: claim.token, progress: None, checkpoint: None };
-    for _ in 0..4 {
-        bench.work(WorkRequest { extend: vec![beat.clone()], ..ask("w", 0) });
-        bench.after(25_000);
+    bench.plain(TaskSpec { timeout: Duration::from_secs(2), max_retries: 1, ..noop() });
+    for attempt in 1..=2 {
+        let claim = bench.claim("w").unwrap();
+        let (lease, deadline) = (Duration::from_secs(60), Duration::from_secs(2));
+        assert_eq!((claim.attempt, claim.lease, claim.deadline), (attempt, lease, deadline));
+        let beat = Extension { token: claim.token, progress: None, checkpoint: None };
+        let beat = WorkRequest { extend: vec![beat], ..ask("w", 0) };
+        for _ in 0..2 {
+            bench.after(1_400);
+            assert_eq!(bench.work(beat.clone()).results[0].1, TokenResult::Accepted, "a little is allowed");
+        }
+        bench.after(200);
+        assert!(bench.queue.has_cancels_for("w"), "a poll that is parked is answered");
+        let reply = bench.work(complete("w", &claim, Outcome::Done(json!(1))));
+        assert_eq!((reply.results[0].1, reply.cancel), (TokenResult::Stale, vec![claim.token]));
+        bench.after(1_000);
     }
-    assert!(bench.claim("v").is_some());
+    let finished = bench.finished();
+    let error = finished[0].error.clone().unwrap();
+    assert_eq!((finished[0].state, finished[0].attempt, error.kind.as_str()), (RunState::Dead, 2, "timeout"));
+    assert_eq!(error.message, "timed out: not done after 2 s");
+    assert_eq!(bench.queue.totals.rescued, 0, "nobody was lost");
+}
+
+#[test]
+fn a_worker_may_say_itself_that_its_time_is_over() {
+    let mut bench = Bench::new();
+    bench.plain(TaskSpec { timeout: Duration::from_secs(2), max_retries: 0, ..noop() });
+    let claim = bench.claim("w").unwrap();
+    bench.after(2_500);
+    assert_eq!(bench.end("w", &claim, Outcome::Failed(error())), TokenResult::Accepted);
+    assert_eq!(bench.finished()[0].error, Some(error()));
+}
+
+#[test]
+fn progress_stays_until_another_is_said() {
+    let mut bench = Bench::new();
+    let id = RunId::of_single(bench.plain(noop()));
+    let claim = bench.claim("w").unwrap();
+    for (progress, shown) in [(Some(0.25), Some(0.25)), (None, Some(0.25)), (Some(2.0), Some(1.0))] {
+        let beat = Extension { token: claim.token, progress, checkpoint: None };
+        bench.work(WorkRequest { extend: vec![beat], ..ask("w", 0) });
+        assert_eq!(bench.queue.progress_of(id), shown);
+    }
+    bench.end("w", &claim, Outcome::Done(json!(1)));
+    assert_eq!(bench.queue.progress_of(id), None);
 }
 
 #[test]

@@ -11,6 +11,8 @@ use tasks::{
 };
 
 const MINUTE: Duration = Duration::from_secs(60);
+/// How much longer than its time an attempt may take.
+const GRACE: Duration = Duration::from_secs(1);
 /// How many starts of a worker before its last one must be known.
 const FORMER: usize = 8;
 
@@ -66,12 +68,17 @@ impl Checker {
         must!(at.attempt == *claims, "{id} says attempt {}, it is the {claims}th", at.attempt);
         let Some(token) = at.token else { return };
         let until = at.lease_until.unwrap_or(now);
-        must!(until == now.plus(self.lease), "{id} has a lease until {until:?}, claimed at {now:?}");
+        let ends = now.plus(timeout(task, at.step)).plus(GRACE);
+        let wanted = now.plus(self.lease).min(ends);
+        must!(
+            until == wanted,
+            "{id} has a lease until {until:?}, claimed at {now:?}, its time ends {ends:?}"
+        );
         let attempt = Attempt {
             run: id,
             worker: at.worker_id.as_deref().unwrap_or_default().to_owned(),
             until,
-            ends: now.plus(timeout(task, at.step)).plus(self.lease),
+            ends,
             fate: Fate::Live,
         };
         must!(self.attempts.insert(token, attempt).is_none(), "{id}: the token {token} was given before");
@@ -270,11 +277,16 @@ impl Checker {
         }
         let mut rescued = 0;
         self.changes(now, changes, |checker, run, at| match (run.at.state, at.state) {
-            (RunState::Running, RunState::Retryable | RunState::Dead) => {
-                rescued += 1;
+            (RunState::Running, next) if next != RunState::Running => {
                 let lease = checker.live.get(&run.id).and_then(|token| checker.attempts.get(token));
                 let until = lease.map_or(run.at.lease_until, |attempt| Some(attempt.until));
-                until.is_some_and(|until| until <= now)
+                let timed_out = lease.is_some_and(|attempt| attempt.until == attempt.ends);
+                rescued += u64::from(!timed_out);
+                // Where its time is over, its step has failed; that of a worker that is lost goes on.
+                let goes_on = timed_out && *checker.on_failure(run) != OnFailure::Stop;
+                let there = matches!(next, RunState::Retryable | RunState::Dead)
+                    || goes_on && matches!(next, RunState::Available | RunState::Completed);
+                there && until.is_some_and(|until| until <= now)
             }
             (RunState::Running, _) | (_, RunState::Running) => false,
             _ => true,
