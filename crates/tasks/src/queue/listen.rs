@@ -138,8 +138,12 @@ impl Queue {
     }
 
     /// The topics that active tasks listen for, with those tasks.
-    pub fn topics(&self) -> impl Iterator<Item = (&str, impl Iterator<Item = TaskId> + '_)> {
-        self.listeners.topics.iter().map(|(topic, tasks)| (topic.as_str(), tasks.iter().copied()))
+    pub fn topics(&self) -> impl Iterator<Item = (&str, Vec<TaskId>)> {
+        let active = |id: &TaskId| self.scheduled(*id).is_some_and(|task| task.status == Status::Active);
+        let topics = self.listeners.topics.iter();
+        let topics = topics
+            .map(move |(topic, tasks)| (topic.as_str(), tasks.iter().copied().filter(active).collect()));
+        topics.filter(|(_, tasks): &(&str, Vec<TaskId>)| !tasks.is_empty())
     }
 
     /// The conditions over series that must be looked at now, in PromQL. Each is handed out once until

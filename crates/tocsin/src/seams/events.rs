@@ -39,7 +39,7 @@ impl server::Events for Events {
                 let topics = core.queue.topics();
                 let named = topics.map(|(topic, tasks)| Topic {
                     topic: topic.to_owned(),
-                    task_ids: tasks.map(|task| task.to_string()).collect(),
+                    task_ids: tasks.iter().map(ToString::to_string).collect(),
                 });
                 named.collect()
             });
