@@ -202,7 +202,23 @@ impl Context {
         }
         let found = compiled.search(self.data.clone()).map_err(|why| fail(one_line(&why.to_string())))?;
         weigh::size_within(&found, budget.bytes)?;
-        serde_json::to_value(&*found).map_err(|why| fail(why.to_string()))
+        let found = serde_json::to_value(&*found).map_err(|why| fail(why.to_string()))?;
+        Ok(if weigh::is_plain(ast) { found } else { whole(found) })
+    }
+}
+
+/// JMESPath's functions count in fractions; what they make of whole numbers is whole again where it is.
+fn whole(value: Value) -> Value {
+    /// Every whole number up to here is a fraction, too, and no other number is the same one.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    match value {
+        Value::Number(number) if number.is_f64() => match number.as_f64() {
+            Some(n) if n.fract() == 0.0 && n.abs() <= EXACT => Value::from(n as i64),
+            _ => Value::Number(number),
+        },
+        Value::Array(items) => Value::Array(items.into_iter().map(whole).collect()),
+        Value::Object(map) => Value::Object(map.into_iter().map(|(key, item)| (key, whole(item))).collect()),
+        other => other,
     }
 }
 
@@ -423,6 +439,14 @@ mod tests {
         check_render(json!("${params.list[0]}"), json!(1));
         check_render(json!("${params.list[-1]}"), json!(2));
         check_render(json!("${now}"), json!("2026-11-22T00:00:00.000Z"));
+    }
+
+    #[test]
+    fn functions_keep_whole_numbers_whole() {
+        check_render(json!("${sum([params.n, params.n])}"), json!(14));
+        check_render(json!("${sum(params.list)} of ${length(params.list)}"), json!("3 of 2"));
+        check_render(json!("${{a: [abs(params.n)], b: avg(params.list)}}"), json!({"a": [7], "b": 1.5}));
+        check_render(json!("${steps.weather.temperature}"), json!(26.5));
     }
 
     #[test]
