@@ -7,6 +7,7 @@ mod auth;
 mod body;
 mod error;
 mod events;
+mod exact;
 mod extensions;
 mod grafana;
 mod health;

@@ -2,6 +2,7 @@
 
 use super::Refused;
 use super::body::Raw;
+use super::exact;
 use crate::closing::Connection;
 use crate::edge::Waited;
 use crate::seam::NewLogLine;
@@ -18,11 +19,13 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use tasks::{
-    AttemptToken, Claim, Completion, Directive, Extension as Extend, Outcome, RunError, TokenResult,
-    WorkReply, WorkRequest, WorkerCard,
+    AttemptToken, CHECKPOINT_BYTES_MAX, Claim, Completion, Directive, Extension as Extend, Outcome, RunError,
+    TokenResult, WorkReply, WorkRequest, WorkerCard,
 };
 
 const WANT_MAX: u32 = 1000;
+/// How long a run is put off by a worker that does not say.
+const SNOOZE: Duration = Duration::from_secs(1);
 const WAIT_MAX: Duration = Duration::from_secs(30);
 /// Characters of a worker's name, nonce, label or kind.
 const TEXT_MAX: usize = 200;
@@ -157,6 +160,9 @@ fn watch(
 fn parse(body: &[u8]) -> Result<(WorkRequest, Vec<String>, Aside), String> {
     let asked: Asked =
         serde_json::from_slice(body).map_err(|err| format!("the body is not a work request: {err}"))?;
+    if let Some(found) = exact::beyond(body) {
+        return Err(found.to_string());
+    }
     check(&asked)?;
     let mut garbled = Vec::new();
     let mut token = |text: String| {
@@ -168,7 +174,7 @@ fn parse(body: &[u8]) -> Result<(WorkRequest, Vec<String>, Aside), String> {
     };
     let mut complete = Vec::with_capacity(asked.complete.len());
     for one in asked.complete {
-        let outcome = outcome(one.outcome, one.result, one.error, one.retry_after_ms)?;
+        let outcome = outcome(one.outcome, one.result, one.error, one.retry_after_ms);
         if let Some(token) = token(one.attempt_token) {
             complete.push(Completion { token, outcome });
         }
@@ -231,26 +237,30 @@ fn check(asked: &Asked) -> Result<(), String> {
     if let Some(bad) = asked.extend.iter().filter_map(|one| one.progress).find(|p| !(0.0..=1.0).contains(p)) {
         return Err(format!("progress is {bad}, not from 0 to 1"));
     }
+    for (nth, one) in asked.extend.iter().enumerate() {
+        let bytes = one.checkpoint.as_ref().map_or(0, |checkpoint| Json::from(checkpoint).size());
+        if bytes > CHECKPOINT_BYTES_MAX {
+            return Err(format!(
+                "extend[{nth}].checkpoint has {bytes} bytes, at most {CHECKPOINT_BYTES_MAX} are kept; put what is \
+                 larger where you can find it again, and where that is into the checkpoint"
+            ));
+        }
+    }
     Ok(())
 }
 
-fn outcome(
-    ended: Ended,
-    result: Value,
-    error: Option<Trouble>,
-    retry_after_ms: Option<u64>,
-) -> Result<Outcome, String> {
+fn outcome(ended: Ended, result: Value, error: Option<Trouble>, retry_after_ms: Option<u64>) -> Outcome {
     let after = retry_after_ms.map(Duration::from_millis);
     let error = || {
         let Trouble { kind, message } = error.unwrap_or_default();
         RunError { kind: if kind.is_empty() { "error".to_owned() } else { kind }, message }
     };
-    Ok(match ended {
+    match ended {
         Ended::Done => Outcome::Done(result),
         Ended::Retry => Outcome::Retry { error: error(), after },
         Ended::Failed => Outcome::Failed(error()),
-        Ended::Snooze => Outcome::Snooze(after.ok_or("outcome snooze needs retry_after_ms")?),
-    })
+        Ended::Snooze => Outcome::Snooze(after.unwrap_or(SNOOZE)),
+    }
 }
 
 /// The reply as JSON, written as it goes: claims carry their arguments as the text they came as.
@@ -264,9 +274,9 @@ fn shown(reply: &WorkReply, garbled: &[String]) -> Vec<u8> {
             out.push(b',');
         }
     };
-    // Of a token that was sent twice the last result counts. Writing to memory does not fail.
+    // What is said first of a token counts, and completions come before heartbeats. Writing to memory does not fail.
     let mut said = HashSet::with_capacity(reply.results.len());
-    for (token, result) in reply.results.iter().rev().filter(|(token, _)| said.insert(*token)) {
+    for (token, result) in reply.results.iter().filter(|(token, _)| said.insert(*token)) {
         comma(&mut out);
         let _ = write!(out, "\"{token}\":\"{}\"", result_word(*result));
     }
@@ -326,49 +336,4 @@ fn result_word(result: TokenResult) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(body: &str, want: &str) {
-        match parse(body.as_bytes()) {
-            Ok(_) => assert_eq!(want, "", "{body} was taken"),
-            Err(what) => {
-                assert!(!want.is_empty() && what.contains(want), "{body}: got {what:?}, wanted {want:?}")
-            }
-        }
-    }
-
-    #[test]
-    fn taken_and_refused() {
-        check(r#"{"worker": {"id": "w", "boot_nonce": "n"}}"#, "");
-        check(
-            r#"{"worker": {"id": "w", "boot_nonce": "n", "kinds": ["*"], "slots_free": 2}, "want": 1000, "wait_ms": 30000, "complete": [{"attempt_token": "x", "outcome": "done"}]}"#,
-            "",
-        );
-        check("{}", "missing field `worker`");
-        check(r#"{"worker": {"id": "", "boot_nonce": "n"}}"#, "worker.id has 0 characters");
-        check(r#"{"worker": {"id": "w", "boot_nonce": "n"}, "want": 1001}"#, "at most 1000");
-        check(r#"{"worker": {"id": "w", "boot_nonce": "n"}, "wait_ms": 30001}"#, "at most 30000");
-        check(
-            r#"{"worker": {"id": "w", "boot_nonce": "n"}, "complete": [{"attempt_token": "x", "outcome": "snooze"}]}"#,
-            "needs retry_after_ms",
-        );
-        check(
-            r#"{"worker": {"id": "w", "boot_nonce": "n"}, "complete": [{"attempt_token": "x", "outcome": "maybe"}]}"#,
-            "unknown variant",
-        );
-        check(
-            r#"{"worker": {"id": "w", "boot_nonce": "n"}, "extend": [{"attempt_token": "x", "progress": 2}]}"#,
-            "not from 0 to 1",
-        );
-    }
-
-    #[test]
-    fn a_token_that_is_none_is_unknown() {
-        let body = r#"{"worker": {"id": "w", "boot_nonce": "n"}, "extend": [{"attempt_token": "nonsense"}]}"#;
-        let (request, garbled, _) = parse(body.as_bytes()).unwrap();
-        assert!(request.extend.is_empty());
-        let shown: Value = serde_json::from_slice(&shown(&WorkReply::default(), &garbled)).unwrap();
-        assert_eq!(shown["results"]["nonsense"], "unknown");
-    }
-}
+mod tests;

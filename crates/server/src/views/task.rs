@@ -256,6 +256,10 @@ pub struct TaskView {
     pub max_retries: u32,
     /// What its latest run gave.
     pub output: Option<Value>,
+    /// How far its latest run is, 0 to 1, as its worker last said; `None` unless it goes on.
+    pub progress: Option<f64>,
+    /// An attempt left something for the next.
+    pub has_checkpoint: bool,
 }
 
 /// One run.
@@ -283,6 +287,10 @@ pub struct RunView {
     pub output: Option<Value>,
     /// Why it failed.
     pub error: Option<String>,
+    /// How far it is, 0 to 1, as its worker last said; `None` unless it goes on.
+    pub progress: Option<f64>,
+    /// An attempt left something for the next.
+    pub has_checkpoint: bool,
 }
 
 /// Which tasks.

@@ -1,5 +1,6 @@
 //! What clients change, through the core.
 
+use super::gone::gone_holders;
 use super::once::once;
 use crate::core::{Core, Handle};
 use alerts::{Guard, NewSilence, SilenceError, Terms, Window, WindowText};
@@ -11,7 +12,7 @@ use server::{
         Kept, NewTask, ScheduledTask, SilenceTerms, SilenceView, SilenceWindow, Submitted, Taken, Wishes,
     },
 };
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 use tasks::schedule::{Firing, Language};
 use tasks::{BUILTIN_WORKER, NewScheduled, NewTyped, Refusal, TaskId, Urgency, WorkReply, WorkRequest};
 
@@ -195,29 +196,6 @@ impl Desk {
         });
         Ok(done.await?)
     }
-}
-
-/// The tasks that hold keys which were asked for, and that the store does not have: history was pruned by another rule
-/// than when they ended. The answers were heard, so what they tell of is committed.
-pub(super) async fn gone_holders<'a>(
-    reader: &Arc<store::Reader>,
-    answers: impl IntoIterator<Item = &'a tasks::Submitted>,
-) -> Result<Vec<TaskId>, Failure> {
-    let ended = answers.into_iter().filter(|one| one.duplicate && one.task.is_none());
-    let ids: BTreeSet<TaskId> = ended.map(|one| one.task_id).collect();
-    if ids.is_empty() {
-        return Ok(Vec::new());
-    }
-    let question = move |reader: &store::Reader| {
-        let mut gone = Vec::new();
-        for id in ids {
-            if reader.task(id)?.is_none() {
-                gone.push(id);
-            }
-        }
-        Ok(gone)
-    };
-    super::tasks::ask(reader, question).await
 }
 
 /// What is asked for beyond Alertmanager's fields; a change without any of it leaves what there is.

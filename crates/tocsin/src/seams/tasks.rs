@@ -1,5 +1,6 @@
 //! Tasks and runs: live ones and finished ones alike come from the store, where everything acknowledged is.
 
+use super::progress::ask_progress;
 use crate::core::Handle;
 use futures_util::future::BoxFuture;
 use model::{Clock, Step};
@@ -58,7 +59,11 @@ impl server::Tasks for Tasks {
     fn task(&self, id: String) -> BoxFuture<'_, Result<Option<TaskView>, Failure>> {
         Box::pin(async move {
             let Some(id) = TaskId::parse(&id) else { return Ok(None) };
-            Ok(ask(&self.reader, move |reader| reader.task(id)).await?.map(task_view))
+            let Some(mut row) = ask(&self.reader, move |reader| reader.task(id)).await? else {
+                return Ok(None);
+            };
+            ask_progress(&self.core, row.latest.iter_mut()).await;
+            Ok(Some(task_view(row)))
         })
     }
 
@@ -80,7 +85,11 @@ impl server::Tasks for Tasks {
     fn run(&self, id: String) -> BoxFuture<'_, Result<Option<RunView>, Failure>> {
         Box::pin(async move {
             let Some(id) = RunId::parse(&id) else { return Ok(None) };
-            Ok(ask(&self.reader, move |reader| reader.run(id)).await?.map(run_view))
+            let Some(mut row) = ask(&self.reader, move |reader| reader.run(id)).await? else {
+                return Ok(None);
+            };
+            ask_progress(&self.core, [&mut row.run]).await;
+            Ok(Some(run_view(row)))
         })
     }
 
@@ -100,7 +109,8 @@ impl server::Tasks for Tasks {
                 offset: filter.offset,
                 ..store::RunFilter::default()
             };
-            let page = ask(&self.reader, move |reader| reader.runs(&filter)).await?;
+            let mut page = ask(&self.reader, move |reader| reader.runs(&filter)).await?;
+            ask_progress(&self.core, page.items.iter_mut().map(|row| &mut row.run)).await;
             Ok(PageOf { items: page.items.into_iter().map(run_view).collect(), total: page.total })
         })
     }
@@ -259,6 +269,8 @@ fn view(task: &Task, status: String, state: Option<RunState>, latest: Option<&Ru
         retries: latest.map_or(0, |run| run.at.failures),
         max_retries: task.max_retries,
         output: latest.and_then(|run| run.at.output.as_ref().map(model::Json::value)),
+        progress: latest.and_then(|run| run.at.progress),
+        has_checkpoint: latest.is_some_and(|run| run.at.checkpoint.is_some()),
     }
 }
 
@@ -376,5 +388,7 @@ fn run_view(row: RunRow) -> RunView {
         finished_at: run.at.finished_at,
         output: run.at.output.map(|output| output.value()),
         error: run.at.error.map(|error| error.message),
+        progress: run.at.progress,
+        has_checkpoint: run.at.checkpoint.is_some(),
     }
 }

@@ -37,8 +37,7 @@ fn a_dedupe_key_takes_new_work_once_its_task_is_dead_cancelled_or_deleted() {
     done(&tocsin, "DELETE", &format!("/tasks/{third}"), Value::Null, 200);
     tocsin.kill();
     tocsin.start_again();
-    let line = format!("{task}\n");
-    let reply = request("POST", &format!("{}/tasks/bulk", tocsin.url), &[], &line).expect("an answer");
+    let reply = ask(&tocsin, "POST", "/tasks/bulk", &[], &task);
     let fourth = id_of(&reply.json());
     assert_ne!(fourth, third);
     done(&tocsin, "GET", &format!("/tasks/{fourth}"), Value::Null, 200);

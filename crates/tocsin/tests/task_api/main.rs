@@ -2,6 +2,7 @@
 //! promised there and did not do.
 
 mod acts;
+mod attempts;
 mod dedupe;
 mod defects;
 mod ends;

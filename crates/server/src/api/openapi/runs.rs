@@ -69,6 +69,8 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ("finished_at", or_null(instant())),
         ("output", anything()),
         ("error", or_null(text())),
+        ("progress", or_null(number())),
+        ("has_checkpoint", flag()),
     ]);
     let line = whole_object([
         ("at", instant()),

@@ -42,7 +42,7 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
                 }),
             )
             .refuses(&[404, 409]),
-        ("GET", "/tasks/{id}/why") => Operation::gives(of("Why")).refuses(&[404]),
+        ("GET", "/tasks/{id}/why") => Operation::gives(of("TaskWhy")).refuses(&[404]),
         ("POST", "/tasks/{id}/run_now") => {
             act(&[("due_work_id", text()), ("run_id", text())]).refuses(&[409])
         }
@@ -148,7 +148,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ("ScheduledTask", scheduled()),
         ("TypedTaskReply", typed_reply()),
         ("RunState", word(&RUN_STATES)),
-        ("Why", why()),
+        ("TaskWhy", why()),
     ]
 }
 
@@ -365,6 +365,8 @@ fn plain() -> Value {
             ("concurrency_key", or_null(text())),
             ("timeout_seconds", or_null(number())),
             ("backoff", or_null(word(&BACKOFFS))),
+            ("progress", or_null(number())),
+            ("has_checkpoint", flag()),
         ],
         [("expires_at", instant()), ("sla_deadline", instant()), ("sla_alert_threshold", number())],
     ));
@@ -407,6 +409,8 @@ fn scheduled() -> Value {
         ("backoff_strategy", or_null(word(&BACKOFFS))),
         ("concurrency_key", or_null(text())),
         ("next_run", or_null(instant())),
+        ("progress", or_null(number())),
+        ("has_checkpoint", flag()),
     ]));
     with_maybe(with_maybe(schema, wishes_shown()), firing())
 }

@@ -6,7 +6,7 @@ use super::show::Shown;
 use super::wishes::{SECONDS_MAX, TIMEOUT_MAX, above_zero, small, threshold};
 use super::{quick, wishes};
 use crate::api::body::Raw;
-use crate::api::{Refused, once};
+use crate::api::{Refused, exact, once};
 use crate::auth::Principal;
 use crate::state::State;
 use crate::views::{NewTask, PlainTask, ScheduledTask, Sla, Submitted, TaskForm, TypedTask};
@@ -116,6 +116,9 @@ pub(super) fn parse_whole(body: &[u8]) -> Result<NewTask, Refused> {
     let value: Value =
         serde_json::from_slice(body).map_err(|err| whole(format!("the body is not JSON: {err}")))?;
     let Value::Object(map) = value else { return Err(whole("the body must be an object".to_owned())) };
+    if let Some(found) = exact::beyond(body) {
+        return Err(Refused::Shape(vec![(found.place.clone(), found.what())]));
+    }
     let forms: Vec<&str> = FORMS.into_iter().filter(|form| map.contains_key(*form)).collect();
     match forms[..] {
         ["kind"] => plain(map).map(NewTask::Plain),

@@ -1,6 +1,6 @@
 //! Reads the fields of a JSON object one by one and remembers everything that is wrong with them.
 
-use crate::api::Refused;
+use crate::api::{Refused, exact};
 use model::Timestamp;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -187,7 +187,10 @@ impl Fields {
 pub(in crate::api) fn object(body: &[u8]) -> Result<Map<String, Value>, Refused> {
     let whole = |what: String| Refused::Shape(vec![(String::new(), what)]);
     match serde_json::from_slice(body) {
-        Ok(Value::Object(map)) => Ok(map),
+        Ok(Value::Object(map)) => match exact::beyond(body) {
+            None => Ok(map),
+            Some(found) => Err(Refused::Shape(vec![(found.place.clone(), found.what())])),
+        },
         Ok(_) => Err(whole("the body must be an object".to_owned())),
         Err(err) => Err(whole(format!("the body is not JSON: {err}"))),
     }

@@ -19,13 +19,14 @@ struct Quick<'a> {
     delay_seconds: Option<f64>,
     #[serde(borrow)]
     dedupe_key: Option<Cow<'a, str>>,
+    dedupe_window_seconds: Option<f64>,
     #[serde(borrow)]
     concurrency_key: Option<Cow<'a, str>>,
     max_retries: Option<u32>,
     timeout_seconds: Option<f64>,
 }
 
-/// The longest delay and attempt, and the most tries, that need no second look.
+/// The longest delay, window and attempt, and the most tries, that need no second look.
 const DELAY_MAX: f64 = 86_400.0;
 const TIMEOUT_MAX: f64 = 86_400.0;
 const RETRIES_MAX: u32 = 10;
@@ -40,6 +41,7 @@ pub(super) fn parse(body: &[u8]) -> Option<PlainTask> {
         && quick.priority.is_none_or(|n| (1..=9).contains(&n))
         && quick.max_retries.is_none_or(|n| n <= RETRIES_MAX)
         && quick.delay_seconds.is_none_or(|secs| (0.0..=DELAY_MAX).contains(&secs))
+        && quick.dedupe_window_seconds.is_none_or(|secs| (0.0..=DELAY_MAX).contains(&secs))
         && quick.timeout_seconds.is_none_or(|secs| secs > 0.0 && secs <= TIMEOUT_MAX);
     if !fits {
         return None;
@@ -55,6 +57,7 @@ pub(super) fn parse(body: &[u8]) -> Option<PlainTask> {
         priority: quick.priority,
         delay: quick.delay_seconds.and_then(span),
         dedupe_key: quick.dedupe_key.map(Cow::into_owned),
+        dedupe_window: quick.dedupe_window_seconds.and_then(span),
         concurrency_key: quick.concurrency_key.map(Cow::into_owned),
         max_retries: quick.max_retries,
         timeout: quick.timeout_seconds.and_then(span),

@@ -54,6 +54,9 @@ impl Serialize for Shown<'_> {
             "max_retries": task.max_retries,
             "output": task.output,
         });
+        if !matches!(task.form, TaskForm::Typed { .. }) {
+            entries!(map, {"progress": task.progress, "has_checkpoint": task.has_checkpoint});
+        }
         map.end()
     }
 }
@@ -186,6 +189,8 @@ pub(in crate::api) fn run(run: &RunView) -> Value {
         "finished_at": run.finished_at.map(utc),
         "output": run.output,
         "error": run.error,
+        "progress": run.progress,
+        "has_checkpoint": run.has_checkpoint,
     })
 }
 
