@@ -149,3 +149,90 @@ async fn silences_by_the_clock_and_how_far_one_reaches() {
     let upstream = get(&state, "/api/v2/silences").await.json();
     assert!(upstream.as_array().unwrap().iter().all(|one| one.get("windows").is_none()));
 }
+
+/// A link as a message has it, made by the links that the server checks with.
+fn told(reopened: u32, until_secs: i64) -> crate::IncidentLinks {
+    let told =
+        crate::Told { incident: "i1", reopened, recipient: "team <b>", key: "k1", until: at(-until_secs) };
+    crate::Links::new(SECRET, "https://tocsin.example").of_incident(told)
+}
+
+fn path(url: &str) -> &str {
+    url.strip_prefix("https://tocsin.example").expect("our own address")
+}
+
+#[tokio::test]
+async fn a_link_shows_and_only_its_post_acts() {
+    let world = World::calm();
+    let (world, state) = world.state();
+    let state = Arc::into_inner(state).expect("nobody else has it");
+    let state = Arc::new(state.with_links(crate::Links::new(SECRET, "https://tocsin.example")));
+    let ask =
+        async |method: &str, uri: &str| send(&state, remote(method, uri).body(Body::empty()).unwrap()).await;
+    let links = told(1, 60);
+    for (url, word) in
+        [(&links.acknowledge, "Acknowledge"), (&links.snooze, "Snooze"), (&links.resolve, "Resolve")]
+    {
+        let shown = ask("GET", path(url)).await;
+        assert_eq!(shown.status, 200, "{}", shown.body);
+        assert!(shown.body.contains(word) && shown.body.contains("Nothing has happened yet"));
+        assert!(shown.body.contains("team &lt;b&gt;") && !shown.body.contains("<script"));
+    }
+    assert!(world.incident_acts.lock().unwrap().is_empty(), "looking does nothing");
+    let acknowledge = path(&links.acknowledge).to_owned();
+    assert_eq!(ask("POST", &format!("{acknowledge}&by=ann")).await.status, 200);
+    assert_eq!(ask("POST", path(&links.snooze)).await.status, 400, "for how long?");
+    assert_eq!(ask("POST", &format!("{}&for=30m", path(&links.snooze))).await.status, 200);
+    let names: Vec<_> =
+        world.incident_acts.lock().unwrap().iter().map(|(_, act, by)| (act.clone(), by.clone())).collect();
+    let by = |name: &str| crate::By { name: name.to_owned(), reopened: Some(1) };
+    assert_eq!(
+        names,
+        [
+            (IncidentAct::Acknowledge, by("ann (by a link to team <b>)")),
+            (IncidentAct::Snooze { until: at(-1800) }, by("a link to team <b>")),
+        ]
+    );
+
+    let approval = acknowledge.replace("/ui/links/incidents/i1", "/ui/links/approvals/i1");
+    for (method, uri, code) in [
+        ("POST", acknowledge.replace("act=acknowledge", "act=resolve"), 400),
+        ("POST", acknowledge.replace("i1?", "i2?"), 400),
+        ("GET", "/ui/links/incidents/i1".to_owned(), 400),
+        ("POST", approval, 400),
+        ("POST", path(&told(0, 60).acknowledge).to_owned(), 409),
+        ("GET", path(&told(1, -1).acknowledge).to_owned(), 410),
+        ("POST", "/ui/silences".to_owned(), 400),
+    ] {
+        assert_eq!(ask(method, &uri).await.status, code, "{method} {uri}");
+    }
+    assert_eq!(world.incident_acts.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn the_screens_show_buttons_to_those_who_may_act() {
+    let (_, state) = World::incident().state();
+    let state = Arc::into_inner(state).expect("nobody else has it");
+    let state = Arc::new(state.with_links(crate::Links::new(SECRET, "https://tocsin.example")));
+    let reader = async |uri: &str| {
+        let request = remote("GET", uri).header("x-api-key", key(Role::User));
+        send(&state, request.body(Body::empty()).unwrap()).await
+    };
+    for uri in ["/ui/incidents", "/ui/incidents/i1", "/ui/silences?filter=alertname=RedisDown", "/ui/on-call"]
+    {
+        let (seen, mine) = (reader(uri).await, get(&state, uri).await);
+        assert_eq!((seen.status.as_u16(), mine.status.as_u16()), (200, 200), "{uri}");
+        assert!(!seen.body.contains("<form method=\"post\""), "{uri}: a reader has no buttons");
+        assert!(!mine.body.contains("<script"), "{uri}");
+    }
+    let screen = get(&state, "/ui/incidents/i1").await.body;
+    for words in
+        ["RedisDown", "nobody has taken it on", "Acknowledge", "Told on-call", "delivered", "came back once"]
+    {
+        assert!(screen.contains(words), "{words}");
+    }
+    assert!(get(&state, "/ui/silences?filter=alertname=RedisDown").await.body.contains("It would mute"));
+    assert!(get(&state, "/ui/silences?filter=nonsense").await.body.contains("parse error"));
+    assert!(get(&state, "/ui/on-call").await.body.contains("is on call for"));
+    assert_eq!(get(&state, "/ui/incidents/i9").await.status, 404);
+}
