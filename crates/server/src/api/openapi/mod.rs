@@ -303,6 +303,15 @@ mod tests {
         }
     }
 
+    /// Two areas that give one name to two schemas would describe one of them wrongly.
+    #[test]
+    fn schemas_have_names_of_their_own() {
+        let mut seen = std::collections::BTreeSet::new();
+        for (name, _) in AREAS.iter().flat_map(|area| (area.schemas)()) {
+            assert!(seen.insert(name), "{name}: two areas have a schema of this name");
+        }
+    }
+
     #[test]
     fn ids_are_unique() {
         let all = routes();
