@@ -30,9 +30,7 @@ pub use task::{
     NewTask, PlainTask, RunFilter, RunView, ScheduledTask, Sla, Submitted, Taken, TaskFilter, TaskForm,
     TaskView, TypedTask, Wishes,
 };
-pub use threshold::{
-    CrossedView, HistogramView, MetricKind, MetricsView, ThresholdsView, ToldMetric,
-};
+pub use threshold::{CrossedView, HistogramView, MetricKind, MetricsView, ThresholdsView, ToldMetric};
 pub use watch::{
     ActiveAlertView, ActiveState, MetricMetadata, ProbeView, RuleGroupView, RuleHealth, RuleKind, RuleView,
     TargetHealth, TargetView,

@@ -1,9 +1,9 @@
 //! Deciding: yes, no, in whose place, and by which links.
 
-use crate::api::object::Body;
 use super::show::utc;
 use super::voter;
 use crate::api::body::Raw;
+use crate::api::object::Body;
 use crate::api::{Params, Refused, once};
 use crate::auth::Principal;
 use crate::links::{Act, Link};

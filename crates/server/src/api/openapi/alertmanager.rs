@@ -34,9 +34,10 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
             .query("pending", "Those that will hold", flag())
             .query("expired", "Those that are over", flag())
             .refuses(&[400])),
-        ("POST", "/api/v2/silences") => {
-            v2(takes_silence(Operation::gives(whole_object([("silenceID", text())])).once(), Fields::Upstream))
-        }
+        ("POST", "/api/v2/silences") => v2(takes_silence(
+            Operation::gives(whole_object([("silenceID", text())])).once(),
+            Fields::Upstream,
+        )),
         ("GET", "/api/v2/silence/{id}") => v2(Operation::gives(of("Silence")).refuses(&[404])),
         ("DELETE", "/api/v2/silence/{id}") => {
             v2(Operation::new().answers_bare(200, "It has ended").refuses(&[404, 409]))
@@ -186,12 +187,7 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         whole_object([("weekdays", list(text())), ("start", text()), ("end", text()), ("zone", text())]);
     let ours = with(
         silence.clone(),
-        [
-            ("windows", list(window)),
-            ("until_resolved", flag()),
-            ("maintenance", flag()),
-            ("acts", flag()),
-        ],
+        [("windows", list(window)), ("until_resolved", flag()), ("maintenance", flag()), ("acts", flag())],
     );
     vec![("RouterStatus", status), ("GettableAlert", alert), ("Silence", silence), ("OurSilence", ours)]
 }
