@@ -21,7 +21,9 @@ impl Queue {
         while let Some((at, id)) = self.index.due(now) {
             let live = self.runs.get(&id);
             match live.map(|live| live.run.at.state) {
-                Some(RunState::Running) if live.is_some_and(Live::is_out_of_time) => {
+                Some(RunState::Running)
+                    if live.is_some_and(|live| live.is_out_of_time() && self.hears(live, now)) =>
+                {
                     self.time_out(id, now, out, &mut events);
                 }
                 Some(RunState::Running) => self.rescue(id, now, out, &mut events),

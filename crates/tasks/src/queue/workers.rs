@@ -1,7 +1,7 @@
 //! Who asks for work. A worker is known by its id, one start of it by its nonce: what a start says after the next one
 //! was heard of is from a dead incarnation, and changes nothing.
 
-use super::Queue;
+use super::{Live, Queue};
 use crate::size::outcome_digest;
 use crate::{
     AttemptToken, Change, Directive, Event, Record, RecordKind, RunId, TokenResult, WorkReply, WorkRequest,
@@ -69,6 +69,17 @@ pub(super) enum Met {
 }
 
 impl Queue {
+    /// Whether the worker that has a run has said anything since it got it, and lately. One that has not may be dead:
+    /// what it had is lost with it, which costs no try.
+    pub(super) fn hears(&self, live: &Live, now: Timestamp) -> bool {
+        let at = &live.run.at;
+        let worker = at.worker_id.as_ref().and_then(|id| self.workers.get(id));
+        let seen = worker.map(|worker| worker.row.last_seen);
+        seen.is_some_and(|seen| {
+            Some(seen) > at.claimed_at && now.since(seen) <= live.lease(self.settings.lease)
+        })
+    }
+
     /// Notes that a worker is there. One that has started anew loses what it held before; of a former start
     /// nothing is noted.
     pub(super) fn meet(

@@ -386,6 +386,9 @@ fn each_run_has_what_its_task_asks_for() {
         );
         assert_eq!(Some(claims[1].lease), seconds(240));
         bench.finish(&claims[..1]);
+        // Still there: what it has is not lost with it.
+        bench.to(&format!("2026-11-22T{hour}:10:20Z"));
+        bench.work(0, Vec::new());
         bench.to(&format!("2026-11-22T{hour}:11:05Z"));
         let later = bench.work(10, Vec::new());
         assert_eq!(ids(&later), [second.to_string()], "the key's minute is over");

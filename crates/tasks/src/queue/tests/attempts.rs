@@ -162,3 +162,14 @@ fn a_result_that_is_too_large_is_a_failure() {
     bench.end("w", &claim, Outcome::Done(json!("x".repeat(200))));
     assert_eq!(bench.finished()[0].error.as_ref().unwrap().kind, "result_too_large");
 }
+
+#[test]
+fn an_attempt_whose_worker_says_nothing_is_lost_with_it() {
+    let mut bench = Bench::new();
+    bench.plain(TaskSpec { timeout: Duration::from_secs(2), max_retries: 0, ..noop() });
+    let claim = bench.claim("dies").unwrap();
+    bench.after(3_000);
+    assert_eq!(bench.queue.totals.rescued, 1, "no try of the run's");
+    assert_eq!(bench.claim("other").map(|claim| claim.attempt), Some(2));
+    assert_eq!(bench.end("dies", &claim, Outcome::Done(json!(1))), TokenResult::Stale);
+}

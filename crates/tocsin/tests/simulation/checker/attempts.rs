@@ -280,7 +280,9 @@ impl Checker {
             (RunState::Running, next) if next != RunState::Running => {
                 let lease = checker.live.get(&run.id).and_then(|token| checker.attempts.get(token));
                 let until = lease.map_or(run.at.lease_until, |attempt| Some(attempt.until));
-                let timed_out = lease.is_some_and(|attempt| attempt.until == attempt.ends);
+                // Out of time it may be lost, too, if its worker is silent.
+                let lost = at.rescues > run.at.rescues;
+                let timed_out = !lost && lease.is_some_and(|attempt| attempt.until == attempt.ends);
                 rescued += u64::from(!timed_out);
                 // Where its time is over, its step has failed; that of a worker that is lost goes on.
                 let goes_on = timed_out && *checker.on_failure(run) != OnFailure::Stop;
