@@ -1,8 +1,11 @@
 //! What the storm's receiver heard, and whether any of it was said twice.
 
 use super::listener::{Message, Said};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// What was sent before the kill may be read this much after it.
+const LAG: SignedDuration = SignedDuration::from_millis(250);
 
 /// What the receiver heard so far.
 #[derive(Default)]
@@ -31,7 +34,7 @@ impl Heard {
             self.read += 1;
             let Message { group, said, .. } = &message;
             if let Some(first) = self.keys.get(&message.key).filter(|_| !message.key.is_empty()) {
-                let killed = kills.iter().any(|kill| first.at <= *kill && *kill <= message.at);
+                let killed = kills.iter().any(|kill| first.at - LAG <= *kill && *kill <= message.at);
                 if !killed || first.said != *said {
                     self.twice.push(format!("{first:?} and {message:?}"));
                 }
