@@ -43,8 +43,8 @@ pub use protocol::{
 #[cfg(any(feature = "broken-lease", feature = "broken-token"))]
 pub use queue::broken;
 pub use queue::{
-    Acted, Answer, BUILTIN_WORKER, CHECKPOINT_BYTES_MAX, Counts, Hold, Line, LineView, Published, Queue, Recall, Settings,
-    TaskUpdate, Why, WorkerView,
+    Acted, Answer, BUILTIN_WORKER, CHECKPOINT_BYTES_MAX, Counts, Hold, Line, LineView, Published, Queue,
+    Recall, Settings, TaskUpdate, Why, WorkerView,
 };
 pub use retry::Waits;
 pub use run::{BY_HAND, Parent, Progress, Run, StepResult, TIMEOUT_GRACE, status_word};

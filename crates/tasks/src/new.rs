@@ -95,7 +95,9 @@ pub enum Refusal {
         what: String,
     },
     /// Nobody can do this kind of work.
-    #[error("{field}: nobody can do work of kind {kind:?}; start a worker that names it, or declare it under `kinds:`; known: {known}")]
+    #[error(
+        "{field}: nobody can do work of kind {kind:?}; start a worker that names it, or declare it under `kinds:`; known: {known}"
+    )]
     UnknownKind {
         /// Where it was named.
         field: String,

@@ -35,7 +35,9 @@ impl Guarded {
         let outcome = self.inner.run(attempt).await;
         let (how, code) = match &outcome {
             // Too many at once is said by somebody who is well.
-            Outcome::Retry { error, .. } if error.kind == "rate_limited" => (Ended::Unknown, error.kind.as_str()),
+            Outcome::Retry { error, .. } if error.kind == "rate_limited" => {
+                (Ended::Unknown, error.kind.as_str())
+            }
             Outcome::Retry { error, .. } => (Ended::Badly, error.kind.as_str()),
             Outcome::Failed(error) => (Ended::Well, error.kind.as_str()),
             Outcome::Done(_) | Outcome::Snooze(_) => (Ended::Well, "ok"),

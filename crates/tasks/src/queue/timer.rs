@@ -1,6 +1,6 @@
 //! What time alone brings about.
 
-use super::{Live, Queue};
+use super::Queue;
 use crate::{Change, Event, RunEvent, RunState};
 use model::Timestamp;
 use std::time::Duration;
