@@ -4,6 +4,9 @@
 //! Invariant: `from_json(table, key, to_json)` of a change that is kept gives the change back.
 
 mod incident;
+mod wait;
+
+pub use wait::{Wait, WaitingGroup};
 
 use crate::group::{GroupRow, Ledger, Sent};
 use crate::incident::Incident;
@@ -18,6 +21,8 @@ use serde_json::{Map, Value, json};
 pub enum Table {
     /// Alerts.
     Alert,
+    /// Alerts that were repeated since their row was written.
+    Seen,
     /// Groups.
     Group,
     /// Silences.
@@ -26,21 +31,32 @@ pub enum Table {
     Incident,
     /// Decisions; only ever added.
     Decision,
+    /// Decisions about alerts that are new in their groups, many in a row; only ever added.
+    Wait,
 }
 
 impl Table {
     /// All of them.
-    pub const ALL: [Table; 5] =
-        [Table::Alert, Table::Group, Table::Silence, Table::Incident, Table::Decision];
+    pub const ALL: [Table; 7] = [
+        Table::Alert,
+        Table::Seen,
+        Table::Group,
+        Table::Silence,
+        Table::Incident,
+        Table::Decision,
+        Table::Wait,
+    ];
 
     /// Its name in a store.
     pub fn as_str(self) -> &'static str {
         match self {
             Table::Alert => "alert",
+            Table::Seen => "seen",
             Table::Group => "group",
             Table::Silence => "silence",
             Table::Incident => "incident",
             Table::Decision => "decision",
+            Table::Wait => "wait",
         }
     }
 }
@@ -60,10 +76,19 @@ pub struct RowError {
 /// One durable change.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Change {
-    /// An alert as it now is.
-    Alert(Alert),
-    /// An alert that is no more.
-    AlertGone(Labels),
+    /// An alert as it now is, under the number that it keeps as long as it is known: the higher the later it came.
+    Alert(u64, Alert),
+    /// An alert was repeated and nothing but its times is new.
+    Seen {
+        /// Its number.
+        id: u64,
+        /// When it ends.
+        ends_at: Option<Timestamp>,
+        /// When it was repeated.
+        updated_at: Timestamp,
+    },
+    /// An alert that is no more, by its number.
+    AlertGone(u64),
     /// A group as it now is.
     Group(GroupRow),
     /// A group that is no more.
@@ -78,25 +103,29 @@ pub enum Change {
     IncidentGone(String),
     /// A decision.
     Decision(Decision),
+    /// Alerts are new in their groups and wait.
+    Wait(Wait),
 }
 
 impl Change {
     /// Where the row lives.
     pub fn table(&self) -> Table {
         match self {
-            Change::Alert(_) | Change::AlertGone(_) => Table::Alert,
+            Change::Alert(..) | Change::AlertGone(_) => Table::Alert,
+            Change::Seen { .. } => Table::Seen,
             Change::Group(_) | Change::GroupGone(_) => Table::Group,
             Change::Silence(_) | Change::SilenceGone(_) => Table::Silence,
             Change::Incident(_) | Change::IncidentGone(_) => Table::Incident,
             Change::Decision(_) => Table::Decision,
+            Change::Wait(_) => Table::Wait,
         }
     }
 
     /// The row's key: the same for every change of the same thing.
     pub fn key(&self) -> String {
         match self {
-            Change::Alert(alert) => alert.labels.to_string(),
-            Change::AlertGone(labels) => labels.to_string(),
+            Change::Alert(id, _) | Change::Seen { id, .. } | Change::AlertGone(id) => id.to_string(),
+            Change::Wait(wait) => wait.key().to_string(),
             Change::Group(group) => group.key.clone(),
             Change::GroupGone(key) | Change::SilenceGone(key) | Change::IncidentGone(key) => key.clone(),
             Change::Incident(incident) => incident.id.clone(),
@@ -114,7 +143,7 @@ impl Change {
     /// The row as JSON text; `None` removes it. Those that come by the thousand are written without a tree.
     pub fn to_text(&self) -> Option<String> {
         match self {
-            Change::Alert(alert) => serde_json::to_string(&alert_row(alert)).ok(),
+            Change::Wait(wait) => serde_json::to_string(&wait.rows()).ok(),
             Change::Decision(decision) => serde_json::to_string(&decision_row(decision)).ok(),
             other => other.to_json().map(|row| row.to_string()),
         }
@@ -123,7 +152,12 @@ impl Change {
     /// The row; `None` removes it.
     pub fn to_json(&self) -> Option<Value> {
         match self {
-            Change::Alert(alert) => serde_json::to_value(alert_row(alert)).ok(),
+            Change::Alert(_, alert) => serde_json::to_value(alert_row(alert)).ok(),
+            Change::Seen { ends_at, updated_at, .. } => {
+                let ends_at = ends_at.map(Timestamp::as_millis);
+                Some(json!({"ends_at": ends_at, "updated_at": updated_at.as_millis()}))
+            }
+            Change::Wait(wait) => serde_json::to_value(wait.rows()).ok(),
             Change::Group(group) => Some(group_json(group)),
             Change::Silence(silence) => Some(silence_json(silence)),
             Change::Decision(decision) => serde_json::to_value(decision_row(decision)).ok(),
@@ -138,11 +172,17 @@ impl Change {
     /// A row read back.
     pub fn from_json(table: Table, key: &str, row: &Value) -> Result<Change, RowError> {
         let read = || match table {
-            Table::Alert => read_alert(row).map(Change::Alert),
+            Table::Alert => Some(Change::Alert(key.parse().ok()?, read_alert(row)?)),
+            Table::Seen => Some(Change::Seen {
+                id: key.parse().ok()?,
+                ends_at: read_time(&row["ends_at"]),
+                updated_at: read_time(&row["updated_at"])?,
+            }),
             Table::Group => read_group(key, row).map(Change::Group),
             Table::Silence => read_silence(key, row).map(Change::Silence),
             Table::Incident => incident::read(key, row).map(|read| Change::Incident(Box::new(read))),
             Table::Decision => read_decision(row).map(Change::Decision),
+            Table::Wait => Wait::read(key.parse().ok()?, row).map(Change::Wait),
         };
         let what = "a field is missing or of the wrong type";
         read().ok_or_else(|| RowError { table: table.as_str(), key: key.to_owned(), what })
@@ -195,7 +235,7 @@ fn read_alert(row: &Value) -> Option<Alert> {
         annotations: read_labels(&row["annotations"])?,
         starts_at: read_time(&row["starts_at"])?,
         ends_at: read_time(&row["ends_at"]),
-        generator_url: read_text(&row["generator_url"])?,
+        generator_url: read_text(&row["generator_url"])?.into(),
         updated_at: read_time(&row["updated_at"])?,
     })
 }
@@ -397,8 +437,8 @@ fn read_decision(row: &Value) -> Option<Decision> {
         at: read_time(&row["at"])?,
         alert: read_labels(&row["alert"])?,
         verdict,
-        receiver: read_text(&row["receiver"])?,
-        group_key: read_text(&row["group_key"])?,
+        receiver: read_text(&row["receiver"])?.into(),
+        group_key: read_text(&row["group_key"])?.into(),
         by: row["by"].as_array()?.iter().map(read_text).collect::<Option<_>>()?,
         page_key: read_text(&row["page_key"]),
         over: row["over"].as_bool().unwrap_or(false),

@@ -88,7 +88,7 @@ fn firing(sets: &Value) -> Vec<Alert> {
         annotations: Labels::empty(),
         starts_at: NOW.minus(Duration::from_secs(300)),
         ends_at: Some(NOW.plus(Duration::from_secs(7200))),
-        generator_url: String::new(),
+        generator_url: "".into(),
         updated_at: NOW,
     })
     .collect()

@@ -13,6 +13,7 @@
 
 use crate::incident::Incident;
 use crate::route::Resolve;
+use hashbrown::HashMap;
 use model::{Alert, Json, Labels, News, PageReason, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::{cmp::Ordering, sync::Arc, time::Duration};
@@ -227,11 +228,15 @@ pub(crate) struct Group {
     pub(crate) key: Arc<str>,
     /// The id of the incident that it is or would be: a name for one life of the group.
     pub(crate) incident: Arc<str>,
+    /// Whom its route tells, or who is told instead.
+    pub(crate) receiver: Arc<str>,
     /// Its route went with a reload: it stays until it has told the ends that it owes.
     pub(crate) orphan: bool,
     /// The route's place in the tree.
     pub(crate) route: usize,
-    pub(crate) members: BTreeMap<Labels, Member>,
+    pub(crate) members: HashMap<Labels, Member>,
+    /// The place that it is, for the alerts that fall nowhere else.
+    pub(crate) places: Arc<[(usize, Arc<str>)]>,
     /// When it is in the queue of wakes.
     pub(crate) wake: Timestamp,
     /// When it was last looked at.
@@ -341,7 +346,7 @@ mod tests {
             annotations: Labels::empty(),
             starts_at: Timestamp::default(),
             ends_at: None,
-            generator_url: String::new(),
+            generator_url: "".into(),
             updated_at: Timestamp::default(),
         };
         let sorted = [

@@ -15,6 +15,7 @@ mod read;
 mod record;
 mod reload;
 mod silences;
+mod waits;
 mod windows;
 
 use crate::change::Change;
@@ -23,9 +24,11 @@ use crate::group::{Group, GroupRow};
 use crate::incident::Incident;
 use crate::inhibit::Sources;
 use crate::notice::Notice;
+use crate::route::RouteNode;
 use crate::silences::Silences;
+use hashbrown::HashMap;
 use model::{Alert, Decision, Hold, Labels, Timestamp};
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::{sync::Arc, time::Duration};
 
 pub use delivery::Tried;
@@ -39,7 +42,9 @@ const SWEEP: Duration = Duration::from_secs(15 * 60);
 #[derive(Debug)]
 pub struct Alerts {
     config: Arc<Config>,
-    alerts: HashMap<Labels, Tracked>,
+    alerts: HashMap<Labels, Box<Tracked>>,
+    /// The number of the next alert that is new.
+    next_id: u64,
     groups: HashMap<Arc<str>, Group>,
     /// Every group once, by its next look.
     wakes: BTreeSet<(Timestamp, Arc<str>)>,
@@ -60,11 +65,26 @@ pub struct Alerts {
 
 #[derive(Debug, Clone)]
 struct Tracked {
+    id: u64,
     alert: Alert,
-    /// The route tree's nodes that take it, each with the group it falls into.
-    places: Vec<(usize, Arc<str>)>,
+    /// Where it falls under the route tree; empty until it is filed.
+    places: Places,
     /// Groups whose route went with a reload and who owe somebody its end.
-    left: Vec<Arc<str>>,
+    left: Option<Box<Vec<Arc<str>>>>,
+}
+
+/// Nodes of the route tree, each with the key of a group. Alerts with one place share those of their group.
+type Places = Arc<[(usize, Arc<str>)]>;
+
+impl Tracked {
+    fn new(id: u64, alert: Alert) -> Box<Tracked> {
+        Box::new(Tracked { id, alert, places: Arc::default(), left: None })
+    }
+
+    /// Every group it is in.
+    fn groups(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.places.iter().map(|(_, key)| key).chain(self.left.iter().flat_map(|left| left.iter()))
+    }
 }
 
 /// What keeps a firing alert quiet on a route.
@@ -80,6 +100,7 @@ impl Alerts {
             sources: Sources::new(config.inhibit.clone()),
             config: Arc::new(config),
             alerts: HashMap::new(),
+            next_id: 1,
             groups: HashMap::new(),
             wakes: BTreeSet::new(),
             under_way: HashMap::new(),
@@ -91,13 +112,15 @@ impl Alerts {
             leftover: Vec::new(),
             swept: now,
         };
-        let mut rows = HashMap::new();
+        let (mut rows, mut seen, mut waits) = (HashMap::new(), HashMap::new(), Vec::new());
         for row in restored {
             match row {
-                Change::Alert(alert) => {
-                    let labels = alert.labels.clone();
-                    alerts.alerts.insert(labels, Tracked { alert, places: Vec::new(), left: Vec::new() });
+                Change::Alert(id, alert) => {
+                    alerts.next_id = alerts.next_id.max(id + 1);
+                    alerts.alerts.insert(alert.labels.clone(), Tracked::new(id, alert));
                 }
+                Change::Seen { id, ends_at, updated_at } => drop(seen.insert(id, (ends_at, updated_at))),
+                Change::Wait(wait) => waits.push(wait),
                 Change::Group(row) => drop(rows.insert(row.key.clone(), row)),
                 Change::Silence(silence) => alerts.silences.put(silence),
                 Change::Incident(incident) => drop(alerts.incidents.insert(incident.id.clone(), *incident)),
@@ -108,6 +131,8 @@ impl Alerts {
                 | Change::IncidentGone(_) => {}
             }
         }
+        alerts.put_seen(&seen);
+        alerts.remember_waits(&waits);
         alerts.decisions.make_contiguous().sort_by_key(|decision| (decision.at, decision.nth));
         let mut gone = Vec::new();
         alerts.wait_for_clients(now, &mut gone);
@@ -132,15 +157,17 @@ pub(crate) fn group_key(route: &str, labels: &Labels) -> String {
     format!("{route}:{labels}")
 }
 
-fn new_group(row: GroupRow, key: Arc<str>, route: usize) -> Group {
+fn new_group(row: GroupRow, key: Arc<str>, route: usize, node: &RouteNode) -> Group {
     Group {
+        receiver: row.instead.as_ref().unwrap_or(&node.receiver).as_str().into(),
         wake: row.next_flush,
         incident: crate::group::incident_id(&row.key, row.born).into(),
         row,
+        places: Arc::new([(route, key.clone())]),
         key,
         route,
         orphan: false,
-        members: BTreeMap::new(),
+        members: HashMap::new(),
         looked: Timestamp::MIN,
         nudged: None,
         again: false,

@@ -89,7 +89,7 @@ impl Story {
             annotations: Labels::empty(),
             starts_at: now,
             ends_at: ended.then_some(now),
-            generator_url: String::new(),
+            generator_url: "".into(),
             updated_at: now,
         };
         self.alerts.receive(vec![alert], now, &mut self.journal);
@@ -162,6 +162,12 @@ fn rows(journal: &[Change]) -> Vec<Change> {
         let row = change.to_json()?;
         Some(Change::from_json(change.table(), &key, &row).unwrap())
     };
+    // The row of an alert that is gone takes with it when it was repeated.
+    for change in journal {
+        if let Change::AlertGone(id) = change {
+            last.remove(&("seen", id.to_string()));
+        }
+    }
     last.into_iter().filter_map(read).collect()
 }
 
@@ -256,7 +262,7 @@ fn an_alert_nobody_repeats_ends_by_itself() {
         annotations: Labels::empty(),
         starts_at: now,
         ends_at: Some(now.plus(Duration::from_secs(60))),
-        generator_url: String::new(),
+        generator_url: "".into(),
         updated_at: now,
     };
     story.alerts.receive(vec![alert], now, &mut story.journal);
@@ -482,7 +488,7 @@ fn too_many_alerts_are_refused_and_counted() {
         annotations: Labels::empty(),
         starts_at: now,
         ends_at: None,
-        generator_url: String::new(),
+        generator_url: "".into(),
         updated_at: now,
     };
     assert_eq!(story.alerts.receive(vec![second], now, &mut story.journal), 1);
@@ -527,7 +533,7 @@ fn what_no_rule_fires_any_more_ends() {
         annotations: Labels::empty(),
         starts_at: at,
         ends_at,
-        generator_url: String::new(),
+        generator_url: "".into(),
         updated_at: at,
     };
     let mut story = Story::at_hour(12);

@@ -101,14 +101,14 @@ pub fn explain<'a>(
     });
     let mut groups: Vec<(String, Option<usize>)> = places.collect();
     for decision in &about {
-        if groups.iter().all(|(key, _)| *key != decision.group_key) {
+        if groups.iter().all(|(key, _)| **key != *decision.group_key) {
             // Where it was before a reload, or one that is told of through another receiver.
-            groups.push((decision.group_key.clone(), route_of(route, &decision.group_key)));
+            groups.push((decision.group_key.to_string(), route_of(route, &decision.group_key)));
         }
     }
     let one = |(key, place): (String, Option<usize>)| {
         let decisions: Vec<&Decision> =
-            about.iter().filter(|decision| decision.group_key == key).copied().collect();
+            about.iter().filter(|decision| *decision.group_key == *key).copied().collect();
         let incidents: Vec<&Incident> =
             incidents.iter().filter(|incident| incident.group_key == key).copied().collect();
         let interval = place.map_or(Duration::ZERO, |place| route.nodes[place].group_interval);
@@ -181,8 +181,8 @@ fn answer(
 fn receivers(life: &[&Decision], incidents: &[&Incident], at: Timestamp) -> Vec<Receiver> {
     let mut receivers: Vec<Receiver> = Vec::new();
     for decision in life {
-        if receivers.iter().all(|receiver| receiver.name != decision.receiver) {
-            receivers.push(Receiver { name: decision.receiver.clone(), attempts: Vec::new() });
+        if receivers.iter().all(|receiver| *receiver.name != *decision.receiver) {
+            receivers.push(Receiver { name: decision.receiver.to_string(), attempts: Vec::new() });
         }
     }
     let keys: BTreeSet<&str> = life.iter().filter_map(|decision| decision.page_key.as_deref()).collect();

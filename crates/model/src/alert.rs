@@ -1,6 +1,7 @@
 //! An alert: something a rule found wrong, or a client posted.
 
 use crate::{Labels, Timestamp};
+use std::sync::Arc;
 
 /// One alert, known by its labels.
 #[derive(Debug, Clone, PartialEq)]
@@ -13,8 +14,8 @@ pub struct Alert {
     pub starts_at: Timestamp,
     /// When it ended, or when it will count as ended if nobody repeats it.
     pub ends_at: Option<Timestamp>,
-    /// Where its expression can be seen.
-    pub generator_url: String,
+    /// Where its expression can be seen; alerts of one rule share the text.
+    pub generator_url: Arc<str>,
     /// When we last heard of it.
     pub updated_at: Timestamp,
 }

@@ -1,6 +1,7 @@
 //! The journalled answer to "why?": one envelope for every decider's own reasons.
 
 use crate::{Labels, Timestamp};
+use std::sync::Arc;
 
 /// Why a page was not sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -61,9 +62,9 @@ pub struct Decision {
     /// What.
     pub verdict: Verdict,
     /// For whom.
-    pub receiver: String,
+    pub receiver: Arc<str>,
     /// In which group.
-    pub group_key: String,
+    pub group_key: Arc<str>,
     /// By what: ids of silences, fingerprints of inhibitors, names of intervals.
     pub by: Vec<String>,
     /// The message's key, if one goes out.

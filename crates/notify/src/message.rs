@@ -66,7 +66,7 @@ impl NotifyAction {
                 ]),
                 starts_at: at,
                 ends_at: None,
-                generator_url: String::new(),
+                generator_url: "".into(),
                 updated_at: at,
             }],
             at,

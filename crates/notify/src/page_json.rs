@@ -111,7 +111,7 @@ fn alert_to_json(alert: &Alert) -> Value {
         "annotations": labels_to_json(&alert.annotations),
         "starts_at": alert.starts_at.as_millis(),
         "ends_at": alert.ends_at.map(Timestamp::as_millis),
-        "generator_url": alert.generator_url,
+        "generator_url": &*alert.generator_url,
         "updated_at": alert.updated_at.as_millis(),
     })
 }
@@ -125,7 +125,7 @@ fn alert_from_json(value: &Value) -> Option<Alert> {
             Value::Null => None,
             _ => Some(instant(value, "ends_at")?),
         },
-        generator_url: text(value, "generator_url")?,
+        generator_url: text(value, "generator_url")?.into(),
         updated_at: instant(value, "updated_at")?,
     })
 }
@@ -186,7 +186,7 @@ pub(crate) fn example() -> Page {
         annotations: labels(&[("summary", "redis does not answer")]),
         starts_at: at.minus(std::time::Duration::from_secs(60)),
         ends_at,
-        generator_url: "http://tocsin/graph?g0.expr=redis_up+%3D%3D+0".to_owned(),
+        generator_url: "http://tocsin/graph?g0.expr=redis_up+%3D%3D+0".into(),
         updated_at: at,
     };
     Page {

@@ -27,7 +27,7 @@ impl Sample<'_> {
             annotations: self.annotations.clone(),
             starts_at: begun,
             ends_at: ended.then_some(at),
-            generator_url: format!("{}/graph", self.external_url),
+            generator_url: format!("{}/graph", self.external_url).into(),
             updated_at: at,
         };
         let fingerprint = self.labels.fingerprint();

@@ -166,7 +166,7 @@ pub(crate) fn hostile(integration: &str) -> Page {
     for alert in &mut page.alerts {
         alert.labels = alert.labels.with("instance", HOSTILE).with("severity", "critical");
         alert.annotations = alert.annotations.with("summary", HOSTILE);
-        alert.generator_url = "javascript:alert(1)".to_owned();
+        alert.generator_url = "javascript:alert(1)".into();
     }
     page.group_labels = page.group_labels.with("instance", HOSTILE);
     page.cause = HOSTILE.to_owned();

@@ -113,7 +113,7 @@ fn alert_json(alert: &Alert, at: Timestamp) -> Value {
         "annotations": labels_to_json(&alert.annotations),
         "startsAt": alert.starts_at.rfc3339(),
         "endsAt": ends_at,
-        "generatorURL": alert.generator_url,
+        "generatorURL": &*alert.generator_url,
         "fingerprint": format!("{:016x}", alert.labels.fingerprint()),
     })
 }

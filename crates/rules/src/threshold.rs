@@ -331,7 +331,7 @@ fn alert(
         annotations: Labels::from_pairs(own.into_iter().chain(more).collect::<BTreeMap<_, _>>()),
         starts_at: crossed.at,
         ends_at,
-        generator_url: template::table_link(&settings.external_url, metric),
+        generator_url: template::table_link(&settings.external_url, metric).into(),
         updated_at: now,
     }
 }

@@ -145,7 +145,7 @@ impl Bad {
         }
     }
 
-    fn row(table: &'static str, key: &str, what: impl Into<String>) -> Bad {
+    pub(crate) fn row(table: &'static str, key: &str, what: impl Into<String>) -> Bad {
         Bad::Row(Error::Row { table, key: key.to_owned(), what: what.into() })
     }
 }

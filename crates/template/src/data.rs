@@ -30,7 +30,7 @@ fn alert_data(alert: &Alert, at: Timestamp) -> Json {
         "Annotations": labels_data(&alert.annotations),
         "StartsAt": alert.starts_at.rfc3339(),
         "EndsAt": alert.ends_at.filter(|end| *end <= at).map_or_else(|| "0001-01-01T00:00:00Z".to_owned(), Timestamp::rfc3339),
-        "GeneratorURL": alert.generator_url,
+        "GeneratorURL": &*alert.generator_url,
         "Fingerprint": format!("{:016x}", alert.labels.fingerprint()),
     })
 }

@@ -120,7 +120,8 @@ impl Alerts {
             let members = group.members.keys().filter_map(|labels| self.alerts.get(labels));
             members.map(move |tracked| self.view(&tracked.alert, muted.clone(), now))
         });
-        let alerts: Vec<AlertView> = members.collect();
+        let mut alerts: Vec<AlertView> = members.collect();
+        alerts.sort_by(|a, b| a.alert.labels.cmp(&b.alert.labels));
         let next_send = group.map(|group| group.row.next_flush);
         Some(IncidentView { incident, alerts, next_send })
     }

@@ -31,7 +31,7 @@ impl Alerts {
             labels,
             starts_at: now,
             ends_at: Some(now.plus(TERM)),
-            generator_url: String::new(),
+            generator_url: "".into(),
             updated_at: now,
         };
         self.receive(vec![alert], now, out);

@@ -358,16 +358,16 @@ impl Alerts {
                 self.record_over(group, &labels, &member, now, out);
             }
             let Some(tracked) = self.alerts.get(&labels) else { continue };
-            let places = tracked.places.iter().map(|(_, key)| key).chain(&tracked.left);
-            let elsewhere = places.filter(|key| **key != group.key);
+            let elsewhere = tracked.groups().filter(|key| **key != group.key);
             let held = elsewhere
                 .filter_map(|key| self.groups.get(key))
                 .any(|group| group.members.contains_key(&labels));
             if !held {
+                let id = tracked.id;
                 self.alerts.remove(&labels);
                 self.sources.remove(&labels);
                 self.note_over(&labels, now, out);
-                out.push(Change::AlertGone(labels));
+                out.push(Change::AlertGone(id));
             }
         }
     }

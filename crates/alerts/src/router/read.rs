@@ -53,13 +53,16 @@ impl Alerts {
                 let muted = self.muted(group.route, now);
                 let firing = group.members.keys().filter(|labels| !self.ended(labels, now));
                 let firing = firing.filter_map(|labels| self.alerts.get(labels));
+                let mut alerts: Vec<AlertView> =
+                    firing.map(|tracked| self.view(&tracked.alert, muted.clone(), now)).collect();
+                alerts.sort_by(|a, b| a.alert.labels.cmp(&b.alert.labels));
                 GroupView {
                     key: group.row.key.clone(),
                     labels: group.row.labels.clone(),
                     route_labels: node.template_labels(),
                     receiver: node.receiver.clone(),
                     next_flush: group.row.next_flush,
-                    alerts: firing.map(|tracked| self.view(&tracked.alert, muted.clone(), now)).collect(),
+                    alerts,
                 }
             })
             .filter(|view| !view.alerts.is_empty())

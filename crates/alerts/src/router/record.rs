@@ -6,6 +6,7 @@ use crate::group::{Group, Member};
 use crate::incident::Incident;
 use crate::why::{self, Why};
 use model::{Decision, Hold, Labels, Timestamp, Verdict};
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Alerts {
@@ -17,19 +18,19 @@ impl Alerts {
         mut turn: Turn<'_>,
         out: &mut Vec<Change>,
     ) {
-        let receiver = group.row.instead.as_ref().unwrap_or(&turn.node.receiver).clone();
+        let (receiver, group_key) = (group.receiver.clone(), group.key.clone());
         let look = group.row.next_flush;
         let again = next_message(group, incident, &turn);
         let mut decisions = Vec::new();
         for (labels, member) in &mut group.members {
             let fingerprint = labels.fingerprint();
             let over = turn.ended.contains(&fingerprint);
-            let decision = |verdict, receiver: &str, by, page_key, next_send| Decision {
+            let decision = |verdict, receiver: &Arc<str>, by, page_key, next_send| Decision {
                 at: turn.now,
                 alert: labels.clone(),
                 verdict,
-                receiver: receiver.to_owned(),
-                group_key: group.row.key.clone(),
+                receiver: receiver.clone(),
+                group_key: group_key.clone(),
                 by,
                 page_key,
                 over,
@@ -44,7 +45,7 @@ impl Alerts {
                     // What takes the place of a page that does not arrive is held back like that.
                     let verdict =
                         if paged.stuck { Verdict::Hold(Hold::ReceiverDown) } else { Verdict::Deliver };
-                    decisions.push(decision(verdict, &paged.receiver, by, key, next));
+                    decisions.push(decision(verdict, &paged.receiver.as_str().into(), by, key, next));
                     told = true;
                 }
             }
@@ -86,13 +87,12 @@ impl Alerts {
         if member.recorded.is_none() || member.recorded == Some((Verdict::Deliver, true)) {
             return;
         }
-        let node = &self.config.route.nodes[group.route];
         let decision = Decision {
             at: now,
             alert: labels.clone(),
             verdict: Verdict::Hold(Hold::Over),
-            receiver: group.row.instead.as_ref().unwrap_or(&node.receiver).clone(),
-            group_key: group.row.key.clone(),
+            receiver: group.receiver.clone(),
+            group_key: group.key.clone(),
             by: vec![],
             page_key: None,
             over: true,
@@ -126,10 +126,15 @@ impl Alerts {
     }
 
     pub(super) fn decide(&mut self, decision: Decision, out: &mut Vec<Change>) {
-        let same = self.decisions.back().filter(|last| last.at == decision.at);
-        let decision = Decision { nth: same.map_or(0, |last| last.nth + 1), ..decision };
+        let decision = Decision { nth: self.next_nth(decision.at), ..decision };
         self.remember(decision.clone());
         out.push(Change::Decision(decision));
+    }
+
+    /// The place of the next decision of this instant.
+    pub(super) fn next_nth(&self, at: Timestamp) -> u32 {
+        let same = self.decisions.back().filter(|last| last.at == at);
+        same.map_or(0, |last| last.nth + 1)
     }
 
     pub(super) fn remember(&mut self, decision: Decision) {

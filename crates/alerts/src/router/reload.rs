@@ -1,13 +1,14 @@
 //! A start and a reload: every alert is filed under the present tree, and groups that are still there keep what they
 //! told and when they speak next.
 
+use super::waits::Waits;
 use super::{Alerts, new_group};
 use crate::change::Change;
 use crate::config::Config;
 use crate::group::{GroupRow, Ledger};
 use crate::inhibit::Sources;
+use hashbrown::HashMap;
 use model::{Labels, Timestamp};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 impl Alerts {
@@ -19,8 +20,7 @@ impl Alerts {
         let groups = std::mem::take(&mut self.groups).into_values();
         let rows = groups.map(|group| (group.row.key.clone(), group.row)).collect();
         for tracked in self.alerts.values_mut() {
-            tracked.places.clear();
-            tracked.left.clear();
+            (tracked.places, tracked.left) = (Arc::default(), None);
         }
         self.regroup(rows, now, out);
     }
@@ -53,7 +53,19 @@ impl Alerts {
             let term = end.since(alert.updated_at).min(self.config.resolve_timeout);
             alert.updated_at = now;
             alert.ends_at = Some(now.plus(term));
-            out.push(Change::Alert(alert.clone()));
+            let (ends_at, updated_at) = (alert.ends_at, now);
+            out.push(Change::Seen { id: tracked.id, ends_at, updated_at });
+        }
+    }
+
+    /// Takes back when alerts were repeated since their rows were written.
+    pub(super) fn put_seen(&mut self, seen: &HashMap<u64, (Option<Timestamp>, Timestamp)>) {
+        for tracked in self.alerts.values_mut() {
+            if let Some((ends_at, updated_at)) = seen.get(&tracked.id)
+                && *updated_at >= tracked.alert.updated_at
+            {
+                (tracked.alert.ends_at, tracked.alert.updated_at) = (*ends_at, *updated_at);
+            }
         }
     }
 
@@ -74,7 +86,8 @@ impl Alerts {
                     self.under_way.insert(sent.key.clone(), (key.clone(), integration.clone()));
                 }
             }
-            let mut group = new_group(row, key.clone(), route.unwrap_or(0));
+            let node = &self.config.route.nodes[route.unwrap_or(0)];
+            let mut group = new_group(row, key.clone(), route.unwrap_or(0), node);
             group.orphan = route.is_none();
             // What was to be said once a page has arrived, or in its place, still is.
             let mut ledgers = group.row.ledgers.values();
@@ -86,11 +99,13 @@ impl Alerts {
             self.wakes.insert((group.wake, key.clone()));
             self.groups.insert(key, group);
         }
+        // What waits is on record already.
+        let mut waits = Waits::new(now);
         let all: Vec<Labels> = self.alerts.keys().cloned().collect();
         for labels in all {
             self.sources.add(&labels);
             self.adopt(&labels, &orphans);
-            self.file(&labels, now, out);
+            self.file(&labels, now, out, &mut waits);
         }
         let keys: Vec<Arc<str>> = self.groups.keys().cloned().collect();
         for key in keys {
@@ -107,7 +122,7 @@ impl Alerts {
             if group.row.ledgers.values().any(|ledger| ledger.holds(fingerprint)) {
                 group.members.insert(labels.clone(), Default::default());
                 if let Some(tracked) = self.alerts.get_mut(labels) {
-                    tracked.left.push(key.clone());
+                    tracked.left.get_or_insert_default().push(key.clone());
                 }
             }
         }

@@ -183,7 +183,7 @@ fn alerts_of_clients_do_not_end_because_nobody_listened() {
         annotations: Labels::empty(),
         starts_at: now,
         ends_at: Some(now.plus(Duration::from_secs(240))),
-        generator_url: String::new(),
+        generator_url: "".into(),
         updated_at: now,
     };
     story.alerts.receive(vec![alert], now, &mut story.journal);

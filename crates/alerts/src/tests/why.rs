@@ -283,10 +283,20 @@ impl Journal {
     /// As it is read back.
     fn of(changes: &[Change]) -> Journal {
         let (mut decisions, mut incidents) = (BTreeMap::<Labels, Vec<Decision>>::new(), Vec::new());
+        let known = changes.iter().filter_map(|change| match change {
+            Change::Alert(_, alert) => Some((alert.labels.fingerprint(), alert.labels.clone())),
+            _ => None,
+        });
+        let known: BTreeMap<u64, Labels> = known.collect();
         for change in rows(changes) {
             match change {
                 Change::Decision(decision) => {
                     decisions.entry(decision.alert.clone()).or_default().push(decision);
+                }
+                Change::Wait(wait) => {
+                    for decision in wait.decisions(|alert| known.get(&alert).cloned()) {
+                        decisions.entry(decision.alert.clone()).or_default().push(decision);
+                    }
                 }
                 Change::Incident(incident) => incidents.push(*incident),
                 _ => {}

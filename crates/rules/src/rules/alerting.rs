@@ -187,7 +187,7 @@ pub(super) fn alert(row: &ActiveRow, query: &str, ends_at: Option<Timestamp>, ca
         annotations: row.annotations.clone(),
         starts_at: row.fired_at.unwrap_or(row.active_at),
         ends_at,
-        generator_url: template::table_link(&call.settings.external_url, query),
+        generator_url: template::table_link(&call.settings.external_url, query).into(),
         updated_at: call.now,
     }
 }

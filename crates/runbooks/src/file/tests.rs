@@ -45,7 +45,7 @@ fn a_runbook_from_alert_to_cause() {
         annotations: Labels::empty(),
         starts_at: Timestamp::from_millis(0),
         ends_at: None,
-        generator_url: String::new(),
+        generator_url: "".into(),
         updated_at: Timestamp::from_millis(0),
     };
     let other = alert(&Labels::from_pairs([("alertname", "Other")]));

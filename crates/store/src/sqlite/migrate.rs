@@ -1,5 +1,7 @@
-//! From layout 3 to layout 4: every task and run into its lean table, one to one.
+//! What takes more than SQL. From layout 3 to layout 4: every task and run into its lean table, one to one. From layout 6 to
+//! layout 7: alerts get numbers.
 
+use super::write;
 use crate::rows::{self, BIG_OVER};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, Transaction};
@@ -12,6 +14,26 @@ pub(super) fn to_4(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         JOBS.replace("LIMIT", &BIG_OVER.to_string())
     ))?;
     remove_functions(transaction)
+}
+
+/// Alerts of JSON into columns. One that cannot be read stops the start with its labels named, as it would have before.
+pub(super) fn to_7(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    let mut old = transaction.prepare("SELECT key, row FROM alert_state ORDER BY key")?;
+    let mut rows = old.query([])?;
+    let mut id = 0;
+    while let Some(row) = rows.next()? {
+        let (key, text): (String, String) = (row.get(0)?, row.get(1)?);
+        id += 1;
+        let bad =
+            |what: String| rusqlite::Error::ToSqlConversionFailure(format!("alert {key}: {what}").into());
+        let value = serde_json::from_str(&text).map_err(|why| bad(why.to_string()))?;
+        match alerts::Change::from_json(alerts::Table::Alert, &id.to_string(), &value) {
+            Ok(alerts::Change::Alert(id, alert)) => write::put_alert(transaction, id, &alert)?,
+            Ok(_) => {}
+            Err(why) => return Err(bad(why.to_string())),
+        }
+    }
+    transaction.execute_batch("DROP TABLE alert_state")
 }
 
 const PLANS: &str = "INSERT INTO plan SELECT id_key(id), id_tail(id), kind, title, description, created_by, \

@@ -59,6 +59,8 @@ fn remove_old(
     let decisions = "DELETE FROM decision WHERE key IN (SELECT key FROM decision WHERE key < ?1 LIMIT ?2)";
     let before = format!("{:013}", cuts.alerts.as_millis());
     transaction.prepare_cached(decisions)?.execute(params![before, limit])?;
+    let waits = "DELETE FROM wait WHERE key IN (SELECT key FROM wait WHERE key < ?1 LIMIT ?2)";
+    transaction.prepare_cached(waits)?.execute([alerts::Wait::first_key(cuts.alerts), limit])?;
     let audit = "DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE at < ?1 LIMIT ?2)";
     transaction.prepare_cached(audit)?.execute([cuts.audit.as_millis(), limit])?;
     Ok(Pruned { runs: keys.len(), next })

@@ -9,7 +9,8 @@ use std::path::Path;
 use tasks::{RunState, backoff_str, class_str};
 
 /// What brings a file from the version before to this one.
-pub(super) const VERSIONS: [&str; 6] = [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6];
+pub(super) const VERSIONS: [&str; 7] =
+    [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7];
 
 /// Instants are milliseconds since 1970, spans are in the unit their name says, JSON is text. Ids rise with
 /// time, so that rows are appended; a table without a row id is one tree instead of two.
@@ -269,6 +270,22 @@ CREATE TABLE incident (key TEXT PRIMARY KEY, row TEXT NOT NULL) STRICT, WITHOUT 
 CREATE INDEX decision_alert ON decision (substr(key, 15, 16), key);
 ";
 
+/// Alerts by number, in the order in which they came: what comes together is written together. When an alert was
+/// repeated is a short row of its own. `migrate::to_7` brings them here. Decisions that differ in the alert alone share a row.
+const VERSION_7: &str = "
+CREATE TABLE alert (
+    id INTEGER PRIMARY KEY,
+    labels BLOB NOT NULL,
+    annotations BLOB NOT NULL,
+    starts_at INTEGER NOT NULL,
+    ends_at INTEGER,
+    generator_url TEXT NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE alert_seen (id INTEGER PRIMARY KEY, ends_at INTEGER, updated_at INTEGER NOT NULL) STRICT;
+CREATE TABLE wait (key INTEGER PRIMARY KEY, row TEXT NOT NULL) STRICT;
+";
+
 /// The names and columns that people query.
 const VIEWS: &str = "
 DROP TABLE old_step;
@@ -354,6 +371,9 @@ fn step(connection: &mut Connection, to: i64) -> rusqlite::Result<()> {
     if to == 4 {
         migrate::to_4(&transaction)?;
         transaction.execute_batch(&views())?;
+    }
+    if to == 7 {
+        migrate::to_7(&transaction)?;
     }
     transaction.pragma_update(None, "user_version", to)?;
     transaction.commit()

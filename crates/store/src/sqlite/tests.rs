@@ -282,6 +282,18 @@ fn old_history_goes_and_the_rest_stays() {
     assert!(reader.task(nightly).unwrap().is_some());
 }
 
+/// An alert that is new in its group.
+fn wait(secs: i64) -> alerts::Wait {
+    let group = alerts::WaitingGroup {
+        receiver: "r".into(),
+        group_key: "g".into(),
+        hold: model::Hold::Grouped,
+        next_send: at(secs + 30),
+        alerts: vec![Labels::from_pairs([("alertname", "Down")]).fingerprint()],
+    };
+    alerts::Wait { at: at(secs), nth: 3, groups: vec![group] }
+}
+
 #[test]
 fn each_class_is_cut_by_its_own_age() {
     /// How many rows of each class there are: tasks that run once, other runs, decisions, audit lines.
@@ -291,7 +303,7 @@ fn each_class_is_cut_by_its_own_age() {
         [
             count("SELECT count(*) FROM job WHERE form < 2 AND class = 2"),
             count("SELECT count(*) FROM job WHERE form = 2 OR class < 2"),
-            count("SELECT count(*) FROM decision"),
+            count("SELECT (SELECT count(*) FROM decision) + (SELECT count(*) FROM wait)"),
             count("SELECT count(*) FROM audit_log"),
         ]
     }
@@ -324,20 +336,20 @@ fn each_class_is_cut_by_its_own_age() {
             at: at(5),
             alert: Labels::from_pairs([("alertname", "Down")]),
             verdict: model::Verdict::Hold(model::Hold::Grouped),
-            receiver: "r".to_owned(),
-            group_key: "g".to_owned(),
+            receiver: "r".into(),
+            group_key: "g".into(),
             by: Vec::new(),
             page_key: None,
             over: false,
             next_send: None,
             nth: 0,
         };
-        let alerts = vec![alerts::Change::Decision(decision)];
+        let alerts = vec![alerts::Change::Decision(decision), alerts::Change::Wait(wait(5))];
         fixture.store.commit(&Changes { alerts, ..Changes::default() }).unwrap();
         let (before, old) = (rows(&fixture), |nth: usize, of: i64| if is_cut[nth] { of } else { 0 });
-        assert_eq!(before[..3], [2, 2, 1]);
+        assert_eq!(before[..3], [2, 2, 2]);
         let runs = fixture.store.prune(&cuts, 100).unwrap() as i64;
-        let left = [2 - old(0, 1), 2 - old(1, 2), 1 - old(2, 1), before[3] - old(3, before[3])];
+        let left = [2 - old(0, 1), 2 - old(1, 2), 2 - old(2, 2), before[3] - old(3, before[3])];
         assert_eq!((rows(&fixture), runs), (left, old(0, 1) + old(1, 2)), "{cuts:?}");
         let reader = Reader::open(&fixture.path()).unwrap();
         assert!(reader.task(waits).unwrap().is_some() && reader.task(nightly).unwrap().is_some(), "{cuts:?}");
@@ -443,7 +455,7 @@ fn router_and_rule_rows_come_and_go() {
         annotations: Labels::empty(),
         starts_at: at(0),
         ends_at: None,
-        generator_url: String::new(),
+        generator_url: "".into(),
         updated_at: at(0),
     };
     let rule = rules::ActiveRow {
@@ -461,8 +473,8 @@ fn router_and_rule_rows_come_and_go() {
         at: at(5),
         alert: labels.clone(),
         verdict: model::Verdict::Hold(model::Hold::Grouped),
-        receiver: "r".to_owned(),
-        group_key: "g".to_owned(),
+        receiver: "r".into(),
+        group_key: "g".into(),
         by: Vec::new(),
         page_key: None,
         over: false,
@@ -470,7 +482,12 @@ fn router_and_rule_rows_come_and_go() {
         nth: 0,
     };
     let put = Changes {
-        alerts: vec![alerts::Change::Alert(alert), alerts::Change::Decision(decision.clone())],
+        alerts: vec![
+            alerts::Change::Alert(7, alert),
+            alerts::Change::Seen { id: 7, ends_at: Some(at(9)), updated_at: at(4) },
+            alerts::Change::Decision(decision.clone()),
+            alerts::Change::Wait(wait(6)),
+        ],
         rules: vec![rules::Change::Active(rule.clone())],
         ..Changes::default()
     };
@@ -478,23 +495,24 @@ fn router_and_rule_rows_come_and_go() {
     let loaded = fixture.store.load().unwrap();
     assert_eq!((loaded.alerts, loaded.rules), (put.alerts.clone(), vec![rule.clone()]));
     let reader = Reader::open(&fixture.path()).unwrap();
-    assert_eq!(reader.decisions(at(5), at(5), 10).unwrap(), vec![decision]);
-    assert_eq!(reader.decisions(at(6), at(9), 10).unwrap(), vec![]);
-    let about = |until| reader.decisions_about(&labels, until, 10).unwrap().len();
-    assert_eq!((about(at(4)), about(at(5))), (0, 1));
+    let about = |until, limit| reader.decisions_about(&labels, until, limit).unwrap();
+    let waited = wait(6).decisions(|_| Some(labels.clone()));
+    assert_eq!((about(at(4), 10), about(at(5), 10)), (vec![], vec![decision.clone()]));
+    assert_eq!(about(at(6), 10), vec![waited[0].clone(), decision]);
+    assert_eq!(about(at(6), 1), waited);
     assert_eq!(reader.decisions_about(&Labels::empty(), at(9), 10).unwrap(), vec![]);
     let plan = format!("EXPLAIN QUERY PLAN {}", crate::reader::ABOUT);
     let connection = rusqlite::Connection::open(fixture.path()).unwrap();
     let plan: String = connection.query_row(&plan, ["", "", "1"], |row| row.get(3)).unwrap();
     assert!(plan.contains("decision_alert"), "{plan}");
     let gone = Changes {
-        alerts: vec![alerts::Change::AlertGone(labels)],
+        alerts: vec![alerts::Change::AlertGone(7)],
         rules: vec![rules::Change::Gone { key: rule.key() }],
         ..Changes::default()
     };
     fixture.store.commit(&gone).unwrap();
     let loaded = fixture.store.load().unwrap();
-    assert_eq!((loaded.alerts.len(), loaded.rules.len()), (1, 0), "the decision stays");
+    assert_eq!((loaded.alerts.len(), loaded.rules.len()), (2, 0), "decisions stay");
 }
 
 #[test]
@@ -566,7 +584,7 @@ fn a_batch_is_one_transaction() {
 }
 
 /// What the release before wrote: its layout, its rows as text.
-const OLD_ROWS: &str = "
+const OLD_ROWS: &str = r#"
 INSERT INTO task (id, form, kind, title, description, created_by, schedule_kind, schedule_expr, timezone, payload,
     status, class, priority, dedupe_key, max_retries, backoff_strategy, concurrency_key, timeout_ms, agent, typed,
     next_fire, created_at) VALUES
@@ -602,7 +620,9 @@ INSERT INTO task_step (run_id, step, id, result, at)
     VALUES ('0193561c-1c00-7004-8123-456789abcdef', 0, 'zero', '[1]', 1732000001000);
 INSERT INTO dedupe VALUES ('k', 'ann', '0193561c-1c00-7001-8123-456789abcdef', 1893456000000);
 INSERT INTO total VALUES ('accepted', 3);
-";
+INSERT INTO alert_state VALUES ('{alertname="Down"}', '{"labels": {"alertname": "Down"}, "annotations": {}, "starts_at": 5,
+    "ends_at": 9, "generator_url": "http://p/", "updated_at": 7}');
+"#;
 
 #[test]
 fn a_file_of_an_older_release_comes_along_whole() {
@@ -639,7 +659,10 @@ fn a_file_of_an_older_release_comes_along_whole() {
             Some((id(4).to_string(), id(3)))
         );
 
-        let loaded = store.load().unwrap().tasks;
+        let loaded = store.load().unwrap();
+        let [alerts::Change::Alert(1, alert)] = &loaded.alerts[..] else { panic!("{:?}", loaded.alerts) };
+        assert_eq!((alert.name(), alert.ends_at), ("Down", Some(Timestamp::from_millis(9))));
+        let loaded = loaded.tasks;
         let steps: Vec<_> = loaded.runs.iter().flat_map(|run| &run.steps).map(|step| &*step.id).collect();
         assert_eq!((steps, loaded.totals.accepted, loaded.dedupe.len()), (vec!["zero"], 3, 1));
         let child = loaded.runs.iter().find_map(|run| run.parent.as_ref()).unwrap();

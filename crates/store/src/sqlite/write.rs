@@ -33,8 +33,7 @@ pub(super) fn commit(connection: &mut Connection, changes: &Changes) -> Result<(
         put_totals(&transaction, totals).map_err(fail)?;
     }
     for change in &changes.alerts {
-        let table = alert_table(change.table());
-        put_row(&transaction, table, &change.key(), change.to_text()).map_err(fail)?;
+        put_alert_change(&transaction, change).map_err(fail)?;
     }
     for change in &changes.rules {
         let row = match change {
@@ -46,10 +45,53 @@ pub(super) fn commit(connection: &mut Connection, changes: &Changes) -> Result<(
     transaction.commit().map_err(fail)
 }
 
+/// Rows of the router. Those that come by the thousand have numbers as keys, so that what comes together lies together.
+fn put_alert_change(transaction: &Transaction<'_>, change: &alerts::Change) -> rusqlite::Result<()> {
+    use alerts::Change;
+    let run =
+        |sql, params: &[&dyn rusqlite::ToSql]| transaction.prepare_cached(sql)?.execute(params).map(drop);
+    match change {
+        Change::Alert(id, alert) => put_alert(transaction, *id, alert),
+        Change::Seen { id, ends_at, updated_at } => {
+            let sql = "INSERT OR REPLACE INTO alert_seen (id, ends_at, updated_at) VALUES (?1, ?2, ?3)";
+            run(sql, &[&id.cast_signed(), &ms(*ends_at), &updated_at.as_millis()])
+        }
+        Change::AlertGone(id) => {
+            run("DELETE FROM alert WHERE id = ?1", &[&id.cast_signed()])?;
+            run("DELETE FROM alert_seen WHERE id = ?1", &[&id.cast_signed()])
+        }
+        Change::Wait(wait) => {
+            run("INSERT OR REPLACE INTO wait (key, row) VALUES (?1, ?2)", &[&wait.key(), &change.to_text()])
+        }
+        other => put_row(transaction, alert_table(other.table()), &other.key(), other.to_text()),
+    }
+}
+
+pub(super) fn put_alert(
+    transaction: &Transaction<'_>,
+    id: u64,
+    alert: &model::Alert,
+) -> rusqlite::Result<()> {
+    let sql = "INSERT OR REPLACE INTO alert (id, labels, annotations, starts_at, ends_at, generator_url, updated_at) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    let params = params![
+        id.cast_signed(),
+        alert.labels.as_bytes(),
+        alert.annotations.as_bytes(),
+        alert.starts_at.as_millis(),
+        ms(alert.ends_at),
+        &*alert.generator_url,
+        alert.updated_at.as_millis(),
+    ];
+    transaction.prepare_cached(sql)?.execute(params).map(drop)
+}
+
 /// Where the router's rows are kept.
 pub(super) fn alert_table(table: Table) -> &'static str {
     match table {
-        Table::Alert => "alert_state",
+        Table::Alert => "alert",
+        Table::Seen => "alert_seen",
+        Table::Wait => "wait",
         Table::Group => "alert_group",
         Table::Silence => "silence",
         Table::Incident => "incident",

@@ -2,7 +2,8 @@
 
 use super::subscription::WAITING_MAX;
 use super::{
-    Delivered, Event, Moment, New, NewSubscription, Other, SUBSCRIPTIONS_MAX, Subscription, What, kinds, wire,
+    AlertMoment, Delivered, Event, Moment, New, NewSubscription, Other, SUBSCRIPTIONS_MAX, Subscription,
+    What, kinds, wire,
 };
 use crate::id::IdMaker;
 use crate::size::json_size;
@@ -112,6 +113,13 @@ impl Bus {
     /// Tells of something that we found ourselves. Is not kept beyond the last events in memory.
     pub fn tell(&mut self, new: New, now: Timestamp) -> Event {
         let event = self.event(new, now);
+        self.fresh.push(event.clone());
+        event
+    }
+
+    /// As [`Bus::tell`], of an alert.
+    pub fn tell_alert(&mut self, moment: AlertMoment, now: Timestamp) -> Event {
+        let event = Event { id: self.ids.event(now, &mut self.rng), what: What::Alert(moment) };
         self.fresh.push(event.clone());
         event
     }

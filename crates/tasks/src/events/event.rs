@@ -2,7 +2,7 @@
 
 use super::Moment;
 use crate::EventId;
-use model::Timestamp;
+use model::{Labels, Timestamp};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
@@ -76,8 +76,29 @@ pub struct Event {
 pub enum What {
     /// To a task of a user's.
     Task(Moment),
+    /// To an alert.
+    Alert(AlertMoment),
     /// Anything else.
     Other(Arc<Other>),
+}
+
+/// That an alert began to fire, or that it has ended. A storm of them takes little more than the alerts themselves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AlertMoment {
+    /// What identifies it.
+    pub labels: Labels,
+    /// What explains it.
+    pub annotations: Labels,
+    /// Since when it is true.
+    pub starts_at: Timestamp,
+    /// Whether it has ended.
+    pub over: bool,
+}
+
+impl AlertMoment {
+    fn type_(&self) -> &'static str {
+        if self.over { "alert.resolved" } else { "alert.triggered" }
+    }
 }
 
 impl Event {
@@ -85,6 +106,7 @@ impl Event {
     pub fn type_(&self) -> &str {
         match &self.what {
             What::Task(moment) => moment.word.type_(),
+            What::Alert(moment) => moment.type_(),
             What::Other(other) => &other.type_,
         }
     }
@@ -94,6 +116,7 @@ impl Event {
         size_of::<Event>()
             + match &self.what {
                 What::Task(moment) => moment.extra.as_deref().map_or(0, |extra| extra.bytes()),
+                What::Alert(moment) => moment.labels.as_bytes().len() + moment.annotations.as_bytes().len(),
                 What::Other(other) => other.bytes(),
             }
     }

@@ -20,7 +20,7 @@ mod trail;
 mod wire;
 
 pub use bus::{Bus, Settings};
-pub use event::{Event, New, Other, Priority, What};
+pub use event::{AlertMoment, Event, New, Other, Priority, What};
 pub use kinds::{KNOWN, priority_of};
 pub use ring::{Page, Ring};
 pub use subscription::{Delivered, NewSubscription, SUBSCRIPTIONS_MAX, Subscription, matches};

@@ -1,8 +1,8 @@
 //! An event as JSON: what readers are told, and the row that keeps a published one.
 
-use super::{Event, Moment, Other, Priority, What, Word};
+use super::{AlertMoment, Event, Moment, Other, Priority, What, Word};
 use crate::EventId;
-use model::Timestamp;
+use model::{ALERTNAME, Timestamp};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use std::sync::Arc;
 pub fn event_json(event: &Event) -> Value {
     match &event.what {
         What::Task(moment) => moment_json(event.id, moment),
+        What::Alert(moment) => alert_json(event, moment),
         What::Other(other) => json!({
             "event_id": event.id.to_string(),
             "event_type": other.type_,
@@ -22,6 +23,29 @@ pub fn event_json(event: &Event) -> Value {
             "metadata": other.metadata,
         }),
     }
+}
+
+fn alert_json(event: &Event, moment: &AlertMoment) -> Value {
+    let severity = moment.labels.get("severity");
+    let id = event.id.to_string();
+    json!({
+        "event_id": id,
+        "event_type": event.type_(),
+        "priority": severity.map_or(Priority::Medium, Priority::of_severity).as_str(),
+        "source_agent": "tocsin",
+        "trace_id": id,
+        "task_id": null,
+        "payload": {
+            "alert_id": format!("{:016x}", moment.labels.fingerprint()),
+            "alertname": moment.labels.get(ALERTNAME).unwrap_or(""),
+            "severity": severity,
+            "labels": &moment.labels,
+            "annotations": &moment.annotations,
+            "starts_at": moment.starts_at.rfc3339(),
+        },
+        "timestamp": event.id.at().rfc3339(),
+        "metadata": {},
+    })
 }
 
 fn moment_json(id: EventId, moment: &Moment) -> Value {

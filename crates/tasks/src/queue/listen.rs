@@ -137,6 +137,11 @@ impl Queue {
         published
     }
 
+    /// Whether a task may wait for events of this type.
+    pub fn listens(&self, topic: &str) -> bool {
+        !self.listeners.any_topic.is_empty() || self.listeners.topics.contains_key(topic)
+    }
+
     /// The topics that active tasks listen for, with those tasks.
     pub fn topics(&self) -> impl Iterator<Item = (&str, Vec<TaskId>)> {
         let active = |id: &TaskId| self.scheduled(*id).is_some_and(|task| task.status == Status::Active);

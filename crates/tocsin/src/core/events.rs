@@ -5,12 +5,12 @@ use model::{Alert, Backoff, TaskSpec, Timestamp};
 use notify::{EVENT_KIND, Subscribers};
 use serde_json::json;
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     hash::{DefaultHasher, Hash, Hasher},
     sync::Arc,
     time::Duration,
 };
-use tasks::events::{Bus, Event, New, NewSubscription, Subscription, event_json};
+use tasks::events::{AlertMoment, Bus, Event, New, NewSubscription, Subscription, event_json};
 use tasks::{Finished, Loaded, Refusal, RunId, RunState, TaskId};
 
 /// At most this many deliveries are under way at once, so that subscribers that hang hold only so many of the
@@ -92,20 +92,21 @@ impl Core {
 
     /// Tells that an alert begins or has ended.
     pub(super) fn tell_alert(&mut self, alert: &Alert, batch: &mut Batch, now: Timestamp) {
-        let type_ = if alert.is_resolved(now) { "alert.resolved" } else { "alert.triggered" };
-        let payload = json!({
-            "alert_id": format!("{:016x}", alert.labels.fingerprint()),
-            "alertname": alert.name(),
-            "severity": alert.labels.get("severity"),
-            "labels": alert.labels.iter().collect::<BTreeMap<_, _>>(),
-            "annotations": alert.annotations.iter().collect::<BTreeMap<_, _>>(),
-            "starts_at": alert.starts_at.rfc3339(),
-        });
-        self.tell(New::told(type_, payload), batch, now);
+        let moment = AlertMoment {
+            labels: alert.labels.clone(),
+            annotations: alert.annotations.clone(),
+            starts_at: alert.starts_at,
+            over: alert.is_resolved(now),
+        };
+        let event = self.events.bus.tell_alert(moment, now);
+        self.trigger(&event, batch, now);
     }
 
     /// Makes a run of each task that waits for events of this type.
     fn trigger(&mut self, event: &Event, batch: &mut Batch, now: Timestamp) -> Vec<TaskId> {
+        if !self.queue.listens(event.type_()) {
+            return Vec::new();
+        }
         let mut told = event_json(event);
         told["topic"] = event.type_().into();
         let published = self.queue.publish(told, now, &mut batch.changes.tasks);

@@ -401,38 +401,66 @@ impl Core {
         decided.samples
     }
 
-    /// Routes alerts of rules or clients. Returns how many were refused because there are too many already.
+    /// Routes alerts of rules, and tells the log of each that begins or ends. Returns how many were refused because there
+    /// are too many already.
     pub fn take_alerts(&mut self, alerts: Vec<Alert>, batch: &mut Batch, now: Timestamp) -> usize {
-        for alert in &alerts {
+        for alert in alerts.iter().filter(|alert| self.turns(alert, now)) {
             let severity = alert.labels.get("severity").unwrap_or("");
-            let (fired, over) = (self.alerts.fires(&alert.labels, now), alert.is_resolved(now));
-            match (fired, over) {
-                (false, false) => tracing::info!(
-                    event = "alert_triggered",
-                    alert_name = alert.name(),
-                    severity,
-                    labels = %alert.labels,
-                    "Alert {} fires",
-                    alert.name()
-                ),
-                (true, true) => tracing::info!(
+            if alert.is_resolved(now) {
+                tracing::info!(
                     event = "alert_resolved",
                     alert_name = alert.name(),
                     severity,
                     labels = %alert.labels,
                     "Alert {} has ended",
                     alert.name()
-                ),
-                _ => {}
+                );
+            } else {
+                tracing::info!(
+                    event = "alert_triggered",
+                    alert_name = alert.name(),
+                    severity,
+                    labels = %alert.labels,
+                    "Alert {} fires",
+                    alert.name()
+                );
             }
         }
         self.route_alerts(alerts, batch, now)
     }
 
+    /// Routes alerts that a client posted; the log gets one line for all that are new or have ended. Returns how many
+    /// were refused because there are too many already.
+    pub fn take_posted(&mut self, alerts: Vec<Alert>, batch: &mut Batch, now: Timestamp) -> usize {
+        let (mut began, mut ended, mut first) = (0, 0, None);
+        for alert in &alerts {
+            if self.turns(alert, now) {
+                *(if alert.is_resolved(now) { &mut ended } else { &mut began }) += 1;
+                first = first.or(Some(&alert.labels));
+                self.tell_alert(alert, batch, now);
+            }
+        }
+        if let Some(first) = first {
+            tracing::info!(
+                event = "alerts_posted",
+                began,
+                ended,
+                %first,
+                "A client posted alerts: {began} began, {ended} ended"
+            );
+        }
+        self.alerts.receive(alerts, now, &mut batch.changes.alerts)
+    }
+
+    /// Whether an alert is news: it begins or ends.
+    fn turns(&self, alert: &Alert, now: Timestamp) -> bool {
+        self.alerts.fires(&alert.labels, now) == alert.is_resolved(now)
+    }
+
     /// As [`Core::take_alerts`], for those who have told the log themselves.
     fn route_alerts(&mut self, alerts: Vec<Alert>, batch: &mut Batch, now: Timestamp) -> usize {
         for alert in &alerts {
-            if self.alerts.fires(&alert.labels, now) == alert.is_resolved(now) {
+            if self.turns(alert, now) {
                 self.tell_alert(alert, batch, now);
             }
         }

@@ -123,7 +123,7 @@ impl server::Desk for Desk {
     fn post_alerts(&self, alerts: Vec<Alert>) -> BoxFuture<'_, Result<(), Failure>> {
         Box::pin(async move {
             let refused =
-                self.core.call(move |core, batch, now| core.take_alerts(alerts, batch, now)).await?;
+                self.core.call(move |core, batch, now| core.take_posted(alerts, batch, now)).await?;
             if refused == 0 {
                 return Ok(());
             }

@@ -13,9 +13,6 @@ use axum::response::{IntoResponse, Response};
 use model::{Matcher, Timestamp};
 use std::sync::Arc;
 
-/// Faulty alerts that one answer names.
-const FAULTS_SHOWN: usize = 10;
-
 pub(crate) async fn alerts(
     Given(state): Given<Arc<State>>,
     params: Result<Params, Refused>,
@@ -56,26 +53,15 @@ pub(crate) async fn post_alerts(
 }
 
 pub(super) async fn take(state: &State, body: &[u8]) -> Result<(), Error> {
-    let list = posted::elements(body)?;
     let now = state.clock.now();
     let life = state.reads.vitals.runtime().await.resolve_timeout;
-    let (mut good, mut faults, mut faulty) = (Vec::with_capacity(list.len()), Vec::new(), 0);
-    for (i, element) in list.iter().enumerate() {
-        match posted::read(element, now, life) {
-            Ok(alert) => good.push(alert),
-            Err(refused) => {
-                faulty += 1;
-                if faults.len() < FAULTS_SHOWN {
-                    faults.push(format!("alert {i}: {}", refused.message()));
-                }
-            }
-        }
+    let posted = posted::read(body, now, life)?;
+    if !posted.good.is_empty() {
+        state.desk.post_alerts(posted.good).await?;
     }
-    if !good.is_empty() {
-        state.desk.post_alerts(good).await?;
-    }
-    if faulty > 0 {
-        let what = format!("{faulty} of {} alerts refused: {}", list.len(), faults.join("; "));
+    if posted.faulty > 0 {
+        let what =
+            format!("{} of {} alerts refused: {}", posted.faulty, posted.total, posted.faults.join("; "));
         return Err(Refused::BadRequest(what).into());
     }
     Ok(())

@@ -82,11 +82,14 @@ fn labels(value: Option<&Value>, what: &str) -> Result<Labels, Refused> {
 
 /// An instant in RFC 3339; absent, null and Go's zero time are `None`.
 fn instant(value: Option<&Value>, what: &str) -> Result<Option<Timestamp>, Refused> {
-    let text = match value {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::String(text)) => text.as_str(),
-        Some(_) => return Err(Refused::Shape(vec![(what.to_owned(), "it must be a text".to_owned())])),
-    };
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => instant_of(text, what),
+        Some(_) => Err(Refused::Shape(vec![(what.to_owned(), "it must be a text".to_owned())])),
+    }
+}
+
+fn instant_of(text: &str, what: &str) -> Result<Option<Timestamp>, Refused> {
     if text.is_empty() || text.starts_with("0001-01-01T00:00:00") {
         return Ok(None);
     }

@@ -1,61 +1,116 @@
-//! Alerts as clients post them. Read field by field from the text, without a tree in between: what Prometheus sends
-//! again every minute passes here.
+//! Alerts as clients post them. Read from the text without a tree in between: what Prometheus sends again every minute
+//! passes here.
 
-use super::instant;
+use super::instant_of;
 use crate::api::Refused;
 use model::{Alert, Labels, Timestamp};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
-use serde_json::Value;
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Alerts in one request.
 const ALERTS_MAX: usize = 100_000;
 
-/// The elements of the list that a body is, unread.
-pub(super) fn elements(body: &[u8]) -> Result<Vec<&RawValue>, Refused> {
+/// Faulty alerts that one answer names.
+const FAULTS_SHOWN: usize = 10;
+
+/// What a body holds.
+#[derive(Debug, Default)]
+pub(super) struct Posted {
+    /// How many alerts it lists.
+    pub(super) total: usize,
+    /// Those that are as they must be.
+    pub(super) good: Vec<Alert>,
+    /// How many are not.
+    pub(super) faulty: usize,
+    /// Where the first of these are faulty.
+    pub(super) faults: Vec<String>,
+}
+
+/// Reads a body; an alert without an end lives for `life`. Refused is only what is no list of alerts at all.
+pub(super) fn read(body: &[u8], now: Timestamp, life: Duration) -> Result<Posted, Refused> {
+    // In one go, as a client that knows the API writes it. What is not like that is looked at one by one, to say where.
+    if let Ok(list) = serde_json::from_slice::<Vec<Fields<'_>>>(body) {
+        bounded(list.len())?;
+        return Ok(gather(list.into_iter().map(Ok), now, life));
+    }
     let list: Vec<&RawValue> = serde_json::from_slice(body).map_err(|err| {
         Refused::BadRequest(match err.is_data() {
             true => "the body must be a list of alerts".to_owned(),
             false => format!("the body is not JSON: {err}"),
         })
     })?;
-    match list.len() {
-        0..=ALERTS_MAX => Ok(list),
+    bounded(list.len())?;
+    Ok(gather(list.into_iter().map(|element| doubtful(element)), now, life))
+}
+
+fn bounded(len: usize) -> Result<(), Refused> {
+    match len {
+        0..=ALERTS_MAX => Ok(()),
         _ => Err(Refused::BadRequest(format!("more than {ALERTS_MAX} alerts in one request"))),
     }
 }
 
-/// One of them; an alert without an end lives for `life`.
-pub(super) fn read(element: &RawValue, now: Timestamp, life: Duration) -> Result<Alert, Refused> {
-    let fields: Fields<'_> = serde_json::from_str(element.get())
-        .map_err(|_| Refused::BadRequest("it must be an object".to_owned()))?;
-    let labels = texts(fields.labels, "labels")?;
+fn gather<'a>(
+    list: impl ExactSizeIterator<Item = Result<Fields<'a>, Refused>>,
+    now: Timestamp,
+    life: Duration,
+) -> Posted {
+    let mut posted = Posted { total: list.len(), good: Vec::with_capacity(list.len()), ..Posted::default() };
+    // Alerts of one rule come together and share their URL.
+    let mut last_url: Arc<str> = "".into();
+    for (i, fields) in list.enumerate() {
+        match fields.and_then(|fields| alert(fields, now, life, &mut last_url)) {
+            Ok(alert) => posted.good.push(alert),
+            Err(refused) => {
+                posted.faulty += 1;
+                if posted.faults.len() < FAULTS_SHOWN {
+                    posted.faults.push(format!("alert {i}: {}", refused.message()));
+                }
+            }
+        }
+    }
+    posted
+}
+
+fn alert(
+    fields: Fields<'_>,
+    now: Timestamp,
+    life: Duration,
+    last_url: &mut Arc<str>,
+) -> Result<Alert, Refused> {
+    let labels = fields.labels.map(|pairs| Labels::from_texts(pairs.0)).unwrap_or_default();
     if labels.is_empty() {
         return Err(Refused::value("labels", "at least one label with a value is needed"));
     }
-    let annotations = texts(fields.annotations, "annotations")?;
+    let annotations = fields.annotations.map(|pairs| Labels::from_texts(pairs.0)).unwrap_or_default();
+    let time = |text: Option<Text<'_>>, what| text.map_or(Ok(None), |text| instant_of(&text.0, what));
     let (starts, ends) = (time(fields.starts_at, "startsAt")?, time(fields.ends_at, "endsAt")?);
     let starts_at = starts.or(ends.filter(|ends| *ends < now)).unwrap_or(now);
     let ends_at = ends.unwrap_or_else(|| now.plus(life));
     if ends_at < starts_at {
         return Err(Refused::value("endsAt", "it is before startsAt"));
     }
-    let url = fields.generator_url.and_then(|url| serde_json::from_str::<Text<'_>>(url.get()).ok());
-    let generator_url = url.map(|url| url.0.into_owned()).unwrap_or_default();
+    let url = fields.generator_url.map_or(Cow::Borrowed(""), |url| url.0);
+    if *url != **last_url {
+        *last_url = url.into();
+    }
+    let generator_url = last_url.clone();
     Ok(Alert { labels, annotations, starts_at, ends_at: Some(ends_at), generator_url, updated_at: now })
 }
 
-/// The fields that count, each unread; of a field given twice the last one.
+/// The fields that count; of a field given twice the last one. Each is a text or a map of texts, or null.
 #[derive(Default)]
 struct Fields<'a> {
-    labels: Option<&'a RawValue>,
-    annotations: Option<&'a RawValue>,
-    starts_at: Option<&'a RawValue>,
-    ends_at: Option<&'a RawValue>,
-    generator_url: Option<&'a RawValue>,
+    labels: Option<Pairs<'a>>,
+    annotations: Option<Pairs<'a>>,
+    starts_at: Option<Text<'a>>,
+    ends_at: Option<Text<'a>>,
+    generator_url: Option<Text<'a>>,
 }
 
 impl<'de> Deserialize<'de> for Fields<'de> {
@@ -70,16 +125,15 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
                 let mut fields = Fields::default();
-                while let Some((name, value)) = map.next_entry::<Text<'de>, &'de RawValue>()? {
-                    let field = match &*name.0 {
-                        "labels" => &mut fields.labels,
-                        "annotations" => &mut fields.annotations,
-                        "startsAt" => &mut fields.starts_at,
-                        "endsAt" => &mut fields.ends_at,
-                        "generatorURL" => &mut fields.generator_url,
-                        _ => continue,
-                    };
-                    *field = Some(value);
+                while let Some(name) = map.next_key::<Text<'de>>()? {
+                    match &*name.0 {
+                        "labels" => fields.labels = map.next_value()?,
+                        "annotations" => fields.annotations = map.next_value()?,
+                        "startsAt" => fields.starts_at = map.next_value()?,
+                        "endsAt" => fields.ends_at = map.next_value()?,
+                        "generatorURL" => fields.generator_url = map.next_value()?,
+                        _ => drop(map.next_value::<IgnoredAny>()?),
+                    }
                 }
                 Ok(fields)
             }
@@ -88,18 +142,28 @@ impl<'de> Deserialize<'de> for Fields<'de> {
     }
 }
 
-/// A JSON object of texts as labels.
-fn texts(value: Option<&RawValue>, what: &str) -> Result<Labels, Refused> {
-    let Some(value) = value else { return Ok(Labels::empty()) };
-    let bad = |why: &str| Refused::Shape(vec![(what.to_owned(), why.to_owned())]);
-    let pairs: Option<Pairs<'_>> = serde_json::from_str(value.get())
-        .map_err(|_| bad("it must be an object of texts, without an empty name"))?;
-    Ok(pairs.map(|pairs| Labels::from_texts(pairs.0)).unwrap_or_default())
-}
-
-fn time(value: Option<&RawValue>, what: &str) -> Result<Option<Timestamp>, Refused> {
-    let value: Option<Value> = value.map(|value| serde_json::from_str(value.get()).unwrap_or(Value::Null));
-    instant(value.as_ref(), what)
+/// An element of a list in which not all is as it must be: says what is wrong with it, if it is this one.
+fn doubtful(element: &RawValue) -> Result<Fields<'_>, Refused> {
+    let raw: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(element.get())
+        .map_err(|_| Refused::BadRequest("it must be an object".to_owned()))?;
+    let texts = |name: &str| {
+        let what = "it must be an object of texts, without an empty name".to_owned();
+        let bad = |_| Refused::Shape(vec![(name.to_owned(), what)]);
+        raw.get(name).map_or(Ok(None), |value| serde_json::from_str(value.get()).map_err(bad))
+    };
+    let time = |name: &str| {
+        let bad = |_| Refused::Shape(vec![(name.to_owned(), "it must be a text".to_owned())]);
+        raw.get(name).map_or(Ok(None), |value| serde_json::from_str(value.get()).map_err(bad))
+    };
+    // Where it can be seen is no reason to refuse an alert.
+    let url = raw.get("generatorURL").and_then(|url| serde_json::from_str(url.get()).ok());
+    Ok(Fields {
+        labels: texts("labels")?,
+        annotations: texts("annotations")?,
+        starts_at: time("startsAt")?,
+        ends_at: time("endsAt")?,
+        generator_url: url,
+    })
 }
 
 /// A text, borrowed if nothing in it is escaped.
@@ -163,9 +227,11 @@ mod tests {
     const LIFE: Duration = Duration::from_secs(300);
 
     fn one(text: &str) -> Result<Alert, String> {
-        let list = format!("[{text}]");
-        let list = elements(list.as_bytes()).map_err(|refused| refused.message())?;
-        read(list[0], NOW, LIFE).map_err(|refused| refused.message())
+        // Beside one that is in order, and alone.
+        let list = format!(r#"[{{"labels": {{"a": "b"}}}}, {text}]"#);
+        let mut posted = read(list.as_bytes(), NOW, LIFE).map_err(|refused| refused.message())?;
+        assert_eq!((posted.total, posted.good.len() + posted.faulty), (2, 2));
+        posted.good.pop().filter(|_| posted.faulty == 0).ok_or_else(|| posted.faults.join(";"))
     }
 
     #[test]
@@ -177,7 +243,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(alert.labels, Labels::from_pairs([("alertname", "Down"), ("job", "c")]));
-        assert_eq!((alert.annotations, alert.generator_url.as_str()), (Labels::empty(), "http://p/é"));
+        assert_eq!((alert.annotations, &*alert.generator_url), (Labels::empty(), "http://p/é"));
         assert_eq!(alert.starts_at.rfc3339(), "2026-11-22T00:00:00.500Z");
         assert_eq!(alert.ends_at, Some(NOW.plus(LIFE)));
     }
@@ -201,7 +267,7 @@ mod tests {
             let said = one(text).unwrap_err();
             assert!(said.contains(wanted), "{text}: {said}");
         }
-        assert!(elements(b"{}").unwrap_err().message().contains("must be a list"));
-        assert!(elements(b"[").unwrap_err().message().contains("is not JSON"));
+        assert!(read(b"{}", NOW, LIFE).unwrap_err().message().contains("must be a list"));
+        assert!(read(b"[", NOW, LIFE).unwrap_err().message().contains("is not JSON"));
     }
 }

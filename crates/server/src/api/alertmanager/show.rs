@@ -29,7 +29,7 @@ impl Serialize for Shown<'_> {
         out.serialize_field("updatedAt", &alert.updated_at.rfc3339())?;
         out.serialize_field("labels", &alert.labels)?;
         if !alert.generator_url.is_empty() {
-            out.serialize_field("generatorURL", &alert.generator_url)?;
+            out.serialize_field("generatorURL", &*alert.generator_url)?;
         }
         out.end()
     }

@@ -48,7 +48,7 @@ fn alert(view: &AlertView) -> Value {
         "silenced_by": view.silenced_by,
         "inhibited_by": view.inhibited_by,
         "muted_by": view.muted_by,
-        "generator_url": alert.generator_url,
+        "generator_url": &*alert.generator_url,
     })
 }
 

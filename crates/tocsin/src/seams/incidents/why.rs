@@ -48,7 +48,7 @@ pub(super) fn alerts_of(core: &Core, id: &str, now: Timestamp) -> Vec<Labels> {
         return Vec::new();
     };
     let mut found: Vec<Labels> = alerts.into_iter().map(|view| view.alert.labels).collect();
-    let on_record = core.alerts.decisions().rev().filter(|one| one.group_key == incident.group_key);
+    let on_record = core.alerts.decisions().rev().filter(|one| *one.group_key == *incident.group_key);
     for decision in on_record.filter(|_| found.is_empty()).map(|one| one.alert.clone()).collect::<Vec<_>>() {
         if !found.contains(&decision) {
             found.push(decision);

@@ -1,0 +1,85 @@
+//! Alerts that are new in their groups and wait, while a batch of them is taken: what goes on record of them together.
+
+use super::Alerts;
+use crate::change::{Change, Wait, WaitingGroup};
+use hashbrown::HashMap;
+use model::{Decision, Labels, Timestamp, Verdict};
+
+/// Groups of a batch that are looked through for the one that an alert joins: a client sends the alerts of a rule together.
+const LOOKED_AT: usize = 16;
+
+/// The alerts of a batch that wait.
+#[derive(Debug)]
+pub(super) struct Waits {
+    at: Timestamp,
+    groups: Vec<(WaitingGroup, Vec<Labels>)>,
+}
+
+impl Waits {
+    pub(super) fn new(at: Timestamp) -> Waits {
+        Waits { at, groups: Vec::new() }
+    }
+
+    /// Adds an alert to those of `group`, whose own list is empty.
+    pub(super) fn add(&mut self, group: WaitingGroup, labels: &Labels) {
+        let same = |(known, _): &&mut (WaitingGroup, Vec<Labels>)| {
+            known.hold == group.hold
+                && known.next_send == group.next_send
+                && known.group_key == group.group_key
+                && known.receiver == group.receiver
+        };
+        let fingerprint = labels.fingerprint();
+        match self.groups.iter_mut().rev().take(LOOKED_AT).find(same) {
+            Some((known, sets)) => {
+                known.alerts.push(fingerprint);
+                sets.push(labels.clone());
+            }
+            None => {
+                let group = WaitingGroup { alerts: vec![fingerprint], ..group };
+                self.groups.push((group, vec![labels.clone()]));
+            }
+        }
+    }
+}
+
+impl Alerts {
+    /// Puts them on record, in one row.
+    pub(super) fn decide_waits(&mut self, waits: &mut Waits, out: &mut Vec<Change>) {
+        if waits.groups.is_empty() {
+            return;
+        }
+        let (at, first) = (waits.at, self.next_nth(waits.at));
+        let mut nth = first;
+        let mut groups = Vec::with_capacity(waits.groups.len());
+        for (group, sets) in waits.groups.drain(..) {
+            for alert in sets {
+                self.remember(Decision {
+                    at,
+                    alert,
+                    verdict: Verdict::Hold(group.hold),
+                    receiver: group.receiver.clone(),
+                    group_key: group.group_key.clone(),
+                    by: Vec::new(),
+                    page_key: None,
+                    over: false,
+                    next_send: Some(group.next_send),
+                    nth,
+                });
+                nth += 1;
+            }
+            groups.push(group);
+        }
+        out.push(Change::Wait(Wait { at, nth: first, groups }));
+    }
+
+    /// Takes back what was on record at the last start, of alerts that are still known.
+    pub(super) fn remember_waits(&mut self, waits: &[Wait]) {
+        if waits.is_empty() {
+            return;
+        }
+        let known = self.alerts.keys().map(|labels| (labels.fingerprint(), labels.clone()));
+        let known: HashMap<u64, Labels> = known.collect();
+        let found = waits.iter().flat_map(|wait| wait.decisions(|alert| known.get(&alert).cloned()));
+        self.decisions.extend(found);
+    }
+}
