@@ -32,6 +32,8 @@ pub enum Verb {
     Init(Init),
     /// Say what is wrong in a file, where, and what would be right
     Check(Check),
+    /// Have a running Tocsin read its files again, or say which alerts that would move
+    Reload(Reload),
     /// Ask a running Tocsin how it is; exits 0 or 1
     Health(Health),
     /// Copy the store to a file, while the server runs or not
@@ -155,6 +157,21 @@ pub struct Check {
     /// Findings count as errors
     #[arg(long)]
     pub strict: bool,
+}
+
+const RELOAD_HELP: &str = "\
+A file with an error changes nothing: it is printed as FILE:LINE:COL: error: WHAT; TRY, and the exit code is 1.";
+
+/// `tocsin reload`
+#[derive(Debug, Args)]
+#[command(after_help = RELOAD_HELP)]
+pub struct Reload {
+    /// Change nothing: say whether the files are good, and which alerts that fire now would go to somebody else
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Which server, as whom.
+    #[command(flatten)]
+    pub remote: Remote,
 }
 
 /// `tocsin health`

@@ -18,6 +18,7 @@ mod metrics;
 mod monitoring;
 mod own_metrics;
 mod receivers_verb;
+mod reload_verb;
 mod seams;
 mod secrets;
 mod serve;
@@ -47,6 +48,7 @@ fn main() -> ExitCode {
         Verb::Init(args) => init::run(&args).map(|()| ExitCode::SUCCESS),
         Verb::Check(args) => Ok(verbs::check(&args)),
         Verb::Secrets(cli::Secrets::Generate { json }) => Ok(secrets::generate(json)),
+        Verb::Reload(args) => reload_verb::run(&args),
         Verb::Health(args) => health::run(&args),
         Verb::Backup(args) => backup::run(&args),
         Verb::Approve(args) => approve::run(&args),

@@ -27,15 +27,12 @@ impl Alerts {
 
     /// The live alerts that another configuration would send elsewhere, by labels: to whom now, and to whom then.
     pub fn would_move(&self, config: &Config, now: Timestamp) -> Vec<(Labels, Vec<String>, Vec<String>)> {
-        let receivers = |config: &Config, labels: &Labels| -> Vec<String> {
-            let found = config.route.find(labels).into_iter();
-            found.map(|at| config.route.nodes[at].receiver.clone()).collect()
-        };
+        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
         let live = self.alerts.values().filter(|tracked| !tracked.alert.is_resolved(now));
         let moved = live.filter_map(|tracked| {
             let labels = &tracked.alert.labels;
             let (from, to) = (receivers(&self.config, labels), receivers(config, labels));
-            (from != to).then(|| (labels.clone(), from, to))
+            (from != to).then(|| (labels.clone(), owned(from), owned(to)))
         });
         let mut moved: Vec<_> = moved.collect();
         moved.sort_unstable();
@@ -112,4 +109,10 @@ impl Alerts {
             }
         }
     }
+}
+
+/// To whom an alert with `labels` goes, in the order of the tree.
+fn receivers<'a>(config: &'a Config, labels: &Labels) -> Vec<&'a str> {
+    let found = config.route.find(labels).into_iter();
+    found.map(|at| config.route.nodes[at].receiver.as_str()).collect()
 }

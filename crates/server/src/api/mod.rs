@@ -90,8 +90,8 @@ fn process_routes() -> Vec<Route> {
         get("/health/startup", OPEN, "Whether the process has begun to take work", health::ready),
         get("/-/healthy", OPEN, "Whether the process runs, as Prometheus says it", health::healthy_text),
         get("/-/ready", OPEN, "Whether the process takes work, as Prometheus says it", health::ready_text),
-        post("/-/reload", OPERATOR, "Read the configuration again", health::reload),
-        put("/-/reload", OPERATOR, "Read the configuration again", health::reload),
+        post("/-/reload", OPERATOR, "Read the configuration again, or try it out", health::reload),
+        put("/-/reload", OPERATOR, "Read the configuration again, or try it out", health::reload),
         get("/metrics", OPEN, "The process's own figures, exposition format 0.0.4", health::metrics),
         get("/openapi.json", OPEN, "This description of the API", openapi::document),
     ]

@@ -322,11 +322,12 @@ impl Front<'_> {
             }),
             grammar: Grammar { selector: evaluate::selector, matchers: evaluate::matchers },
         };
-        let again = self.reloader.clone();
+        let (again, tried) = (self.reloader.clone(), self.reloader.clone());
         let desk = seams::Desk {
             core,
             reader: self.reader,
             reload: Arc::new(move || again.reload()),
+            dry_run: Arc::new(move || tried.would_move()),
             called_back: self.workers.back.clone(),
         };
         let state = State::new(reads, Arc::new(desk), clock, auth, limits, settings::build(), self.http);
