@@ -101,3 +101,33 @@ receivers: [{{name: team, webhook_configs: [{{url: '{}'}}]}}]
     assert_eq!(states.map(Option::unwrap_or_default), ["resolved", "firing", "firing"], "{:#}", page.body);
     moody.expect_quiet(Duration::from_secs(3));
 }
+
+#[test]
+fn the_breaker_of_a_receiver_is_in_the_metrics() {
+    let down = Pages::refusing(&[503; 500]);
+    let well = Pages::start();
+    let config = format!(
+        "route: {{receiver: team, group_by: [n], group_wait: 0s, routes: [{{matchers: ['n=\"0\"'], receiver: well}}]}}
+receivers:
+- {{name: team, webhook_configs: [{{url: '{}'}}]}}
+- {{name: well, webhook_configs: [{{url: '{}'}}]}}
+",
+        down.url, well.url
+    );
+    let tocsin = Tocsin::with_config(&config, &[]);
+    assert_eq!(tocsin.post("/api/v2/alerts", &posted(0..20)).status, 200);
+    let metrics = support::eventually("the breaker opens", LIMIT, || {
+        let text = tocsin.get("/metrics").body;
+        text.contains("circuit_breaker_state{name=\"receiver team/webhook[0]\"} 2").then_some(text)
+    });
+    for line in [
+        "circuit_breaker_open_count{name=\"receiver team/webhook[0]\"} 1",
+        "orchestrator_circuit_breaker_state{name=\"receiver team/webhook[0]\"} 2",
+        "circuit_breaker_state{name=\"receiver well/webhook[0]\"} 0",
+        "circuit_breaker_open_count{name=\"receiver well/webhook[0]\"} 0",
+    ] {
+        assert!(metrics.lines().any(|said| said == line), "{line}: {metrics}");
+    }
+    assert!(!metrics.contains("tool_address=\"receiver"), "a receiver is no tool");
+    assert_eq!(metrics.matches("# TYPE circuit_breaker_state ").count(), 1);
+}

@@ -128,6 +128,8 @@ impl House {
         own_metrics::register_process(&registry, process.clone());
         let circuits = outgoing.actions.circuits().clone();
         registry.add(worker::METRICS, Arc::new(move |out| circuits.metrics(out)));
+        let circuits = outgoing.receiver_circuits.clone();
+        registry.add(worker::METRICS, Arc::new(move |out| circuits.breakers(out)));
         let figures = monitor.clone();
         registry.add(monitoring::FAMILIES, Arc::new(move |out| figures.figures.metrics(out)));
         let evaluate_every =
