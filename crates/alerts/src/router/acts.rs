@@ -5,7 +5,7 @@ use crate::change::Change;
 use crate::group::Ledger;
 use crate::incident::{Act, ActError, Incident, IncidentState, What};
 use crate::view::{AlertView, IncidentView};
-use model::{Links, News, Page, PageReason, PageStatus, Timestamp};
+use model::{Labels, Links, News, Page, PageReason, PageStatus, Timestamp};
 
 /// Characters of a name.
 const NAME_MAX: usize = 200;
@@ -123,6 +123,18 @@ impl Alerts {
         let alerts: Vec<AlertView> = members.collect();
         let next_send = group.map(|group| group.row.next_flush);
         Some(IncidentView { incident, alerts, next_send })
+    }
+
+    /// The ids of the incidents that an alert is part of, in the order of the route tree; none for one of which nobody
+    /// was told.
+    pub fn incidents_of(&self, labels: &Labels) -> Vec<String> {
+        let places = self.alerts.get(labels).into_iter().flat_map(|tracked| {
+            let routed = tracked.places.iter().map(|(_, key)| key);
+            routed.chain(&tracked.left)
+        });
+        let groups = places.filter_map(|key| self.groups.get(key));
+        let known = groups.filter_map(|group| self.incidents.get(&*group.incident));
+        known.map(|incident| incident.id.clone()).collect()
     }
 }
 

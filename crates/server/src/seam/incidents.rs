@@ -3,7 +3,7 @@
 use super::{Asked, Failure};
 use crate::views::{IncidentAct, IncidentFilter, IncidentView, Kept, OnCallView, PageOf, ReachView, WhyView};
 use futures_util::future::BoxFuture;
-use model::{Matcher, Timestamp};
+use model::{Labels, Matcher, Timestamp};
 
 /// Who does something to an incident, and what they saw of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub trait Incidents: Send + Sync {
     fn list(&self, filter: IncidentFilter) -> BoxFuture<'_, Result<PageOf<IncidentView>, Failure>>;
     /// One of them.
     fn one(&self, id: String) -> BoxFuture<'_, Result<Option<IncidentView>, Failure>>;
+    /// For each of these alerts, in their order, the ids of the incidents that it is part of.
+    fn of(&self, alerts: Vec<Labels>) -> BoxFuture<'_, Result<Vec<Vec<String>>, Failure>>;
     /// Does something to one.
     fn act(
         &self,

@@ -58,6 +58,15 @@ impl server::Incidents for Incidents {
         Box::pin(async move { Ok(self.core.call(move |core, _, now| view(core, &id, now)).await?) })
     }
 
+    fn of(&self, alerts: Vec<Labels>) -> Answer<'_, Vec<Vec<String>>> {
+        Box::pin(async move {
+            let ids = self.core.call(move |core, _, _| {
+                alerts.iter().map(|labels| core.alerts.incidents_of(labels)).collect::<Vec<_>>()
+            });
+            Ok(ids.await?)
+        })
+    }
+
     fn act(&self, id: String, act: IncidentAct, by: By, asked: Asked<IncidentView>) -> Answer<'_, Kept> {
         Box::pin(once(&self.core, asked, move |core, batch, now| {
             let known = core.alerts.incident(&id).map(|incident| incident.reopened);
