@@ -1,8 +1,10 @@
 //! The command line: flags for what needs a restart, the file for what reloads.
 
 mod incidents;
+mod on_call;
 
 pub use incidents::{Alerts, Incidents, IncidentsVerb, NewSilence, Silence, SilenceVerb, Why};
+pub use on_call::{OnCall, OnCallVerb};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -44,6 +46,8 @@ pub enum Verb {
     Tasks(Tasks),
     /// List incidents, take one on, put it off, end it
     Incidents(Incidents),
+    /// Say who is on call, have somebody stand in
+    OnCall(OnCall),
     /// Say why somebody was told of an alert, or not
     Why(Why),
     /// List silences, make one after a look at what it mutes, end one

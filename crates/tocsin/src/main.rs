@@ -16,6 +16,7 @@ mod init;
 mod log;
 mod metrics;
 mod monitoring;
+mod on_call_verb;
 mod own_metrics;
 mod receivers_verb;
 mod reload_verb;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         Verb::Approve(args) => approve::run(&args),
         Verb::Tasks(args) => tasks_verb::run(&args),
         Verb::Incidents(args) => incidents_verb::run(&args),
+        Verb::OnCall(args) => on_call_verb::run(&args),
         Verb::Why(args) => why_verb::run(&args),
         Verb::Silence(args) => silence_verb::run(&args),
         Verb::Alerts(args) => silence_verb::alerts(&args),

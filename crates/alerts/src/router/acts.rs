@@ -1,11 +1,13 @@
-//! What people do to incidents, and what they read of them.
+//! What people do to incidents and to who is on call, and what they read of incidents.
 
 use super::Alerts;
 use crate::change::Change;
 use crate::group::Ledger;
 use crate::incident::{Act, ActError, Incident, IncidentState, What};
+use crate::on_call::{StandIn, StandInError};
 use crate::view::{AlertView, IncidentView};
 use model::{Labels, Links, News, Page, PageReason, PageStatus, Timestamp};
+use std::sync::Arc;
 
 /// Characters of a name.
 const NAME_MAX: usize = 200;
@@ -123,6 +125,19 @@ impl Alerts {
         let alerts: Vec<AlertView> = members.collect();
         let next_send = group.map(|group| group.row.next_flush);
         Some(IncidentView { incident, alerts, next_send })
+    }
+
+    /// Somebody stands in on a schedule: what is kept of it, and the ids of those that are kept no longer.
+    pub fn stand_in(&mut self, new: StandIn, now: Timestamp) -> Result<(StandIn, Vec<String>), StandInError> {
+        self.config.check_stand_in(&new.schedule, &new.over, now)?;
+        let kept = &mut Arc::make_mut(&mut self.config).stand_ins;
+        let gone = kept.forget(now);
+        Ok((kept.add(new)?, gone))
+    }
+
+    /// They do not stand in after all.
+    pub fn stand_back(&mut self, schedule: &str, id: &str) -> Option<StandIn> {
+        Arc::make_mut(&mut self.config).stand_ins.remove(schedule, id)
     }
 
     /// The ids of the incidents that an alert is part of, in the order of the route tree; none for one of which nobody

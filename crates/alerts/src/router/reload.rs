@@ -12,10 +12,11 @@ use std::sync::Arc;
 
 impl Alerts {
     /// Takes a new configuration. Groups whose route and labels are still there keep what they told and when
-    /// they speak next; others stay until they have told the ends that they owe.
+    /// they speak next; others stay until they have told the ends that they owe. Who stands in goes on to.
     pub fn reload(&mut self, config: Config, now: Timestamp, out: &mut Vec<Change>) {
         self.sources = Sources::new(config.inhibit.clone());
-        self.config = Arc::new(config);
+        let stand_ins = self.config.stand_ins.clone();
+        self.config = Arc::new(Config { stand_ins, ..config });
         let groups = std::mem::take(&mut self.groups).into_values();
         let rows = groups.map(|group| (group.row.key.clone(), group.row)).collect();
         for tracked in self.alerts.values_mut() {

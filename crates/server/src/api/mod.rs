@@ -316,6 +316,18 @@ fn incident_routes() -> Vec<Route> {
         get("/api/v1/why", USER, "Say why somebody was told of an alert, or not", why),
         get("/api/v1/on_call", USER, "Say who is on call", on_call),
         get("/api/v1/on_call/{name}", USER, "A schedule as a calendar: NAME.ics", calendar),
+        post(
+            "/api/v1/on_call/{name}/overrides",
+            OPERATOR,
+            "Have somebody stand in for whoever it would be",
+            post_override,
+        ),
+        delete(
+            "/api/v1/on_call/{name}/overrides/{id}",
+            OPERATOR,
+            "Take back that somebody stands in",
+            delete_override,
+        ),
         get("/api/v1/silences/preview", USER, "Say what a silence would mute now", preview),
     ]
 }

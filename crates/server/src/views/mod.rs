@@ -20,7 +20,7 @@ pub use alert::{
 };
 pub use incident::{
     AttemptWhy, ByView, EntryView, EscalationView, IncidentAct, IncidentFilter, IncidentState, IncidentView,
-    OnCallView, ReachView, ReceiverWhy, RuleWhy, ShiftView, WhyView,
+    NewOverride, OnCallView, OverrideView, ReachView, ReceiverWhy, RuleWhy, ShiftView, WhyView,
 };
 pub use queue::{PageOf, QueueStats, WaitingKind, WaitingView, WorkerView};
 pub use series::{

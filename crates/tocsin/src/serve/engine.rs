@@ -8,6 +8,7 @@ use crate::{
     monitoring::RECEIVER_CIRCUITS,
     seams::Process,
 };
+use alerts::on_call::{StandIn, StandIns};
 use anyhow::{Context, Result};
 use model::{Clock, Timestamp};
 use reach::{OwnListeners, Policy, http::Client};
@@ -232,7 +233,9 @@ fn deciders(
     let (mut rules, first) = rules::Rules::new(loaded.rule_groups.clone(), settings, state.rules, now);
     rules.born(db.live().iter().map(|(id, labels)| (*id, labels)));
     let history = settings::retention(loaded)?.alerts;
-    let routing = alerts::Config { external_url: external_url.to_owned(), history, ..loaded.alerts.clone() };
+    let stand_ins = stand_ins(&mut state.tasks);
+    let external_url = external_url.to_owned();
+    let routing = alerts::Config { external_url, history, stand_ins, ..loaded.alerts.clone() };
     let mut pages = Pages::restore(&state.tasks);
     pages.remember(delivered);
     let defaults = tasks::Settings::default();
@@ -268,6 +271,12 @@ fn deciders(
         thresholds,
     };
     Ok((deciders, first))
+}
+
+/// Who was asked to stand in.
+fn stand_ins(loaded: &mut tasks::Loaded) -> StandIns {
+    let rows = loaded.take_records(tasks::RecordKind::StandIn).into_iter();
+    StandIns::restore(rows.filter_map(|record| StandIn::from_json(record.key, &record.row)).collect())
 }
 
 /// What was crossed before; which thresholds there are is said once the core runs.
