@@ -15,14 +15,15 @@ const BOUNDS: [f64; 9] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// Results of one tool that are told apart; further ones count as `other`.
 const CODES_MAX: usize = 30;
 
-/// Families of [`Circuits::metrics`]: name, type, help.
+/// Families of [`Circuits::metrics`]: name, type, help. How often a breaker has opened only rises, but the name that
+/// people know does not end as a counter's must: as an untyped figure `promtool check metrics` takes it.
 pub const METRICS: &[(&str, &str, &str)] = &[
     ("circuit_breaker_state", "gauge", "0 closed, 1 half-open, 2 open, by tool or receiver."),
-    ("circuit_breaker_open_count", "counter", "How often the breaker of a tool or receiver has opened."),
+    ("circuit_breaker_open_count", "untyped", "How often the breaker of a tool or receiver has opened."),
     ("orchestrator_circuit_breaker_state", "gauge", "0 closed, 1 half-open, 2 open, by tool or receiver."),
     (
         "orchestrator_circuit_breaker_open_count",
-        "counter",
+        "untyped",
         "How often the breaker of a tool or receiver has opened.",
     ),
     ("orchestrator_external_tool_calls_total", "counter", "Calls of a tool by how they ended."),
