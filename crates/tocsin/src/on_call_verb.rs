@@ -20,7 +20,7 @@ pub fn run(args: &cli::OnCall) -> Result<ExitCode> {
     let local = if matches!(verb, OnCallVerb::List) { LocalKey::User } else { LocalKey::Operator };
     block_on(async {
         let client = Client::new(&args.remote, local);
-        let (method, path, body) = request(&verb, args.by.as_deref())?;
+        let (method, path, body) = request(&verb)?;
         let answer = client.ask(method, &path, body.as_ref()).await?.done()?;
         match args.remote.json {
             true => println!("{answer}"),
@@ -31,17 +31,19 @@ pub fn run(args: &cli::OnCall) -> Result<ExitCode> {
 }
 
 /// What is asked of the server.
-fn request(verb: &OnCallVerb, by: Option<&str>) -> Result<(Method, String, Option<Value>)> {
+fn request(verb: &OnCallVerb) -> Result<(Method, String, Option<Value>)> {
     let overrides = |schedule: &str| format!("/api/v1/on_call/{}/overrides", escape(schedule));
     Ok(match verb {
         OnCallVerb::List => (Method::GET, "/api/v1/on_call".to_owned(), None),
-        OnCallVerb::Override { schedule, who, how_long, until, from } => {
+        OnCallVerb::Override { schedule, who, how_long, until, from, by } => {
             let mut body = json!({"who": who});
             if let Some(span) = how_long {
                 let read = parse_duration(span).with_context(|| format!("{span:?} is not a span such as 8h"));
                 body["seconds"] = read?.as_secs_f64().into();
             }
-            for (name, given) in [("until", until.as_deref()), ("from", from.as_deref()), ("by", by)] {
+            for (name, given) in
+                [("until", until.as_deref()), ("from", from.as_deref()), ("by", by.as_deref())]
+            {
                 if let Some(given) = given {
                     body[name] = given.into();
                 }
@@ -103,13 +105,14 @@ mod tests {
             how_long: how_long.map(str::to_owned),
             until: until.map(str::to_owned),
             from: None,
+            by: Some("ann".to_owned()),
         };
-        let (method, path, body) = request(&stand_in(Some("8h"), None), Some("ann")).unwrap();
+        let (method, path, body) = request(&stand_in(Some("8h"), None)).unwrap();
         assert_eq!((method, path.as_str()), (Method::POST, "/api/v1/on_call/a%2Fb/overrides"));
         assert_eq!(body, Some(json!({"who": "kim", "seconds": 28800.0, "by": "ann"})));
-        let until = request(&stand_in(None, Some("2027-01-31T08:00:00Z")), None).unwrap().2;
-        assert_eq!(until, Some(json!({"who": "kim", "until": "2027-01-31T08:00:00Z"})));
-        assert!(request(&stand_in(Some("soon"), None), None).is_err());
+        let until = request(&stand_in(None, Some("2027-01-31T08:00:00Z"))).unwrap().2;
+        assert_eq!(until, Some(json!({"who": "kim", "until": "2027-01-31T08:00:00Z", "by": "ann"})));
+        assert!(request(&stand_in(Some("soon"), None)).is_err());
 
         let now = Timestamp::parse_rfc3339("2026-11-22T03:12:40Z").unwrap();
         let shift = |who: &str, from: &str| json!({"who": who, "from": from});

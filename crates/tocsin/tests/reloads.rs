@@ -270,6 +270,15 @@ fn moves(answer: &Value) -> Vec<(String, String)> {
     answer["would_move"].as_array().expect("a list").iter().map(one).collect()
 }
 
+/// Exit code of `tocsin reload`, and what it prints.
+fn reload_verb(url: &str, args: &[&str]) -> (Option<i32>, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tocsin"));
+    command.arg("reload").args(args).args(["--server", url]).env_remove("TOCSIN_KEY");
+    let done = command.output().expect("the program starts");
+    let said = String::from_utf8_lossy(if done.status.success() { &done.stdout } else { &done.stderr });
+    (done.status.code(), said.into_owned())
+}
+
 #[test]
 fn a_dry_run_lists_what_then_moves_and_changes_nothing() {
     let mut scene = Scene::start();
@@ -298,13 +307,7 @@ fn a_dry_run_lists_what_then_moves_and_changes_nothing() {
         alerts.map(one).collect()
     };
     let dry = || scene.tocsin.post("/-/reload?dry_run=true", &json!({}));
-    let verb = |args: &[&str]| {
-        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tocsin"));
-        command.arg("reload").args(args).args(["--server", &url]).env_remove("TOCSIN_KEY");
-        let done = command.output().expect("the program starts");
-        let said = String::from_utf8_lossy(if done.status.success() { &done.stdout } else { &done.stderr });
-        (done.status.code(), said.into_owned())
-    };
+    let verb = |args: &[&str]| reload_verb(&url, args);
     let (before, shown) = (goes_to(), scene.shown());
 
     // The file as it is, and the same in other words.
@@ -352,6 +355,22 @@ fn a_dry_run_lists_what_then_moves_and_changes_nothing() {
         (of("Theirs") && of("AlsoTheirs")).then_some(())
     });
     assert_eq!(dry().json()["total"], 0);
+}
+
+#[test]
+fn a_dry_run_lists_a_thousand_and_counts_all() {
+    let mut scene = Scene::start();
+    scene.tocsin.start_again();
+    let url = scene.tocsin.url.clone();
+    let one = |n: usize| json!({"labels": {"alertname": "Many", "team": "other", "instance": n.to_string()}});
+    let alerts: Vec<Value> = (0..1_100).map(one).collect();
+    let taken = post_json(&format!("{url}/api/v2/alerts"), &json!(alerts));
+    assert!(taken.is_some_and(|reply| reply.status == 200));
+    scene.write(File::Another);
+    let answer = scene.tocsin.post("/-/reload?dry_run=true", &json!({})).json();
+    assert_eq!((moves(&answer).len(), answer["total"].as_u64()), (1_000, Some(1_100)));
+    let (code, said) = reload_verb(&url, &["--dry-run"]);
+    assert_eq!((code, said.lines().last()), (Some(0), Some("and 100 more")));
 }
 
 #[test]

@@ -9,9 +9,6 @@ pub struct OnCall {
     /// What to do [default: list]
     #[command(subcommand)]
     pub verb: Option<OnCallVerb>,
-    /// Who does it, where several people share a key; the key's own name stands beside it
-    #[arg(long, global = true, value_name = "NAME", env = "TOCSIN_BY")]
-    pub by: Option<String>,
     /// Which server, as whom.
     #[command(flatten)]
     pub remote: Remote,
@@ -37,6 +34,9 @@ pub enum OnCallVerb {
         /// From when [default: now]
         #[arg(long, value_name = "INSTANT")]
         from: Option<String>,
+        /// Who asks for it, where several people share a key; the key's own name stands beside it
+        #[arg(long, value_name = "NAME", env = "TOCSIN_BY")]
+        by: Option<String>,
     },
     /// Take back that somebody stands in
     Remove {
