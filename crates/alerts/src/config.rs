@@ -17,7 +17,7 @@ use crate::escalate::{Policies, ready_made};
 use crate::inhibit::InhibitRule;
 use crate::interval::{self, Intervals};
 use crate::matchers::parse_matchers;
-use crate::on_call::Schedules;
+use crate::on_call::{Schedules, StandIns};
 use crate::route::Route;
 use model::{MatchOp, Matcher, Problem, is_classic_label_name};
 use serde_saphyr::Spanned;
@@ -46,6 +46,8 @@ pub struct Config {
     pub policies: Policies,
     /// Who is on call.
     pub schedules: Schedules,
+    /// Who stands in there beside what the file says.
+    pub stand_ins: StandIns,
     /// Policies that packs name for their alerts, by alert name; a route's own goes before.
     pub pack_policies: BTreeMap<String, String>,
     /// How long incidents that are over are kept.
@@ -112,6 +114,7 @@ impl Config {
             alerts_max: ALERTS_MAX,
             policies: ready_made(),
             schedules: Schedules::new(),
+            stand_ins: StandIns::default(),
             pack_policies: BTreeMap::new(),
             history: HISTORY,
         }
@@ -154,6 +157,7 @@ impl Config {
             alerts_max: ALERTS_MAX,
             policies,
             schedules,
+            stand_ins: StandIns::default(),
             pack_policies: BTreeMap::new(),
             history: HISTORY,
         };

@@ -4,8 +4,10 @@
 //! they have somebody, and overrides over all layers.
 
 mod ical;
+mod stand_in;
 
 pub use ical::ical;
+pub use stand_in::{StandIn, StandInError, StandIns};
 
 use crate::interval::TimeInterval;
 use jiff::civil::DateTime;
@@ -66,6 +68,12 @@ pub struct Override {
     pub from: Timestamp,
     /// Until, exclusive.
     pub until: Timestamp,
+}
+
+impl From<Override> for Shift {
+    fn from(over: Override) -> Shift {
+        Shift { who: over.who, from: over.from, until: over.until }
+    }
 }
 
 /// Somebody's time on call.

@@ -54,6 +54,8 @@ pub struct World {
     pub health: Health,
     pub ready: bool,
     pub posted: Mutex<Vec<Alert>>,
+    /// How often the configuration was read again.
+    pub reloads: Mutex<u32>,
     pub submitted: Mutex<Vec<(NewTask, String)>>,
     /// What the desk answers to everything; `None`: it does it.
     pub refusal: Option<Failure>,
@@ -107,6 +109,7 @@ impl World {
             },
             ready: true,
             posted: Mutex::default(),
+            reloads: Mutex::default(),
             submitted: Mutex::default(),
             refusal: None,
             metrics: Arc::new(HttpMetrics::default()),

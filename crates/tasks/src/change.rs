@@ -101,11 +101,13 @@ pub enum RecordKind {
     Threshold,
     /// That a threshold was crossed, by a key that rises with time.
     Crossing,
+    /// Who stands in on a schedule of who is on call, by an id.
+    StandIn,
 }
 
 impl RecordKind {
     /// Every kind.
-    pub const ALL: [RecordKind; 17] = [
+    pub const ALL: [RecordKind; 18] = [
         RecordKind::Approval,
         RecordKind::Agent,
         RecordKind::Routing,
@@ -123,6 +125,7 @@ impl RecordKind {
         RecordKind::Metric,
         RecordKind::Threshold,
         RecordKind::Crossing,
+        RecordKind::StandIn,
     ];
 
     /// As the store names it.
@@ -145,6 +148,7 @@ impl RecordKind {
             RecordKind::Metric => "metric",
             RecordKind::Threshold => "threshold",
             RecordKind::Crossing => "crossing",
+            RecordKind::StandIn => "stand_in",
         }
     }
 

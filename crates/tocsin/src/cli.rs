@@ -1,8 +1,10 @@
 //! The command line: flags for what needs a restart, the file for what reloads.
 
 mod incidents;
+mod on_call;
 
 pub use incidents::{Alerts, Incidents, IncidentsVerb, NewSilence, Silence, SilenceVerb, Why};
+pub use on_call::{OnCall, OnCallVerb};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -32,6 +34,8 @@ pub enum Verb {
     Init(Init),
     /// Say what is wrong in a file, where, and what would be right
     Check(Check),
+    /// Have a running Tocsin read its files again, or say which alerts that would move
+    Reload(Reload),
     /// Ask a running Tocsin how it is; exits 0 or 1
     Health(Health),
     /// Copy the store to a file, while the server runs or not
@@ -42,6 +46,8 @@ pub enum Verb {
     Tasks(Tasks),
     /// List incidents, take one on, put it off, end it
     Incidents(Incidents),
+    /// Say who is on call, have somebody stand in
+    OnCall(OnCall),
     /// Say why somebody was told of an alert, or not
     Why(Why),
     /// List silences, make one after a look at what it mutes, end one
@@ -155,6 +161,21 @@ pub struct Check {
     /// Findings count as errors
     #[arg(long)]
     pub strict: bool,
+}
+
+const RELOAD_HELP: &str = "\
+A file with an error changes nothing: it is printed as FILE:LINE:COL: error: WHAT; TRY, and the exit code is 1.";
+
+/// `tocsin reload`
+#[derive(Debug, Args)]
+#[command(after_help = RELOAD_HELP)]
+pub struct Reload {
+    /// Change nothing: say whether the files are good, and which alerts that fire now would go to somebody else
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Which server, as whom.
+    #[command(flatten)]
+    pub remote: Remote,
 }
 
 /// `tocsin health`

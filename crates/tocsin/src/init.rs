@@ -82,7 +82,7 @@ fn text(found: &[Found], postgres_log: Option<&Path>) -> String {
 
 const HEAD: &str = "\
 # Tocsin's configuration. Every key is optional; an unknown one is refused with a suggestion.
-# Secrets: ${NAME} from the environment, file:PATH from a file. Reload: kill -HUP, or POST /-/reload.
+# Secrets: ${NAME} from the environment, file:PATH from a file. Reload: tocsin reload (first with --dry-run), or kill -HUP.
 
 listen: [\"127.0.0.1:8080\"]
 # external_url: https://tocsin.example.org

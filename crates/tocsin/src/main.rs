@@ -16,8 +16,10 @@ mod init;
 mod log;
 mod metrics;
 mod monitoring;
+mod on_call_verb;
 mod own_metrics;
 mod receivers_verb;
+mod reload_verb;
 mod seams;
 mod secrets;
 mod serve;
@@ -47,11 +49,13 @@ fn main() -> ExitCode {
         Verb::Init(args) => init::run(&args).map(|()| ExitCode::SUCCESS),
         Verb::Check(args) => Ok(verbs::check(&args)),
         Verb::Secrets(cli::Secrets::Generate { json }) => Ok(secrets::generate(json)),
+        Verb::Reload(args) => reload_verb::run(&args),
         Verb::Health(args) => health::run(&args),
         Verb::Backup(args) => backup::run(&args),
         Verb::Approve(args) => approve::run(&args),
         Verb::Tasks(args) => tasks_verb::run(&args),
         Verb::Incidents(args) => incidents_verb::run(&args),
+        Verb::OnCall(args) => on_call_verb::run(&args),
         Verb::Why(args) => why_verb::run(&args),
         Verb::Silence(args) => silence_verb::run(&args),
         Verb::Alerts(args) => silence_verb::alerts(&args),

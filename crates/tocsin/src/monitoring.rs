@@ -19,6 +19,9 @@ use rules::threshold::Crossed;
 use std::{sync::Arc, time::Duration};
 use tsdb::Db;
 
+/// How the names of receivers' circuits begin; the rest is the receiver and its integration.
+pub const RECEIVER_CIRCUITS: &str = "receiver ";
+
 /// How often thresholds are evaluated where nothing says.
 pub const INTERVAL: Duration = Duration::from_secs(60);
 

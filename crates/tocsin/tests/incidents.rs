@@ -91,6 +91,8 @@ fn paged_taken_on_from_a_terminal_and_over() {
     assert_eq!((&list["items"][0]["id"], &list["items"][0]["state"]), (&json!(id), &json!("open")));
     let (_, said) = typed(&tocsin, &["incidents"]);
     assert!(said.contains(&id) && said.contains("OPEN"), "{said}");
+    let screen = tocsin.get("/").body;
+    assert!(screen.contains(&format!("<a href=\"/ui/incidents/{id}\">incident</a>")), "{screen}");
     let why = answer(&tocsin, &["why", "DoorOpen"]);
     assert!(why["verdict"] == "deliver" || why["reason"] == "repeat", "{why}");
     assert_eq!((&why["rule"]["name"], &why["rule"]["value"]), (&json!("DoorOpen"), &json!(1.0)));

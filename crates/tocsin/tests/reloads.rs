@@ -259,3 +259,127 @@ fn reloads_under_load_reset_nothing_and_say_nothing_early_or_in_parts() {
         got.len()
     );
 }
+
+/// The labels and the receivers of each alert that the server lists, by receiver and name.
+fn moves(answer: &Value) -> Vec<(String, String)> {
+    let names = |of: &Value| of.as_array().expect("a list").iter().map(Value::to_string).collect::<String>();
+    let one = |alert: &Value| {
+        let to = format!("{} {}", names(&alert["from"]), names(&alert["to"]));
+        (alert["labels"]["alertname"].as_str().expect("a name").to_owned(), to)
+    };
+    answer["would_move"].as_array().expect("a list").iter().map(one).collect()
+}
+
+/// Exit code of `tocsin reload`, and what it prints.
+fn reload_verb(url: &str, args: &[&str]) -> (Option<i32>, String) {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_tocsin"));
+    command.arg("reload").args(args).args(["--server", url]).env_remove("TOCSIN_KEY");
+    let done = command.output().expect("the program starts");
+    let said = String::from_utf8_lossy(if done.status.success() { &done.stdout } else { &done.stderr });
+    (done.status.code(), said.into_owned())
+}
+
+#[test]
+fn a_dry_run_lists_what_then_moves_and_changes_nothing() {
+    let mut scene = Scene::start();
+    scene.tocsin.start_again();
+    let (url, far) = (scene.tocsin.url.clone(), Timestamp::now() + 48.hours());
+    let labels = |name: &str, team: &str| json!({"alertname": name, "team": team});
+    let fires = [("Waits", "other"), ("Mine", "mine"), ("Theirs", "other"), ("AlsoTheirs", "other")];
+    let mut alerts: Vec<Value> = fires
+        .iter()
+        .map(|(name, team)| json!({"labels": labels(name, team), "endsAt": far.to_string()}))
+        .collect();
+    let past = Timestamp::now() - 1.hours();
+    alerts.push(
+        json!({"labels": labels("Over", "other"), "startsAt": past.to_string(), "endsAt": past.to_string()}),
+    );
+    let taken = post_json(&format!("{url}/api/v2/alerts"), &json!(alerts));
+    assert!(taken.is_some_and(|reply| reply.status == 200));
+    eventually("those of the team are told", LIMIT, || (scene.listener.since(0).len() == 3).then_some(()));
+    let goes_to = || -> BTreeMap<String, Value> {
+        let alerts = scene.tocsin.get("/api/v2/alerts").json();
+        let alerts = alerts.as_array().expect("a list").iter();
+        let one = |alert: &Value| {
+            let name = alert["labels"]["alertname"].as_str().expect("a name").to_owned();
+            (name, alert["receivers"][0]["name"].clone())
+        };
+        alerts.map(one).collect()
+    };
+    let dry = || scene.tocsin.post("/-/reload?dry_run=true", &json!({}));
+    let verb = |args: &[&str]| reload_verb(&url, args);
+    let (before, shown) = (goes_to(), scene.shown());
+
+    // The file as it is, and the same in other words.
+    for file in [File::Plain, File::Equivalent, File::Slower] {
+        scene.write(file);
+        assert_eq!(dry().json(), json!({"would_move": [], "total": 0}), "{file:?}");
+    }
+    assert!(verb(&["--dry-run"]).1.contains("no alert would go elsewhere"));
+
+    scene.write(File::Bad);
+    let refused = dry();
+    let place = format!("alertmanager.yml:{BAD_LINE}:");
+    assert!(refused.status == 400 && refused.body.contains(&place), "{} {}", refused.status, refused.body);
+    let (code, said) = verb(&["--dry-run"]);
+    assert!(code == Some(1) && said.contains(&place), "{said}");
+    let info = scene.tocsin.get("/api/v1/status/runtimeinfo").json();
+    assert_eq!(info["data"]["reloadConfigSuccess"], true, "nothing was reloaded");
+
+    scene.write(File::Another);
+    let answer = dry().json();
+    let elsewhere = r#""team" "other""#.to_owned();
+    let wanted = ["AlsoTheirs", "Theirs", "Waits"].map(|name| (name.to_owned(), elsewhere.clone()));
+    assert_eq!((moves(&answer), answer["total"].as_u64()), (wanted.to_vec(), Some(3)));
+    assert_eq!(answer["would_move"][1]["labels"], labels("Theirs", "other"));
+    let (code, said) = verb(&["--dry-run"]);
+    assert!(code == Some(0) && said.contains("team  other  Theirs {team=\"other\"}"), "{said}");
+    assert_eq!(verb(&["--dry-run", "--json"]).1.trim(), answer.to_string());
+
+    assert_eq!(
+        (goes_to(), scene.shown(), scene.said()),
+        (before.clone(), shown, Vec::new()),
+        "it changed something"
+    );
+    assert_eq!(scene.listener.since(0).len(), 3, "it told somebody");
+
+    // Those that it listed do move, and no others.
+    assert_eq!(verb(&[]), (Some(0), "reloaded\n".to_owned()));
+    let after = goes_to();
+    let moved: Vec<String> =
+        after.iter().filter(|(name, to)| before[*name] != **to).map(|(name, _)| name.clone()).collect();
+    assert_eq!(moved, ["AlsoTheirs", "Theirs", "Waits"]);
+    eventually("the others are told", LIMIT, || {
+        let got = scene.listener.since(0);
+        let of = |name: &str| got.iter().any(|message| message.group == name && message.path == "other");
+        (of("Theirs") && of("AlsoTheirs")).then_some(())
+    });
+    assert_eq!(dry().json()["total"], 0);
+}
+
+#[test]
+fn a_dry_run_lists_a_thousand_and_counts_all() {
+    let mut scene = Scene::start();
+    scene.tocsin.start_again();
+    let url = scene.tocsin.url.clone();
+    let one = |n: usize| json!({"labels": {"alertname": "Many", "team": "other", "instance": n.to_string()}});
+    let alerts: Vec<Value> = (0..1_100).map(one).collect();
+    let taken = post_json(&format!("{url}/api/v2/alerts"), &json!(alerts));
+    assert!(taken.is_some_and(|reply| reply.status == 200));
+    scene.write(File::Another);
+    let answer = scene.tocsin.post("/-/reload?dry_run=true", &json!({})).json();
+    assert_eq!((moves(&answer).len(), answer["total"].as_u64()), (1_000, Some(1_100)));
+    let (code, said) = reload_verb(&url, &["--dry-run"]);
+    assert_eq!((code, said.lines().last()), (Some(0), Some("and 100 more")));
+}
+
+#[test]
+fn a_dry_run_is_for_who_may_reload() {
+    let tocsin = Tocsin::start(&["--auth", "required"], &[]);
+    let ask = |role: &str| {
+        let key = tocsin.key(role);
+        let url = format!("{}/-/reload?dry_run=true", tocsin.url);
+        support::request("POST", &url, &[("x-api-key", &key)], "").expect("an answer").status
+    };
+    assert_eq!([ask("user"), ask("operator")], [403, 200]);
+}

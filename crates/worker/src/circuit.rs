@@ -1,5 +1,5 @@
-//! The breakers of all tools, what was asked of the tools and how long they took: one place that outlives a
-//! reload, because the other side does not get well by our reading a file.
+//! The breakers of all tools or of all receivers, what was asked of them and how long they took: one place that
+//! outlives a reload, because the other side does not get well by our reading a file.
 
 use crate::breaker::{Breaker, Ended, Limits, Pass, State};
 use crate::pool::Emit;
@@ -15,17 +15,22 @@ const BOUNDS: [f64; 9] = [0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0];
 /// Results of one tool that are told apart; further ones count as `other`.
 const CODES_MAX: usize = 30;
 
-/// Families of [`Circuits::metrics`]: name, type, help.
+/// Families of [`Circuits::metrics`]: name, type, help. How often a breaker has opened only rises, but the name that
+/// people know does not end as a counter's must: as an untyped figure `promtool check metrics` takes it.
 pub const METRICS: &[(&str, &str, &str)] = &[
-    ("circuit_breaker_state", "gauge", "0 closed, 1 half-open, 2 open, by tool."),
-    ("circuit_breaker_open_count", "counter", "How often a tool's breaker has opened."),
-    ("orchestrator_circuit_breaker_state", "gauge", "0 closed, 1 half-open, 2 open, by tool."),
-    ("orchestrator_circuit_breaker_open_count", "counter", "How often a tool's breaker has opened."),
+    ("circuit_breaker_state", "gauge", "0 closed, 1 half-open, 2 open, by tool or receiver."),
+    ("circuit_breaker_open_count", "untyped", "How often the breaker of a tool or receiver has opened."),
+    ("orchestrator_circuit_breaker_state", "gauge", "0 closed, 1 half-open, 2 open, by tool or receiver."),
+    (
+        "orchestrator_circuit_breaker_open_count",
+        "untyped",
+        "How often the breaker of a tool or receiver has opened.",
+    ),
     ("orchestrator_external_tool_calls_total", "counter", "Calls of a tool by how they ended."),
     ("orchestrator_external_tool_duration_seconds", "histogram", "How long a tool took."),
 ];
 
-/// One for each tool by name.
+/// One for each tool, or each receiver, by name.
 #[derive(Debug, Default)]
 pub struct Circuits(Mutex<BTreeMap<String, Arc<Circuit>>>);
 
@@ -60,17 +65,24 @@ impl Circuits {
         circuit.clone()
     }
 
-    /// Every figure.
-    pub fn metrics(&self, out: Emit<'_>) {
-        let all: Vec<Arc<Circuit>> = lock(&self.0).values().cloned().collect();
+    /// Where the breakers are, and how often they opened.
+    pub fn breakers(&self, out: Emit<'_>) {
         let now = Instant::now();
-        for circuit in all {
+        for circuit in self.all() {
             let (name, figures) = (circuit.name.as_str(), lock(&circuit.inner));
             let (state, opened) = (figures.breaker.state(now).as_number(), figures.breaker.opened() as f64);
             for prefix in ["", "orchestrator_"] {
                 out(&format!("{prefix}circuit_breaker_state"), &[("name", name)], state);
                 out(&format!("{prefix}circuit_breaker_open_count"), &[("name", name)], opened);
             }
+        }
+    }
+
+    /// Every figure of tools.
+    pub fn metrics(&self, out: Emit<'_>) {
+        self.breakers(out);
+        for circuit in self.all() {
+            let (name, figures) = (circuit.name.as_str(), lock(&circuit.inner));
             for (code, count) in &figures.codes {
                 let labels = [("tool_address", name), ("status_code", code.as_str())];
                 out("orchestrator_external_tool_calls_total", &labels, *count as f64);
@@ -87,6 +99,10 @@ impl Circuits {
             out(&format!("{base}_sum"), &labels, figures.sum);
             out(&format!("{base}_count"), &labels, total);
         }
+    }
+
+    fn all(&self) -> Vec<Arc<Circuit>> {
+        lock(&self.0).values().cloned().collect()
     }
 }
 

@@ -14,7 +14,7 @@ const WAIT_MIN: Duration = Duration::from_secs(4);
 /// An action that is not called while the other side is known to be down.
 pub struct Guarded {
     inner: Arc<dyn Action>,
-    circuits: Circuits,
+    circuits: Arc<Circuits>,
     limits: Limits,
     /// Whom the arguments call.
     callee: fn(&Value) -> String,
@@ -23,7 +23,12 @@ pub struct Guarded {
 impl Guarded {
     /// Guards `inner`.
     pub fn new(inner: Arc<dyn Action>, limits: Limits, callee: fn(&Value) -> String) -> Guarded {
-        Guarded { inner, circuits: Circuits::default(), limits, callee }
+        Guarded { inner, circuits: Arc::default(), limits, callee }
+    }
+
+    /// The breakers, for those who count them.
+    pub fn circuits(&self) -> Arc<Circuits> {
+        self.circuits.clone()
     }
 
     async fn call(&self, attempt: Attempt) -> Outcome {
@@ -118,9 +123,21 @@ mod tests {
         }
         assert_eq!(moody.calls.load(Ordering::SeqCst), 3);
         assert!(matches!(guarded.run(attempt("b", 100)).await, Outcome::Retry { .. }), "another receiver");
+        assert_eq!(figures(&guarded), ["state a 2", "open_count a 1", "state b 0", "open_count b 0"]);
         moody.down.store(false, Ordering::SeqCst);
         tokio::time::advance(Duration::from_secs(15)).await;
         assert_eq!(guarded.run(attempt("a", 101)).await, Outcome::Done(Value::Null), "the probe");
         assert_eq!(guarded.run(attempt("a", 102)).await, Outcome::Done(Value::Null));
+        assert_eq!(figures(&guarded), ["state a 0", "open_count a 1", "state b 0", "open_count b 0"]);
+    }
+
+    fn figures(guarded: &Guarded) -> Vec<String> {
+        let mut figures = Vec::new();
+        guarded.circuits().breakers(&mut |name, labels, value| {
+            if let Some(name) = name.strip_prefix("circuit_breaker_") {
+                figures.push(format!("{name} {} {value}", labels[0].1));
+            }
+        });
+        figures
     }
 }

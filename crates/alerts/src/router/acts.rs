@@ -1,11 +1,13 @@
-//! What people do to incidents, and what they read of them.
+//! What people do to incidents and to who is on call, and what they read of incidents.
 
 use super::Alerts;
 use crate::change::Change;
 use crate::group::Ledger;
 use crate::incident::{Act, ActError, Incident, IncidentState, What};
+use crate::on_call::{StandIn, StandInError};
 use crate::view::{AlertView, IncidentView};
-use model::{Links, News, Page, PageReason, PageStatus, Timestamp};
+use model::{Labels, Links, News, Page, PageReason, PageStatus, Timestamp};
+use std::sync::Arc;
 
 /// Characters of a name.
 const NAME_MAX: usize = 200;
@@ -124,6 +126,28 @@ impl Alerts {
         alerts.sort_by(|a, b| a.alert.labels.cmp(&b.alert.labels));
         let next_send = group.map(|group| group.row.next_flush);
         Some(IncidentView { incident, alerts, next_send })
+    }
+
+    /// Somebody stands in on a schedule: what is kept of it, and the ids of those that are kept no longer.
+    pub fn stand_in(&mut self, new: StandIn, now: Timestamp) -> Result<(StandIn, Vec<String>), StandInError> {
+        self.config.check_stand_in(&new.schedule, &new.over, now)?;
+        let kept = &mut Arc::make_mut(&mut self.config).stand_ins;
+        let gone = kept.forget(now);
+        Ok((kept.add(new)?, gone))
+    }
+
+    /// They do not stand in after all.
+    pub fn stand_back(&mut self, schedule: &str, id: &str) -> Option<StandIn> {
+        Arc::make_mut(&mut self.config).stand_ins.remove(schedule, id)
+    }
+
+    /// The ids of the incidents that an alert is part of, in the order of the route tree; none for one of which nobody
+    /// was told.
+    pub fn incidents_of(&self, labels: &Labels) -> Vec<String> {
+        let places = self.alerts.get(labels).into_iter().flat_map(|tracked| tracked.groups());
+        let groups = places.filter_map(|key| self.groups.get(key));
+        let known = groups.filter_map(|group| self.incidents.get(&*group.incident));
+        known.map(|incident| incident.id.clone()).collect()
     }
 }
 

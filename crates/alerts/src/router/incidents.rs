@@ -148,7 +148,8 @@ impl Alerts {
                 Tell::Again => Some(main.clone()),
                 Tell::Receiver(name) => Some(name.clone()),
                 Tell::OnCall(name) => {
-                    config.schedules.get(name).and_then(|schedule| schedule.who(turn.now)).map(str::to_owned)
+                    let schedule = config.schedule(name);
+                    schedule.and_then(|schedule| schedule.who(turn.now).map(str::to_owned))
                 }
             };
             let what = match &step.tell {

@@ -13,10 +13,11 @@ use std::sync::Arc;
 
 impl Alerts {
     /// Takes a new configuration. Groups whose route and labels are still there keep what they told and when
-    /// they speak next; others stay until they have told the ends that they owe.
+    /// they speak next; others stay until they have told the ends that they owe. Who stands in goes on to.
     pub fn reload(&mut self, config: Config, now: Timestamp, out: &mut Vec<Change>) {
         self.sources = Sources::new(config.inhibit.clone());
-        self.config = Arc::new(config);
+        let stand_ins = self.config.stand_ins.clone();
+        self.config = Arc::new(Config { stand_ins, ..config });
         let groups = std::mem::take(&mut self.groups).into_values();
         let rows = groups.map(|group| (group.row.key.clone(), group.row)).collect();
         for tracked in self.alerts.values_mut() {
@@ -27,15 +28,12 @@ impl Alerts {
 
     /// The live alerts that another configuration would send elsewhere, by labels: to whom now, and to whom then.
     pub fn would_move(&self, config: &Config, now: Timestamp) -> Vec<(Labels, Vec<String>, Vec<String>)> {
-        let receivers = |config: &Config, labels: &Labels| -> Vec<String> {
-            let found = config.route.find(labels).into_iter();
-            found.map(|at| config.route.nodes[at].receiver.clone()).collect()
-        };
+        let owned = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect();
         let live = self.alerts.values().filter(|tracked| !tracked.alert.is_resolved(now));
         let moved = live.filter_map(|tracked| {
             let labels = &tracked.alert.labels;
             let (from, to) = (receivers(&self.config, labels), receivers(config, labels));
-            (from != to).then(|| (labels.clone(), from, to))
+            (from != to).then(|| (labels.clone(), owned(from), owned(to)))
         });
         let mut moved: Vec<_> = moved.collect();
         moved.sort_unstable();
@@ -127,4 +125,10 @@ impl Alerts {
             }
         }
     }
+}
+
+/// To whom an alert with `labels` goes, in the order of the tree.
+fn receivers<'a>(config: &'a Config, labels: &Labels) -> Vec<&'a str> {
+    let found = config.route.find(labels).into_iter();
+    found.map(|at| config.route.nodes[at].receiver.as_str()).collect()
 }

@@ -217,3 +217,74 @@ fn mistakes_name_their_place() {
     check("- {name: a, steps: [{wait: 0s}]}", "begins again without a wait");
     check("- {name: a, steps: []}", "has no steps");
 }
+
+#[test]
+fn who_stands_in_is_told_over_reloads_and_only_while_they_do() {
+    use crate::on_call::{Override, StandIn, StandInError};
+    let mut story = Story::with(policies(LADDER), 12);
+    let wish = |story: &Story, id: &str, who: &str, from: u64, until: u64| StandIn {
+        id: id.to_owned(),
+        schedule: "ops".to_owned(),
+        over: Override { who: who.to_owned(), from: story.time(from), until: story.time(until) },
+        by: "kim".to_owned(),
+        at: story.time(0),
+    };
+    let ask = |story: &mut Story, new: StandIn| {
+        let now = story.time(10);
+        story.alerts.stand_in(new, now).map(|(kept, _)| kept)
+    };
+    let of = |story: &Story, at: u64| {
+        let schedule = story.alerts.config().schedule("ops").unwrap();
+        schedule.who(story.time(at)).map(str::to_owned)
+    };
+    for (new, field) in [
+        (wish(&story, "x", "nobody", 0, 100), "who"),
+        (wish(&story, "x", "bob", 100, 100), "until"),
+        (wish(&story, "x", "bob", 0, 10), "until"),
+        (wish(&story, "x", "bob", 0, 367 * 86_400), "until"),
+    ] {
+        let why = ask(&mut story, new).unwrap_err();
+        assert!(matches!(&why, StandInError::Invalid { field: it, .. } if *it == field), "{why}");
+    }
+    let elsewhere = StandIn { schedule: "other".to_owned(), ..wish(&story, "x", "bob", 0, 100) };
+    assert_eq!(ask(&mut story, elsewhere), Err(StandInError::NoSchedule("other".to_owned())));
+
+    let (a, b) = (wish(&story, "a", "bob", 0, 5_000), wish(&story, "b", "boss", 1_000, 2_000));
+    let (a, b) = (ask(&mut story, a).unwrap(), ask(&mut story, b).unwrap());
+    assert!(a.at < b.at, "the later one wins, after a restart too");
+    let who = |story: &Story| [20, 1_500, 3_000, 6_000].map(|at| of(story, at).unwrap());
+    assert_eq!(who(&story), ["bob", "boss", "bob", "ada"]);
+    let rows = [&b, &a].map(|one| StandIn::from_json(one.id.clone(), &one.to_json()).unwrap());
+    let kept = crate::on_call::StandIns::restore(rows.to_vec());
+    assert_eq!(kept, story.alerts.config().stand_ins);
+
+    // A file without the schedule, and the one before again; one without a receiver is passed over.
+    let now = story.time(15);
+    let mut without = policies(LADDER);
+    without.schedules.clear();
+    story.alerts.reload(without, now, &mut story.journal);
+    assert!(story.alerts.config().schedule("ops").is_none());
+    let mut fewer = policies(LADDER);
+    fewer.receivers.retain(|receiver| receiver.name != "boss");
+    story.alerts.reload(fewer, now, &mut story.journal);
+    assert_eq!(who(&story), ["bob", "bob", "bob", "ada"]);
+    story.alerts.reload(policies(LADDER), now, &mut story.journal);
+
+    post(&mut story, 20, 1, false);
+    assert_eq!(steps(&mut story, 400), ["20 team firing", "320 bob firing"]);
+    assert_eq!(story.alerts.stand_back("other", "a"), None);
+    assert_eq!(story.alerts.stand_back("ops", "a"), Some(a));
+    assert_eq!(who(&story), ["ada", "boss", "ada", "ada"]);
+
+    // What is long over is forgotten; there is a bound.
+    let late = 40 * 86_400;
+    let now = story.time(late);
+    let new = wish(&story, "c", "bob", late, late + 60);
+    let (_, gone) = story.alerts.stand_in(new, now).unwrap();
+    assert_eq!(gone, ["b"]);
+    let full = (0..1_000).find_map(|n| {
+        let new = wish(&story, &n.to_string(), "bob", late, late + 60);
+        story.alerts.stand_in(new, now).err()
+    });
+    assert_eq!(full, Some(StandInError::Full));
+}

@@ -31,6 +31,10 @@ fn a_paged_group_is_an_incident_until_its_alerts_end() {
     story.told(30);
     let opened = incident(&story);
     assert_eq!((opened.state, opened.severity, opened.reopened), (IncidentState::Open, Severity::Warning, 0));
+    let of = |story: &Story, labels: &[(&str, &str)]| {
+        story.alerts.incidents_of(&model::Labels::from_pairs(labels.iter().copied()))
+    };
+    assert_eq!((of(&story, A1), of(&story, A2)), (vec![opened.id.clone()], Vec::new()));
     let view = story.alerts.incident_view(&opened.id, story.time(40)).unwrap();
     assert_eq!((view.alerts.len(), view.next_send), (1, Some(story.time(330))));
     story.post(100, A1, true);

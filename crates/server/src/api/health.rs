@@ -1,12 +1,12 @@
 //! `/health`, its parts, their forms that Prometheus's users know, `/metrics` and `/-/reload`.
 
-use super::Refused;
 use super::tasks::queue_object;
+use super::{Params, Refused};
 use crate::auth::Principal;
 use crate::state::State;
-use crate::views::{Check, Health, HealthStatus};
+use crate::views::{Check, Health, HealthStatus, MovedAlert, PageOf};
 use axum::Extension;
-use axum::extract::State as Given;
+use axum::extract::{RawQuery, State as Given};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 /// `/health` is asked by everything that watches us: an answer is given again while nothing was decided since, and
 /// for no longer than this.
 const SAME_MAX: Duration = Duration::from_millis(100);
+/// Alerts that a dry run of a reload lists; all are counted.
+const MOVED_MAX: usize = 1000;
 
 /// The last answer.
 pub(crate) struct Told {
@@ -118,9 +120,22 @@ pub(crate) async fn metrics(Given(state): Given<Arc<State>>) -> Response {
 pub(crate) async fn reload(
     Given(state): Given<Arc<State>>,
     Extension(principal): Extension<Principal>,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Refused> {
-    state.desk.reload(principal.name).await?;
-    Ok(StatusCode::OK.into_response())
+    let params = Params::of_query(query.as_deref().unwrap_or(""));
+    // Who writes `?dry_run` and nothing more wants nothing to change either.
+    let dry_run = params.all("dry_run").any(str::is_empty) || params.switch("dry_run", false)?;
+    if !dry_run {
+        state.desk.reload(principal.name).await?;
+        return Ok(String::new().into_response());
+    }
+    let PageOf { items, total } = state.desk.would_move(MOVED_MAX, principal.name).await?;
+    let shown = items.iter().map(|MovedAlert { labels, from, to }| {
+        let labels: Map<String, Value> =
+            labels.iter().map(|(name, value)| (name.to_owned(), value.into())).collect();
+        json!({"labels": labels, "from": from, "to": to})
+    });
+    Ok(axum::Json(json!({"would_move": shown.collect::<Vec<_>>(), "total": total})).into_response())
 }
 
 fn redis_word(health: &Health) -> &'static str {

@@ -90,8 +90,8 @@ fn process_routes() -> Vec<Route> {
         get("/health/startup", OPEN, "Whether the process has begun to take work", health::ready),
         get("/-/healthy", OPEN, "Whether the process runs, as Prometheus says it", health::healthy_text),
         get("/-/ready", OPEN, "Whether the process takes work, as Prometheus says it", health::ready_text),
-        post("/-/reload", OPERATOR, "Read the configuration again", health::reload),
-        put("/-/reload", OPERATOR, "Read the configuration again", health::reload),
+        post("/-/reload", OPERATOR, "Read the configuration again, or try it out", health::reload),
+        put("/-/reload", OPERATOR, "Read the configuration again, or try it out", health::reload),
         get("/metrics", OPEN, "The process's own figures, exposition format 0.0.4", health::metrics),
         get("/openapi.json", OPEN, "This description of the API", openapi::document),
     ]
@@ -316,6 +316,18 @@ fn incident_routes() -> Vec<Route> {
         get("/api/v1/why", USER, "Say why somebody was told of an alert, or not", why),
         get("/api/v1/on_call", USER, "Say who is on call", on_call),
         get("/api/v1/on_call/{name}", USER, "A schedule as a calendar: NAME.ics", calendar),
+        post(
+            "/api/v1/on_call/{name}/overrides",
+            OPERATOR,
+            "Have somebody stand in for whoever it would be",
+            post_override,
+        ),
+        delete(
+            "/api/v1/on_call/{name}/overrides/{id}",
+            OPERATOR,
+            "Take back that somebody stands in",
+            delete_override,
+        ),
         get("/api/v1/silences/preview", USER, "Say what a silence would mute now", preview),
     ]
 }

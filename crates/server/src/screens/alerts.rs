@@ -2,11 +2,13 @@
 
 use super::spark::spark;
 use super::words::{age, ago, for_, link, plural};
+use crate::state::State;
 use crate::views::{
     ActiveAlertView, ActiveState, AlertState, AlertView, Diagnosis, RuleGroupView, RuleKind, Trend,
 };
 use maud::{Markup, html};
 use model::{ALERTNAME, Finding, FindingState, Labels, METRIC_NAME, Risk, Timestamp};
+use std::collections::HashMap;
 use std::time::Duration;
 
 /// Cards; further alerts are only counted.
@@ -47,12 +49,32 @@ pub(super) fn is_grave(labels: &Labels) -> bool {
     matches!(tone(labels), "critical" | "error")
 }
 
+/// The ids of the incidents that alerts are part of.
+pub(super) type Cases = HashMap<Labels, Vec<String>>;
+
+/// The incidents of those that get a card.
+pub(super) async fn cases(state: &State, lists: &[&[&AlertView]]) -> Cases {
+    let shown = lists.iter().flat_map(|list| list.iter().take(CARDS_MAX));
+    let shown: Vec<Labels> = shown.map(|view| view.alert.labels.clone()).collect();
+    if shown.is_empty() {
+        return Cases::new();
+    }
+    let ids = state.reads.incidents.of(shown.clone()).await.unwrap_or_default();
+    shown.into_iter().zip(ids).collect()
+}
+
 /// A card for each alert; the first ones with their courses.
-pub(super) fn cards(alerts: &[&AlertView], courses: &[Option<Course>], now: Timestamp) -> Markup {
+pub(super) fn cards(
+    alerts: &[&AlertView],
+    courses: &[Option<Course>],
+    cases: &Cases,
+    now: Timestamp,
+) -> Markup {
     html! {
         div.alerts {
             @for (i, alert) in alerts.iter().take(CARDS_MAX).enumerate() {
-                (card(alert, courses.get(i).and_then(Option::as_ref), now))
+                @let cases = cases.get(&alert.alert.labels).map(Vec::as_slice).unwrap_or_default();
+                (card(alert, courses.get(i).and_then(Option::as_ref), cases, now))
             }
             @if alerts.len() > CARDS_MAX { p.soft { "and " (alerts.len() - CARDS_MAX) " more" } }
         }
@@ -60,19 +82,19 @@ pub(super) fn cards(alerts: &[&AlertView], courses: &[Option<Course>], now: Time
 }
 
 /// Alerts that page nobody now, folded away.
-pub(super) fn quiet(alerts: &[&AlertView], now: Timestamp) -> Markup {
+pub(super) fn quiet(alerts: &[&AlertView], cases: &Cases, now: Timestamp) -> Markup {
     html! {
         @if !alerts.is_empty() {
             details.quiet {
                 summary { (plural(alerts.len(), "alert")) " silenced, inhibited or muted" }
-                (cards(alerts, &[], now))
+                (cards(alerts, &[], cases, now))
             }
         }
     }
 }
 
 /// Alerts that fire and mean no trouble, folded away.
-pub(super) fn signals(alerts: &[&AlertView], now: Timestamp) -> Markup {
+pub(super) fn signals(alerts: &[&AlertView], cases: &Cases, now: Timestamp) -> Markup {
     html! {
         @if let [first, others @ ..] = alerts {
             details.quiet {
@@ -80,13 +102,13 @@ pub(super) fn signals(alerts: &[&AlertView], now: Timestamp) -> Markup {
                     "Fires and means no trouble: " (name(&first.alert.labels))
                     @if !others.is_empty() { " and " (plural(others.len(), "other")) }
                 }
-                (cards(alerts, &[], now))
+                (cards(alerts, &[], cases, now))
             }
         }
     }
 }
 
-fn card(view: &AlertView, course: Option<&Course>, now: Timestamp) -> Markup {
+fn card(view: &AlertView, course: Option<&Course>, cases: &[String], now: Timestamp) -> Markup {
     let alert = &view.alert;
     let severity = severity(&alert.labels);
     let text = |name: &str| alert.annotations.get(name).filter(|text| !text.is_empty());
@@ -122,6 +144,11 @@ fn card(view: &AlertView, course: Option<&Course>, now: Timestamp) -> Markup {
                     None => @if view.state != AlertState::Suppressed && !view.receivers.is_empty() {
                         span { "goes to " (view.receivers.join(", ")) }
                     },
+                }
+                @for (nth, id) in cases.iter().enumerate() {
+                    a href={ "/ui/incidents/" (id) } {
+                        "incident" @if cases.len() > 1 { " " (nth + 1) }
+                    }
                 }
                 @for (name, says) in [("runbook_url", "runbook"), ("dashboard_url", "dashboard")] {
                     @if let Some(url) = text(name).and_then(link) { a href=(url) rel="noreferrer" { (says) } }

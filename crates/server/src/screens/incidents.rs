@@ -4,7 +4,7 @@
 //! The buttons carry signed links of their own (`super::acts`): a form of another site cannot act for whoever looks.
 
 use super::acts::{Seen, buttons};
-use super::alerts::cards;
+use super::alerts::{Cases, cards};
 use super::layout::{Frame, page};
 use super::words::{age, ago, count, plural};
 use crate::api::{Refused, sentence};
@@ -74,7 +74,7 @@ pub(crate) async fn incident(
         div.wide {
             section #why { h2 { "Why" } (answers(&why)) }
             @if !alerts.is_empty() {
-                section { h2 { "Alerts" span.count { (alerts.len()) } } (cards(&alerts, &[], now)) }
+                section { h2 { "Alerts" span.count { (alerts.len()) } } (cards(&alerts, &[], &Cases::new(), now)) }
             }
             section { h2 { "What happened" } div.panel { ul.rows { @for one in found.timeline.iter().rev() { (line(one, now)) } } } }
         }

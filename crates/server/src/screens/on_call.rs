@@ -4,7 +4,7 @@ use super::layout::{Frame, page};
 use super::words::age;
 use crate::api::Refused;
 use crate::state::State;
-use crate::views::{OnCallView, ShiftView};
+use crate::views::{OnCallView, OverrideView, ShiftView};
 use axum::extract::State as Given;
 use axum::response::Response;
 use maud::{Markup, html};
@@ -45,8 +45,19 @@ fn one(schedule: &OnCallView, now: Timestamp) -> Markup {
                 ul.rows {
                     @for shift in schedule.shifts.iter().filter(|shift| shift.from > now && shift.from < now.plus(AHEAD)).take(SHIFTS_MAX) { (row(shift, now)) }
                 }
+                @for over in schedule.overrides.iter().filter(|over| now < over.shift.until) { (stands_in(over)) }
                 p.none.soft { "For calendars: " code { "/api/v1/on_call/" (schedule.name) ".ics" } }
             }
+        }
+    }
+}
+
+fn stands_in(over: &OverrideView) -> Markup {
+    html! {
+        p.none {
+            b { (over.shift.who) } " stands in from " (minute(over.shift.from)) " to " (minute(over.shift.until)) " UTC"
+            @if let Some(by) = &over.created_by { ", asked for by " (by) }
+            "."
         }
     }
 }

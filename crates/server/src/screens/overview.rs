@@ -1,6 +1,6 @@
 //! `/`: at a glance what is wrong now, what waits for a person, what is watched, what runs.
 
-use super::alerts::{Course, Weight, cards, is_grave, pending, quiet, signals, weight};
+use super::alerts::{Course, Weight, cards, cases, is_grave, pending, quiet, signals, weight};
 use super::layout::{Frame, page};
 use super::queue::{runs, waiting};
 use super::watch::watched;
@@ -52,6 +52,7 @@ pub(crate) async fn overview(Given(state): Given<Arc<State>>) -> Response {
     };
     let (trouble, notices, always) = (of(Weight::Trouble), of(Weight::Notice), of(Weight::Signal));
     let courses = courses(&state, &trouble, now).await;
+    let cases = cases(&state, &[&trouble, &notices, &held, &always]).await;
     let content = html! {
         (verdict(&trouble, &groups, &targets, &probes, now))
         @if health.status != HealthStatus::Healthy { (own_health(&health)) }
@@ -60,13 +61,13 @@ pub(crate) async fn overview(Given(state): Given<Arc<State>>) -> Response {
                 section #wrong {
                     h2 { "Wrong now" @if !trouble.is_empty() { span.count { (trouble.len()) } } }
                     @if trouble.is_empty() { div.panel { p.none { "Nothing." } } }
-                    @else { (cards(&trouble, &courses, now)) }
+                    @else { (cards(&trouble, &courses, &cases, now)) }
                 }
                 @if !notices.is_empty() {
-                    section { h2 { "Good to know" span.count { (notices.len()) } } (cards(&notices, &[], now)) }
+                    section { h2 { "Good to know" span.count { (notices.len()) } } (cards(&notices, &[], &cases, now)) }
                 }
-                (quiet(&held, now))
-                (signals(&always, now))
+                (quiet(&held, &cases, now))
+                (signals(&always, &cases, now))
             }
             div.side { (pending(&groups, now)) (waiting(&waits, &groups, now)) (runs(&queue, &by_state, &workers, now)) }
             div.watched { (watched(&targets, &probes, now)) }

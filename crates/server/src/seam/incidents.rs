@@ -1,9 +1,12 @@
 //! Incidents, why somebody was told or not, who is on call, and how far a silence would reach.
 
 use super::{Asked, Failure};
-use crate::views::{IncidentAct, IncidentFilter, IncidentView, Kept, OnCallView, PageOf, ReachView, WhyView};
+use crate::views::{
+    IncidentAct, IncidentFilter, IncidentView, Kept, NewOverride, OnCallView, OverrideView, PageOf,
+    ReachView, WhyView,
+};
 use futures_util::future::BoxFuture;
-use model::{Matcher, Timestamp};
+use model::{Labels, Matcher, Timestamp};
 
 /// Who does something to an incident, and what they saw of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub trait Incidents: Send + Sync {
     fn list(&self, filter: IncidentFilter) -> BoxFuture<'_, Result<PageOf<IncidentView>, Failure>>;
     /// One of them.
     fn one(&self, id: String) -> BoxFuture<'_, Result<Option<IncidentView>, Failure>>;
+    /// For each of these alerts, in their order, the ids of the incidents that it is part of.
+    fn of(&self, alerts: Vec<Labels>) -> BoxFuture<'_, Result<Vec<Vec<String>>, Failure>>;
     /// Does something to one.
     fn act(
         &self,
@@ -42,6 +47,16 @@ pub trait Incidents: Send + Sync {
     fn on_call(&self, from: Timestamp, until: Timestamp) -> BoxFuture<'_, Result<Vec<OnCallView>, Failure>>;
     /// A schedule as an iCalendar text, from a week ago to half a year from now.
     fn calendar(&self, name: String) -> BoxFuture<'_, Result<Option<String>, Failure>>;
+    /// Has somebody stand in on a schedule, however often the configuration is read again.
+    fn put_override(
+        &self,
+        new: NewOverride,
+        by: String,
+        asked: Asked<OverrideView>,
+    ) -> BoxFuture<'_, Result<Kept, Failure>>;
+    /// Takes such an override back; one of the file is not known here.
+    fn delete_override(&self, schedule: String, id: String, by: String)
+    -> BoxFuture<'_, Result<(), Failure>>;
     /// What matchers would silence now.
     fn reach(&self, matchers: Vec<Matcher>) -> BoxFuture<'_, Result<ReachView, Failure>>;
 }

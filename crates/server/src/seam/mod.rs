@@ -27,9 +27,10 @@ pub use thresholds::Thresholds;
 pub use workers::{KnownWorker, LogLine, NewLogLine, PushWorker, ToolView, Workers};
 
 use crate::views::{
-    AlertGroup, AlertView, Health, Instant, Kept, LabelsQuery, MetricMetadata, NewTask, PageOf, ProbeView,
-    QueryAnswer, QueueStats, Range, RuleGroupView, RunFilter, RunView, RuntimeView, SeriesQuery, SilenceView,
-    Submitted, Taken, TargetView, TaskFilter, TaskView, Trend, TsdbView, WaitingView, WorkerView,
+    AlertGroup, AlertView, Health, Instant, Kept, LabelsQuery, MetricMetadata, MovedAlert, NewTask, PageOf,
+    ProbeView, QueryAnswer, QueueStats, Range, RuleGroupView, RunFilter, RunView, RuntimeView, SeriesQuery,
+    SilenceView, Submitted, Taken, TargetView, TaskFilter, TaskView, Trend, TsdbView, WaitingView,
+    WorkerView,
 };
 use futures_util::future::BoxFuture;
 use model::{Alert, Labels, Matcher, Timestamp};
@@ -175,6 +176,9 @@ pub trait Desk: Send + Sync {
     fn expire_silence(&self, id: String, by: String) -> BoxFuture<'_, Result<(), Failure>>;
     /// Reads the configuration again. A bad one changes nothing: [`Failure::Value`] with all that is wrong.
     fn reload(&self, by: String) -> BoxFuture<'_, Result<(), Failure>>;
+    /// Reads the configuration as a reload would and changes nothing: the alerts that fire and would go elsewhere, at
+    /// most `limit` of them, by labels. A bad one is the same [`Failure::Value`].
+    fn would_move(&self, limit: usize, by: String) -> BoxFuture<'_, Result<PageOf<MovedAlert>, Failure>>;
 }
 
 /// Reads tasks and runs.

@@ -112,6 +112,43 @@ async fn who_is_on_call() {
 }
 
 #[tokio::test]
+async fn who_stands_in() {
+    let (_, state) = World::calm().state();
+    let shown = get(&state, "/api/v1/on_call").await.json()["items"][0]["overrides"].clone();
+    let of: Vec<_> = shown.as_array().unwrap().iter().map(|one| (&one["who"], &one["id"])).collect();
+    let wanted = [(&json!("kim"), &json!(null)), (&json!("<b>lee</b>"), &json!("o1"))];
+    assert_eq!(of, wanted, "not what is over");
+    let screen = get(&state, "/ui/on-call").await.body;
+    assert!(
+        screen.contains("&lt;b&gt;lee&lt;/b&gt;</b> stands in from") && screen.contains("asked for by ada")
+    );
+
+    let path = "/api/v1/on_call/primary/overrides";
+    let made = post(&state, path, r#"{"who": "kim", "seconds": 3600, "by": "ann"}"#).await;
+    let (from, until) = (at(0).rfc3339(), at(-3600).rfc3339());
+    let wanted = json!({"who": "kim", "from": from, "until": until, "id": "o2", "created_by": "ann (local)"});
+    assert_eq!((made.status.as_u16(), made.json()), (201, wanted));
+    let until = r#"{"who": "kim", "from": "2027-01-01T00:00:00Z", "until": "2027-01-02T00:00:00Z"}"#;
+    assert_eq!(post(&state, path, until).await.json()["until"], "2027-01-02T00:00:00.000Z");
+    for (body, code) in [
+        ("", 422),
+        (r#"{"who": "kim"}"#, 422),
+        (r#"{"seconds": 60}"#, 422),
+        (r#"{"who": "kim", "seconds": 60, "until": "2027-01-02T00:00:00Z"}"#, 422),
+        (r#"{"who": "kim", "seconds": -1}"#, 422),
+        (r#"{"who": "kim", "seconds": 60, "for": "1h"}"#, 422),
+    ] {
+        assert_eq!(post(&state, path, body).await.status, code, "{body}");
+    }
+    let nowhere = post(&state, "/api/v1/on_call/other/overrides", r#"{"who": "kim", "seconds": 60}"#).await;
+    assert_eq!(nowhere.status, 404);
+    for (id, code) in [("o1", 204), ("o9", 404)] {
+        let request = local("DELETE", &format!("{path}/{id}")).body(Body::empty()).unwrap();
+        assert_eq!(send(&state, request).await.status, code, "{id}");
+    }
+}
+
+#[tokio::test]
 async fn silences_by_the_clock_and_how_far_one_reaches() {
     let (world, state) = World::incident().state();
     let reach = get(&state, "/api/v1/silences/preview?filter=alertname=%22RedisDown%22").await.json();

@@ -120,3 +120,30 @@ async fn requests_are_counted() {
         assert!(samples.iter().any(|sample| sample == want), "{want} is missing in {samples:#?}");
     }
 }
+
+#[tokio::test]
+async fn a_dry_run_of_a_reload_says_what_would_move_and_never_reloads() {
+    let (world, state) = World::calm().state();
+    let ask = async |path: &str| send(&state, local("POST", path).body(Body::empty()).unwrap()).await;
+    let wanted = json!({
+        "would_move": [{"labels": {"alertname": "Full", "disk": "a"}, "from": ["team"], "to": ["other"]}],
+        "total": 1,
+    });
+    for path in ["/-/reload?dry_run=true", "/-/reload?dry_run=1", "/-/reload?dry_run", "/-/reload?dry_run="] {
+        assert_eq!(ask(path).await.json(), wanted, "{path}");
+    }
+    assert_eq!(ask("/-/reload?dry_run=perhaps").await.status, 400);
+    assert_eq!(*world.reloads.lock().unwrap(), 0);
+    for path in ["/-/reload", "/-/reload?dry_run=false"] {
+        let answer = ask(path).await;
+        assert_eq!((answer.status.as_u16(), answer.body.as_str()), (200, ""), "{path}");
+    }
+    assert_eq!(*world.reloads.lock().unwrap(), 2);
+
+    let mut world = World::calm();
+    let what = "alertmanager.yml:3:5: error: no receiver".to_owned();
+    world.refusal = Some(Failure::Value { field: String::new(), what: what.clone() });
+    let (_, state) = world.state();
+    let answer = send(&state, local("POST", "/-/reload?dry_run=true").body(Body::empty()).unwrap()).await;
+    assert_eq!((answer.status.as_u16(), answer.json()["message"].as_str()), (400, Some(what.as_str())));
+}

@@ -98,3 +98,16 @@ async fn screens_to_look_at() {
         std::fs::write(format!("{dir}/{name}.html"), get(state, uri).await.body).unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_card_leads_to_its_incident() {
+    let page = get(&World::incident().state().1, "/").await.body;
+    let card = |name: &str| {
+        let from = page.find(&format!(">{name}<")).unwrap_or_else(|| panic!("{name} has no card"));
+        let end = page[from..].find("</article>").expect("a card ends");
+        &page[from..from + end]
+    };
+    let link = r#"<a href="/ui/incidents/i1">incident</a>"#;
+    assert!(card("RedisDown").contains(link));
+    assert!(!card("DiskAlmostFull").contains("/ui/incidents/"), "nobody was told of it");
+}

@@ -58,6 +58,17 @@ pub struct Diagnosis {
     pub remedies: Vec<Remedy>,
 }
 
+/// An alert that fires and that another configuration would send elsewhere.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedAlert {
+    /// Which.
+    pub labels: Labels,
+    /// The receivers that it goes to now, in the order of the route tree.
+    pub from: Vec<String>,
+    /// Those that it would go to.
+    pub to: Vec<String>,
+}
+
 /// The alerts of one group of one route.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AlertGroup {

@@ -237,6 +237,28 @@ pub struct OnCallView {
     pub zone: String,
     /// Shifts from the instant asked about on, in order; gaps are times at which nobody is on call.
     pub shifts: Vec<ShiftView>,
+    /// Who stands in, beginning with the file's, of all times that are kept; a later one wins over an earlier one.
+    pub overrides: Vec<OverrideView>,
+}
+
+/// Somebody stands in for whoever it would be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OverrideView {
+    /// By this it is taken back; `None`: it is in the file.
+    pub id: Option<String>,
+    /// Who, and when.
+    pub shift: ShiftView,
+    /// Who asked for it, if it is not in the file.
+    pub created_by: Option<String>,
+}
+
+/// An override that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOverride {
+    /// The schedule's name.
+    pub schedule: String,
+    /// Who stands in, and when.
+    pub shift: ShiftView,
 }
 
 /// Somebody's time on call.

@@ -15,10 +15,12 @@ pub use acts::{
     Acted, Cause, DeadAct, DeadLetter, Ended, Kept, Once, QueueAct, QueueDetail, QueueView, RunStats,
     TaskAct, TaskUpdate, Why,
 };
-pub use alert::{AlertGroup, AlertState, AlertView, Diagnosis, SilenceTerms, SilenceView, SilenceWindow};
+pub use alert::{
+    AlertGroup, AlertState, AlertView, Diagnosis, MovedAlert, SilenceTerms, SilenceView, SilenceWindow,
+};
 pub use incident::{
     AttemptWhy, ByView, EntryView, EscalationView, IncidentAct, IncidentFilter, IncidentState, IncidentView,
-    OnCallView, ReachView, ReceiverWhy, RuleWhy, ShiftView, WhyView,
+    NewOverride, OnCallView, OverrideView, ReachView, ReceiverWhy, RuleWhy, ShiftView, WhyView,
 };
 pub use queue::{PageOf, QueueStats, WaitingKind, WaitingView, WorkerView};
 pub use series::{

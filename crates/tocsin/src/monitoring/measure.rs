@@ -4,7 +4,7 @@
 //! errors, the time to answer, and how many circuits are open. Each is the applications' if they told any in that
 //! time, else our own server's. An application that tells a metric of such a name itself is taken at its word.
 
-use super::Monitor;
+use super::{Monitor, RECEIVER_CIRCUITS};
 use collect::pushed::{Kind, PUSHED_JOB};
 use model::{
     JOB, Labels, METRIC_NAME, MatchOp, Matcher, Querier, Sample, Select, Series, Timestamp, is_stale,
@@ -136,18 +136,21 @@ impl Monitor {
         })
     }
 
-    /// Circuits that were open at some time: ours by name, and what applications tell of theirs.
+    /// Circuits that were open at some time: those of our tools by name, and what applications tell of theirs. Not
+    /// those of receivers: that one of them is down is told through another, by `NotificationFailed`.
     fn open_circuits(&self, now: Timestamp, window: Duration) -> Result<Option<f64>, String> {
         let of = |name: &str, job: &str| [Matcher::equal(METRIC_NAME, name), Matcher::equal(JOB, job)];
         let mut open = BTreeSet::new();
         let states = self.select(&of("circuit_breaker_state", "tocsin"), now, window)?;
         let opened = self.select(&of(OPEN_CIRCUITS, "tocsin"), now, window)?;
         let is_open = |samples: &[Sample]| samples.iter().any(|sample| sample.v >= 2.0);
-        for one in states.iter().filter(|one| is_open(&one.samples)) {
-            open.insert(one.labels.get("name").unwrap_or("").to_owned());
-        }
-        for one in opened.iter().filter(|one| increase(&one.samples) > 0.0) {
-            open.insert(one.labels.get("name").unwrap_or("").to_owned());
+        let states = states.iter().filter(|one| is_open(&one.samples));
+        let opened = opened.iter().filter(|one| increase(&one.samples) > 0.0);
+        for one in states.chain(opened) {
+            let name = one.labels.get("name").unwrap_or("");
+            if !name.starts_with(RECEIVER_CIRCUITS) {
+                open.insert(name.to_owned());
+            }
         }
         let told = self.select(&of(OPEN_CIRCUITS, PUSHED_JOB), now, window)?;
         let statistic = match self.pushed.kind(OPEN_CIRCUITS) {

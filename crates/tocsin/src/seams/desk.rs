@@ -5,19 +5,26 @@ use super::once::once;
 use crate::core::{Core, Handle};
 use alerts::{Guard, NewSilence, SilenceError, Terms, Window, WindowText};
 use futures_util::future::BoxFuture;
-use model::{Alert, TaskSpec, Timestamp};
+use model::{Alert, Labels, TaskSpec, Timestamp};
 use server::{
     Asked, Failure,
     views::{
-        Kept, NewTask, ScheduledTask, SilenceTerms, SilenceView, SilenceWindow, Submitted, Taken, Wishes,
+        Kept, MovedAlert, NewTask, PageOf, ScheduledTask, SilenceTerms, SilenceView, SilenceWindow,
+        Submitted, Taken, Wishes,
     },
 };
 use std::sync::Arc;
 use tasks::schedule::{Firing, Language};
 use tasks::{BUILTIN_WORKER, NewScheduled, NewTyped, Refusal, TaskId, Urgency, WorkReply, WorkRequest};
 
+/// An alert, whom it goes to, and whom it would go to.
+pub type Moved = (Labels, Vec<String>, Vec<String>);
+
 /// Reads the configuration again; the error is all that is wrong with it.
 pub type Reload = Arc<dyn Fn() -> BoxFuture<'static, Result<(), String>> + Send + Sync>;
+
+/// Reads it, changes nothing, and gives whom each alert that would move goes to, and would.
+pub type DryRun = Arc<dyn Fn() -> BoxFuture<'static, Result<Vec<Moved>, String>> + Send + Sync>;
 
 /// The core as clients change it.
 pub struct Desk {
@@ -27,6 +34,8 @@ pub struct Desk {
     pub reader: Arc<store::Reader>,
     /// How the configuration is read again.
     pub reload: Reload,
+    /// How it is read without taking it.
+    pub dry_run: DryRun,
     /// Told of what workers complete.
     pub called_back: Arc<worker::CalledBack>,
 }
@@ -170,6 +179,18 @@ impl server::Desk for Desk {
         Box::pin(async move {
             tracing::info!(event = "reload_requested", by, "Reload asked for by {by}");
             (self.reload)().await.map_err(|what| Failure::Value { field: String::new(), what })
+        })
+    }
+
+    fn would_move(&self, limit: usize, by: String) -> BoxFuture<'_, Result<PageOf<MovedAlert>, Failure>> {
+        Box::pin(async move {
+            tracing::info!(event = "dry_run_requested", by, "Dry run of a reload asked for by {by}");
+            let moved = (self.dry_run)().await;
+            let moved = moved.map_err(|what| Failure::Value { field: String::new(), what })?;
+            let total = moved.len() as u64;
+            let shown = moved.into_iter().take(limit);
+            let items = shown.map(|(labels, from, to)| MovedAlert { labels, from, to }).collect();
+            Ok(PageOf { items, total })
         })
     }
 }

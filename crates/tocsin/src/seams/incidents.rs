@@ -1,8 +1,9 @@
 //! Incidents, why somebody was told or not, who is on call, how far a silence reaches: the router's answers.
 
+mod on_call;
 mod why;
 
-use super::{Series, monitoring, once::once};
+use super::{Series, desk::uuid, monitoring, once::once};
 use crate::core::{Core, Handle};
 use alerts::{Act, ActError};
 use futures_util::future::BoxFuture;
@@ -11,7 +12,7 @@ use server::{
     Asked, By, Failure,
     views::{
         EntryView, EscalationView, IncidentAct, IncidentFilter, IncidentState, IncidentView, Kept,
-        OnCallView, PageOf, ReachView, ShiftView, WhyView,
+        NewOverride, OnCallView, OverrideView, PageOf, ReachView, WhyView,
     },
 };
 use std::{sync::Arc, time::Duration};
@@ -58,6 +59,15 @@ impl server::Incidents for Incidents {
         Box::pin(async move { Ok(self.core.call(move |core, _, now| view(core, &id, now)).await?) })
     }
 
+    fn of(&self, alerts: Vec<Labels>) -> Answer<'_, Vec<Vec<String>>> {
+        Box::pin(async move {
+            let ids = self.core.call(move |core, _, _| {
+                alerts.iter().map(|labels| core.alerts.incidents_of(labels)).collect::<Vec<_>>()
+            });
+            Ok(ids.await?)
+        })
+    }
+
     fn act(&self, id: String, act: IncidentAct, by: By, asked: Asked<IncidentView>) -> Answer<'_, Kept> {
         Box::pin(once(&self.core, asked, move |core, batch, now| {
             let known = core.alerts.incident(&id).map(|incident| incident.reopened);
@@ -92,24 +102,34 @@ impl server::Incidents for Incidents {
 
     fn on_call(&self, from: Timestamp, until: Timestamp) -> Answer<'_, Vec<OnCallView>> {
         Box::pin(async move {
-            let schedules = self.core.call(|core, _, _| core.alerts.config().schedules.clone()).await?;
-            let shown = schedules.into_values().map(|schedule| OnCallView {
-                zone: schedule.zone.iana_name().unwrap_or("UTC").to_owned(),
-                shifts: schedule.shifts(from, until).into_iter().map(shift).collect(),
-                name: schedule.name,
-            });
-            Ok(shown.collect())
+            let schedules = self.core.call(|core, _, _| on_call::all(core)).await?;
+            Ok(schedules.into_iter().map(|one| one.view(from, until)).collect())
         })
     }
 
     fn calendar(&self, name: String) -> Answer<'_, Option<String>> {
         Box::pin(async move {
-            let found = self
-                .core
-                .call(move |core, _, now| Some((core.alerts.config().schedules.get(&name)?.clone(), now)));
+            let found =
+                self.core.call(move |core, _, now| Some((core.alerts.config().schedule(&name)?, now)));
             let Some((schedule, now)) = found.await? else { return Ok(None) };
             let (from, until) = (now.minus(CALENDAR_BACK), now.plus(CALENDAR_AHEAD));
             Ok(Some(alerts::on_call::ical(&schedule, from, until, now)))
+        })
+    }
+
+    fn put_override(&self, new: NewOverride, by: String, asked: Asked<OverrideView>) -> Answer<'_, Kept> {
+        let id = uuid();
+        Box::pin(once(&self.core, asked, move |core, batch, now| {
+            on_call::stand_in(core, new, (id, by), now, &mut batch.changes.tasks)
+        }))
+    }
+
+    fn delete_override(&self, schedule: String, id: String, by: String) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let done = self.core.call(move |core, batch, now| {
+                on_call::stand_back(core, &schedule, &id, by, now, &mut batch.changes.tasks)
+            });
+            done.await?
         })
     }
 
@@ -215,10 +235,6 @@ fn entry(entry: alerts::Entry) -> EntryView {
         code: entry.code,
         tries: entry.tries,
     }
-}
-
-fn shift(shift: alerts::on_call::Shift) -> ShiftView {
-    ShiftView { who: shift.who, from: shift.from, until: shift.until }
 }
 
 fn state_of(state: IncidentState) -> alerts::IncidentState {

@@ -21,7 +21,7 @@ mod workers;
 
 pub use agents::Agents;
 pub use approvals::Approvals;
-pub use desk::Desk;
+pub use desk::{Desk, Moved};
 pub use events::Events;
 pub use incidents::Incidents;
 pub use keep::Keep;

@@ -5,8 +5,10 @@ use crate::{
     config::Loaded,
     core::{self, Arrivals, Core, Evaluator, Handle, Pages, WriterCounts},
     data_dir::DataDir,
+    monitoring::RECEIVER_CIRCUITS,
     seams::Process,
 };
+use alerts::on_call::{StandIn, StandIns};
 use anyhow::{Context, Result};
 use model::{Clock, Timestamp};
 use reach::{OwnListeners, Policy, http::Client};
@@ -36,7 +38,7 @@ const PAGE_BREAKER: worker::Limits =
 /// The integration that a page's arguments name.
 fn called_by_page(args: &serde_json::Value) -> String {
     let text = |key: &str| args[key].as_str().unwrap_or_default();
-    format!("receiver {}/{}", text("receiver"), text("integration"))
+    format!("{RECEIVER_CIRCUITS}{}/{}", text("receiver"), text("integration"))
 }
 
 /// The series and the journal, opened.
@@ -90,6 +92,8 @@ pub struct Outgoing {
     pub actions: Arc<worker::Actions>,
     /// How pages leave.
     pub receivers: Arc<notify::Registry>,
+    /// Their breakers, one for each integration.
+    pub receiver_circuits: Arc<worker::Circuits>,
     /// Where those are who subscribed to events.
     pub subscribers: Arc<notify::Subscribers>,
 }
@@ -117,13 +121,15 @@ impl Outgoing {
         let templates = template::Set::new(&loaded.templates).context("cannot read the templates")?;
         let receivers = Arc::new(notify::Registry::new(client.clone(), loaded.receivers.clone(), templates));
         let pages = Arc::new(notify::PageAction::new(receivers.clone(), clock.clone()));
-        actions.add(Arc::new(worker::Guarded::new(pages, PAGE_BREAKER, called_by_page)));
+        let pages = worker::Guarded::new(pages, PAGE_BREAKER, called_by_page);
+        let receiver_circuits = pages.circuits();
+        actions.add(Arc::new(pages));
         let url = loaded.external_url.clone().unwrap_or_default();
         actions.add(Arc::new(notify::NotifyAction::new(receivers.clone(), clock.clone(), url)));
         let subscribers = Arc::new(notify::Subscribers::default());
         let events = notify::EventAction::new(client.clone(), subscribers.clone(), clock.clone());
         actions.add(Arc::new(events));
-        Ok(Outgoing { client, actions, receivers, subscribers })
+        Ok(Outgoing { client, actions, receivers, receiver_circuits, subscribers })
     }
 }
 
@@ -227,7 +233,9 @@ fn deciders(
     let (mut rules, first) = rules::Rules::new(loaded.rule_groups.clone(), settings, state.rules, now);
     rules.born(db.live().iter().map(|(id, labels)| (*id, labels)));
     let history = settings::retention(loaded)?.alerts;
-    let routing = alerts::Config { external_url: external_url.to_owned(), history, ..loaded.alerts.clone() };
+    let stand_ins = stand_ins(&mut state.tasks);
+    let external_url = external_url.to_owned();
+    let routing = alerts::Config { external_url, history, stand_ins, ..loaded.alerts.clone() };
     let mut pages = Pages::restore(&state.tasks);
     pages.remember(delivered);
     let defaults = tasks::Settings::default();
@@ -263,6 +271,12 @@ fn deciders(
         thresholds,
     };
     Ok((deciders, first))
+}
+
+/// Who was asked to stand in.
+fn stand_ins(loaded: &mut tasks::Loaded) -> StandIns {
+    let rows = loaded.take_records(tasks::RecordKind::StandIn).into_iter();
+    StandIns::restore(rows.filter_map(|record| StandIn::from_json(record.key, &record.row)).collect())
 }
 
 /// What was crossed before; which thresholds there are is said once the core runs.

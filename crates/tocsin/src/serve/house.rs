@@ -128,6 +128,8 @@ impl House {
         own_metrics::register_process(&registry, process.clone());
         let circuits = outgoing.actions.circuits().clone();
         registry.add(worker::METRICS, Arc::new(move |out| circuits.metrics(out)));
+        let circuits = outgoing.receiver_circuits.clone();
+        registry.add(worker::METRICS, Arc::new(move |out| circuits.breakers(out)));
         let figures = monitor.clone();
         registry.add(monitoring::FAMILIES, Arc::new(move |out| figures.figures.metrics(out)));
         let evaluate_every =
@@ -322,11 +324,12 @@ impl Front<'_> {
             }),
             grammar: Grammar { selector: evaluate::selector, matchers: evaluate::matchers },
         };
-        let again = self.reloader.clone();
+        let (again, tried) = (self.reloader.clone(), self.reloader.clone());
         let desk = seams::Desk {
             core,
             reader: self.reader,
             reload: Arc::new(move || again.reload()),
+            dry_run: Arc::new(move || tried.would_move()),
             called_back: self.workers.back.clone(),
         };
         let state = State::new(reads, Arc::new(desk), clock, auth, limits, settings::build(), self.http);

@@ -1,11 +1,12 @@
-//! Reading the configuration again: everything that a file can change, changed together, or nothing.
+//! Reading the configuration again: everything that a file can change, changed together, or nothing; and saying
+//! beforehand what it would move.
 
 use super::settings;
 use crate::{
     config::{self, Loaded, Sources},
-    core::{Batch, Core, Handle},
+    core::{Batch, Core, Handle, Retention},
     monitoring::{self, Overrides},
-    seams::{ConfigState, Process, RuleExprs},
+    seams::{ConfigState, Moved, Process, RuleExprs},
 };
 use collect::Collector;
 use futures_util::future::BoxFuture;
@@ -15,6 +16,14 @@ use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError},
 };
+
+/// Files that were read and are good.
+struct Fresh {
+    loaded: Loaded,
+    templates: template::Set,
+    approvals: tasks::ApprovalSettings,
+    retention: Retention,
+}
 
 /// What a reload reaches.
 pub struct Reloader {
@@ -47,11 +56,9 @@ impl Reloader {
     pub fn reload(self: &Arc<Self>) -> BoxFuture<'static, Result<(), String>> {
         let this = self.clone();
         Box::pin(async move {
-            let sources = this.sources.clone();
-            let loaded = tokio::task::spawn_blocking(move || config::load(&sources)).await;
-            let done = match loaded.map_err(|why| why.to_string())? {
-                Ok(loaded) => this.apply(loaded).await,
-                Err(report) => Err(report.errors().to_string()),
+            let done = match this.read().await {
+                Ok(fresh) => this.apply(fresh).await,
+                Err(why) => Err(why),
             };
             if let Err(why) = &done {
                 tracing::error!(event = "reload_failed", "The configuration was not reloaded: {why}");
@@ -62,10 +69,31 @@ impl Reloader {
         })
     }
 
-    async fn apply(&self, loaded: Loaded) -> Result<(), String> {
-        let templates = template::Set::new(&loaded.templates).map_err(|why| why.to_string())?;
-        let approvals = settings::approvals(&loaded).map_err(|why| why.to_string())?;
-        let retention = settings::retention(&loaded).map_err(|why| why.to_string())?;
+    /// Reads the files as a reload would, and changes nothing: the alerts that would go elsewhere, by labels.
+    pub fn would_move(self: &Arc<Self>) -> BoxFuture<'static, Result<Vec<Moved>, String>> {
+        let this = self.clone();
+        Box::pin(async move {
+            let routing = this.read().await?.loaded.alerts;
+            let moved = this.core.call(move |core: &mut Core, _, now| core.alerts.would_move(&routing, now));
+            moved.await.map_err(|why| why.to_string())
+        })
+    }
+
+    /// Reads the files; an error says all that is wrong, and where.
+    async fn read(&self) -> Result<Fresh, String> {
+        let sources = self.sources.clone();
+        let loaded = tokio::task::spawn_blocking(move || config::load(&sources)).await;
+        let loaded = loaded.map_err(|why| why.to_string())?.map_err(|report| report.errors().to_string())?;
+        Ok(Fresh {
+            templates: template::Set::new(&loaded.templates).map_err(|why| why.to_string())?,
+            approvals: settings::approvals(&loaded).map_err(|why| why.to_string())?,
+            retention: settings::retention(&loaded).map_err(|why| why.to_string())?,
+            loaded,
+        })
+    }
+
+    async fn apply(&self, fresh: Fresh) -> Result<(), String> {
+        let Fresh { loaded, templates, approvals, retention } = fresh;
         self.receivers.replace(loaded.receivers.clone(), templates);
         self.actions.set_tools(&loaded.tools);
         self.actions.set_schemas(loaded.kinds.clone());

@@ -121,7 +121,7 @@ async fn act(
 }
 
 /// Who did it: the name that was given, with the credential's own, so that nobody passes for another.
-fn name(given: Option<&str>, Extension(principal): &Extension<Principal>) -> String {
+pub(super) fn name(given: Option<&str>, Extension(principal): &Extension<Principal>) -> String {
     match given.map(str::trim).filter(|given| !given.is_empty() && *given != principal.person()) {
         Some(given) => format!("{given} ({})", principal.person()),
         None => principal.person().to_owned(),

@@ -9,7 +9,7 @@ mod show;
 mod why;
 
 pub(crate) use act::{acknowledge, assign, merge, note, resolve, snooze};
-pub(crate) use on_call::{calendar, on_call};
+pub(crate) use on_call::{calendar, delete_override, on_call, post_override};
 pub(crate) use reach::preview;
 pub(crate) use read::{incident, incidents};
 pub(crate) use say::sentence;

@@ -1,12 +1,17 @@
-//! `GET /api/v1/on_call`: who is on call; and a schedule for people's calendars.
+//! `GET /api/v1/on_call`: who is on call; a schedule for people's calendars; and who stands in.
 
+use super::act::name;
 use super::instant;
-use crate::api::{Params, Refused};
+use crate::api::body::Raw;
+use crate::api::object::Body;
+use crate::api::{Params, Refused, once};
+use crate::auth::Principal;
 use crate::seam::Failure;
 use crate::state::State;
-use crate::views::{OnCallView, ShiftView};
+use crate::views::{NewOverride, OnCallView, OverrideView, ShiftView};
+use axum::Extension;
 use axum::extract::{Path, State as Given};
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::Timestamp;
 use serde_json::{Value, json};
@@ -15,6 +20,8 @@ use std::time::Duration;
 
 /// The shifts that are shown: those that begin in so many days from the instant asked about.
 const AHEAD: Duration = Duration::from_secs(28 * 86_400);
+/// The longest name.
+const NAME_MAX: usize = 200;
 
 pub(crate) async fn on_call(
     Given(state): Given<Arc<State>>,
@@ -42,6 +49,40 @@ pub(crate) async fn calendar(
     Ok(([(header::CONTENT_TYPE, "text/calendar; charset=utf-8")], text).into_response())
 }
 
+/// `{who, from, until}` or `{who, from, seconds}`; without `from` it begins now.
+pub(crate) async fn post_override(
+    Given(state): Given<Arc<State>>,
+    Path(schedule): Path<String>,
+    request: once::Request,
+    posted: Result<Raw, Refused>,
+) -> Result<Response, Refused> {
+    let posted = posted?.0;
+    let mut body = Body::read(&posted, &["who", "from", "until", "seconds", "by"])?;
+    let who = body.needed_text("who", NAME_MAX)?;
+    let from = body.instant("from")?.unwrap_or_else(|| state.clock.now());
+    let until = match (body.instant("until")?, body.seconds("seconds")?) {
+        (Some(until), None) => until,
+        (None, Some(span)) => from.plus(span),
+        _ => {
+            let what = "say until when, or for how many seconds: one of the two is needed";
+            return Err(Refused::Shape(vec![("until".to_owned(), what.to_owned())]));
+        }
+    };
+    let by = name(body.text("by", NAME_MAX)?.as_deref(), &request.3);
+    let asked = once::asked(&request, &posted, |made: &OverrideView| (StatusCode::CREATED, stands_in(made)))?;
+    let new = NewOverride { schedule, shift: ShiftView { who, from, until } };
+    Ok(once::answer(state.reads.incidents.put_override(new, by, asked).await?))
+}
+
+pub(crate) async fn delete_override(
+    Given(state): Given<Arc<State>>,
+    Path((schedule, id)): Path<(String, String)>,
+    Extension(principal): Extension<Principal>,
+) -> Result<Response, Refused> {
+    state.reads.incidents.delete_override(schedule, id, principal.person().to_owned()).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
 fn show(schedule: &OnCallView, at: Timestamp) -> Value {
     let now = schedule.at(at);
     json!({
@@ -50,7 +91,15 @@ fn show(schedule: &OnCallView, at: Timestamp) -> Value {
         "who": now.map(|shift| shift.who.as_str()),
         "until": now.map(|shift| shift.until.rfc3339()),
         "shifts": schedule.shifts.iter().filter(|shift| shift.from < at.plus(AHEAD)).map(shift).collect::<Vec<_>>(),
+        "overrides": schedule.overrides.iter().filter(|one| at < one.shift.until).map(stands_in).collect::<Vec<_>>(),
     })
+}
+
+fn stands_in(one: &OverrideView) -> Value {
+    let mut shown = shift(&one.shift);
+    shown["id"] = one.id.clone().into();
+    shown["created_by"] = one.created_by.clone().into();
+    shown
 }
 
 fn shift(shift: &ShiftView) -> Value {

@@ -56,6 +56,23 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
         ("GET", "/api/v1/on_call/{name}") => {
             Operation::new().answers_as(200, "A calendar", "text/calendar", text()).refuses(&[404])
         }
+        ("POST", "/api/v1/on_call/{name}/overrides") => {
+            Operation::new().answers(201, "They stand in", stands_in()).once().refuses(&[404]).takes(
+                closed(object(
+                    [("who", text_of(1, 200))],
+                    [
+                        ("from", or_null(instant())),
+                        ("until", or_null(instant())),
+                        ("seconds", or_null(above_zero(SECONDS_MAX))),
+                        by(),
+                    ],
+                )),
+                json!({"tonight": {"who": "kim", "seconds": 28800}}),
+            )
+        }
+        ("DELETE", "/api/v1/on_call/{name}/overrides/{id}") => {
+            Operation::new().answers_bare(204, "They do not stand in").refuses(&[404])
+        }
         ("GET", "/api/v1/silences/preview") => Operation::gives(whole_object([
             ("matchers", list(text())),
             ("mutes", count()),
@@ -77,6 +94,17 @@ fn schedule() -> Value {
         ("who", or_null(text())),
         ("until", or_null(instant())),
         ("shifts", list(shift)),
+        ("overrides", list(stands_in())),
+    ])
+}
+
+fn stands_in() -> Value {
+    whole_object([
+        ("who", text()),
+        ("from", instant()),
+        ("until", instant()),
+        ("id", or_null(text())),
+        ("created_by", or_null(text())),
     ])
 }
 

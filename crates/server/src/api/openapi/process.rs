@@ -32,7 +32,17 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
             plain("It takes work").answers_as(503, "It takes no work (yet)", "text/plain", text())
         }
         ("POST" | "PUT", "/-/reload") => {
-            Operation::new().answers_bare(200, "The new configuration holds").refuses(&[400])
+            let says = "Read the files, change nothing, and list the alerts that would go elsewhere";
+            let moved = whole_object([("would_move", list(of("MovedAlert"))), ("total", count())]);
+            Operation::new()
+                .query("dry_run", says, flag())
+                .answers(
+                    200,
+                    "The new configuration holds (an empty text), or with dry_run what it would move",
+                    moved,
+                )
+                .and_as(200, "text/plain", text())
+                .refuses(&[400])
         }
         ("GET", "/metrics") => plain("Exposition format 0.0.4"),
         ("GET", "/openapi.json") => Operation::gives(object(
@@ -87,5 +97,6 @@ pub(super) fn schemas() -> Vec<(&'static str, Value)> {
         ("summary", summary),
         ("checks", list(check)),
     ]);
-    vec![("Health", health)]
+    let moved = whole_object([("labels", texts()), ("from", list(text())), ("to", list(text()))]);
+    vec![("Health", health), ("MovedAlert", moved)]
 }
