@@ -58,7 +58,7 @@ fn page(integration: &str) -> Page {
         annotations: Labels::from_pairs([("summary", "it is down")]),
         starts_at: at,
         ends_at: None,
-        generator_url: "http://g/".to_owned(),
+        generator_url: "http://g/".into(),
         updated_at: at,
     };
     Page {

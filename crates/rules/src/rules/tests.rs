@@ -97,7 +97,7 @@ fn pending_firing_gone() {
     let alert = &fired.alerts[0];
     assert_eq!(alert.labels.to_string(), "{alertname=\"Down\", cluster=\"c1\", job=\"a\"}");
     assert_eq!(alert.annotations.get("summary"), Some("a 0"));
-    assert_eq!(alert.generator_url, "http://e/graph?g0.expr=up+%3D%3D+0&g0.tab=1");
+    assert_eq!(&*alert.generator_url, "http://e/graph?g0.expr=up+%3D%3D+0&g0.tab=1");
     assert_eq!(alert.starts_at, Timestamp::from_millis(3 * MINUTE));
     assert!(
         samples(&fired)

@@ -53,7 +53,7 @@ async fn text_from_outside_stays_text() {
     let evil = "<script>alert(1)</script>";
     world.alerts[0].alert.labels = labels(&[("alertname", evil), ("x", "\"><img src=x>")]);
     world.alerts[0].alert.annotations = labels(&[("summary", evil), ("runbook_url", "javascript:alert(1)")]);
-    world.alerts[0].alert.generator_url = "javascript:alert(1)".to_owned();
+    world.alerts[0].alert.generator_url = "javascript:alert(1)".into();
     world.probes[0].last_error = evil.to_owned();
     let (_, state) = world.state();
     for uri in ["/", "/ui/graph?expr=%3Cscript%3E&range=%22%3E%3Cscript%3E"] {

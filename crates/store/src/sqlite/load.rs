@@ -1,10 +1,10 @@
 //! What deciders start from.
 
-use super::write::{alert_table, totals};
+use super::router::load_alerts;
+use super::write::totals;
 use crate::rows::{self, Bad};
 use crate::{Error, Loaded};
-use alerts::Table;
-use model::{Alert, Labels, Timestamp};
+use model::Timestamp;
 use rusqlite::{Connection, Row};
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -15,10 +15,6 @@ use tasks::{
 
 /// How many ended attempts are given back.
 const ENDED_MAX: i64 = 10_000;
-/// How many decisions are.
-const DECISIONS_MAX: i64 = 10_000;
-/// How many rows of alerts that wait are; one may hold thousands of decisions.
-const WAITS_MAX: i64 = 1_000;
 
 pub(super) fn load(connection: &Connection) -> Result<Loaded, Error> {
     let (sleeping, light) = load_light(connection).map_err(|bad| bad.reading("waiting runs"))?;
@@ -37,7 +33,7 @@ pub(super) fn load(connection: &Connection) -> Result<Loaded, Error> {
     Ok(Loaded { tasks, alerts: load_alerts(connection)?, rules: load_rules(connection)? })
 }
 
-fn collect<T>(
+pub(super) fn collect<T>(
     connection: &Connection,
     sql: &str,
     read: impl Fn(&Row<'_>) -> Result<T, Bad>,
@@ -236,73 +232,6 @@ fn load_records(connection: &Connection) -> Result<Vec<Record>, Bad> {
         Ok(RecordKind::parse(&kind).map(|kind| Record { kind, key, row }))
     })?;
     Ok(rows.into_iter().flatten().collect())
-}
-
-fn load_alerts(connection: &Connection) -> Result<Vec<alerts::Change>, Error> {
-    let mut changes = load_numbered(connection).map_err(|bad| bad.reading("alerts"))?;
-    for table in Table::ALL {
-        let name = alert_table(table);
-        let sql = match table {
-            Table::Alert | Table::Seen => continue,
-            Table::Decision => {
-                format!(
-                    "SELECT key, row FROM (SELECT * FROM {name} ORDER BY key DESC LIMIT {DECISIONS_MAX}) ORDER BY key"
-                )
-            }
-            Table::Wait => {
-                let last = format!("SELECT * FROM {name} ORDER BY key DESC LIMIT {WAITS_MAX}");
-                format!("SELECT CAST(key AS TEXT), row FROM ({last}) ORDER BY key")
-            }
-            _ => format!("SELECT key, row FROM {name} ORDER BY key"),
-        };
-        let rows = collect(connection, &sql, |row| {
-            let key: String = row.get(0)?;
-            let value = rows::json(&key, name, row.get(1)?)?;
-            Ok((key, value))
-        });
-        for (key, row) in rows.map_err(|bad| bad.reading("the router's rows"))? {
-            let change = alerts::Change::from_json(table, &key, &row);
-            changes.push(change.map_err(|why| Error::Row { table: name, key, what: why.to_string() })?);
-        }
-    }
-    Ok(changes)
-}
-
-/// The alerts, and when they were repeated.
-fn load_numbered(connection: &Connection) -> Result<Vec<alerts::Change>, Bad> {
-    let mut last_url: Arc<str> = "".into();
-    let mut statement = connection.prepare(
-        "SELECT id, labels, annotations, starts_at, ends_at, generator_url, updated_at FROM alert ORDER BY id",
-    )?;
-    let (mut rows, mut changes) = (statement.query([])?, Vec::new());
-    while let Some(row) = rows.next()? {
-        let id: i64 = row.get(0)?;
-        let labels = |column: usize| {
-            let read = row.get_ref(column)?.as_blob().ok().and_then(Labels::from_bytes);
-            read.ok_or_else(|| Bad::row("alert", &id.to_string(), "its labels or annotations cannot be read"))
-        };
-        let url = row.get_ref(5)?.as_str().unwrap_or_default();
-        if *url != *last_url {
-            last_url = url.into();
-        }
-        let alert = Alert {
-            labels: labels(1)?,
-            annotations: labels(2)?,
-            starts_at: Timestamp::from_millis(row.get(3)?),
-            ends_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_millis),
-            generator_url: last_url.clone(),
-            updated_at: Timestamp::from_millis(row.get(6)?),
-        };
-        changes.push(alerts::Change::Alert(id.cast_unsigned(), alert));
-    }
-    changes.extend(collect(connection, "SELECT id, ends_at, updated_at FROM alert_seen", |row| {
-        Ok(alerts::Change::Seen {
-            id: row.get::<_, i64>(0)?.cast_unsigned(),
-            ends_at: row.get::<_, Option<i64>>(1)?.map(Timestamp::from_millis),
-            updated_at: Timestamp::from_millis(row.get(2)?),
-        })
-    })?);
-    Ok(changes)
 }
 
 fn load_rules(connection: &Connection) -> Result<Vec<rules::ActiveRow>, Error> {

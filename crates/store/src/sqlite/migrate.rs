@@ -1,7 +1,7 @@
 //! What takes more than SQL. From layout 3 to layout 4: every task and run into its lean table, one to one. From layout 6 to
 //! layout 7: alerts get numbers.
 
-use super::write;
+use super::router::put_old;
 use crate::rows::{self, BIG_OVER};
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, Transaction};
@@ -28,7 +28,7 @@ pub(super) fn to_7(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
             |what: String| rusqlite::Error::ToSqlConversionFailure(format!("alert {key}: {what}").into());
         let value = serde_json::from_str(&text).map_err(|why| bad(why.to_string()))?;
         match alerts::Change::from_json(alerts::Table::Alert, &id.to_string(), &value) {
-            Ok(alerts::Change::Alert(id, alert)) => write::put_alert(transaction, id, &alert)?,
+            Ok(alerts::Change::Alert(id, alert)) => put_old(transaction, id, &alert)?,
             Ok(_) => {}
             Err(why) => return Err(bad(why.to_string())),
         }

@@ -7,6 +7,7 @@ mod job;
 mod load;
 mod migrate;
 mod prune;
+mod router;
 mod schema;
 mod write;
 

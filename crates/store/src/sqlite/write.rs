@@ -1,8 +1,8 @@
 //! Changes as statements. One transaction a commit; statements are prepared once.
 
 use super::job::{Jobs, Plan};
+use super::router;
 use crate::{Changes, Error, rows};
-use alerts::Table;
 use model::{Json, Timestamp};
 use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde_json::Value;
@@ -32,9 +32,7 @@ pub(super) fn commit(connection: &mut Connection, changes: &Changes) -> Result<(
     if let Some(totals) = totals {
         put_totals(&transaction, totals).map_err(fail)?;
     }
-    for change in &changes.alerts {
-        put_alert_change(&transaction, change).map_err(fail)?;
-    }
+    router::put(&transaction, &changes.alerts).map_err(fail)?;
     for change in &changes.rules {
         let row = match change {
             rules::Change::Active(row) => Some(row.to_json().to_string()),
@@ -43,60 +41,6 @@ pub(super) fn commit(connection: &mut Connection, changes: &Changes) -> Result<(
         put_row(&transaction, "rule_state", &change.key(), row).map_err(fail)?;
     }
     transaction.commit().map_err(fail)
-}
-
-/// Rows of the router. Those that come by the thousand have numbers as keys, so that what comes together lies together.
-fn put_alert_change(transaction: &Transaction<'_>, change: &alerts::Change) -> rusqlite::Result<()> {
-    use alerts::Change;
-    let run =
-        |sql, params: &[&dyn rusqlite::ToSql]| transaction.prepare_cached(sql)?.execute(params).map(drop);
-    match change {
-        Change::Alert(id, alert) => put_alert(transaction, *id, alert),
-        Change::Seen { id, ends_at, updated_at } => {
-            let sql = "INSERT OR REPLACE INTO alert_seen (id, ends_at, updated_at) VALUES (?1, ?2, ?3)";
-            run(sql, &[&id.cast_signed(), &ms(*ends_at), &updated_at.as_millis()])
-        }
-        Change::AlertGone(id) => {
-            run("DELETE FROM alert WHERE id = ?1", &[&id.cast_signed()])?;
-            run("DELETE FROM alert_seen WHERE id = ?1", &[&id.cast_signed()])
-        }
-        Change::Wait(wait) => {
-            run("INSERT OR REPLACE INTO wait (key, row) VALUES (?1, ?2)", &[&wait.key(), &change.to_text()])
-        }
-        other => put_row(transaction, alert_table(other.table()), &other.key(), other.to_text()),
-    }
-}
-
-pub(super) fn put_alert(
-    transaction: &Transaction<'_>,
-    id: u64,
-    alert: &model::Alert,
-) -> rusqlite::Result<()> {
-    let sql = "INSERT OR REPLACE INTO alert (id, labels, annotations, starts_at, ends_at, generator_url, updated_at) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-    let params = params![
-        id.cast_signed(),
-        alert.labels.as_bytes(),
-        alert.annotations.as_bytes(),
-        alert.starts_at.as_millis(),
-        ms(alert.ends_at),
-        &*alert.generator_url,
-        alert.updated_at.as_millis(),
-    ];
-    transaction.prepare_cached(sql)?.execute(params).map(drop)
-}
-
-/// Where the router's rows are kept.
-pub(super) fn alert_table(table: Table) -> &'static str {
-    match table {
-        Table::Alert => "alert",
-        Table::Seen => "alert_seen",
-        Table::Wait => "wait",
-        Table::Group => "alert_group",
-        Table::Silence => "silence",
-        Table::Incident => "incident",
-        Table::Decision => "decision",
-    }
 }
 
 fn write_task(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Result<()> {
@@ -126,7 +70,7 @@ fn write_task(transaction: &Transaction<'_>, change: &Change) -> rusqlite::Resul
     }
 }
 
-fn ms(at: Option<Timestamp>) -> Option<i64> {
+pub(super) fn ms(at: Option<Timestamp>) -> Option<i64> {
     at.map(Timestamp::as_millis)
 }
 
@@ -290,7 +234,7 @@ fn put_totals(transaction: &Transaction<'_>, new: &Totals) -> rusqlite::Result<(
 }
 
 /// A row of a table of keys and JSON; `None` removes it.
-fn put_row(
+pub(super) fn put_row(
     transaction: &Transaction<'_>,
     table: &'static str,
     key: &str,
