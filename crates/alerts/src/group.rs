@@ -235,8 +235,6 @@ pub(crate) struct Group {
     /// The route's place in the tree.
     pub(crate) route: usize,
     pub(crate) members: HashMap<Labels, Member>,
-    /// The place that it is, for the alerts that fall nowhere else.
-    pub(crate) places: Arc<[(usize, Arc<str>)]>,
     /// When it is in the queue of wakes.
     pub(crate) wake: Timestamp,
     /// When it was last looked at.

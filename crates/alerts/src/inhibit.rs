@@ -4,8 +4,9 @@
 //! none inhibits itself); a label that is absent equals one that is empty.
 
 use crate::lookup::Lookup;
+use hashbrown::HashMap;
 use model::{Labels, Matcher};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 /// One checked rule.
 #[derive(Debug, Clone, PartialEq)]

@@ -4,14 +4,14 @@
 //! is left (regular expressions, negations, `name=""`) is tried for everybody. Invariant: whatever accepts the labels
 //! is among [`Lookup::candidates`].
 
+use hashbrown::HashMap;
 use model::{Labels, MatchOp, Matcher};
-use std::collections::HashMap;
 
 /// Keys of lists of matchers.
 #[derive(Debug, Clone)]
 pub(crate) struct Lookup<K> {
     /// By name and value of one pair that is needed.
-    by_pair: HashMap<String, HashMap<String, Vec<K>>>,
+    by_pair: HashMap<Box<[u8]>, HashMap<Box<[u8]>, Vec<K>>>,
     rest: Vec<K>,
 }
 
@@ -26,8 +26,8 @@ impl<K: Clone + PartialEq> Lookup<K> {
     pub(crate) fn insert(&mut self, key: K, matchers: &[Matcher]) {
         match needed_pair(matchers) {
             Some((name, value)) => {
-                let values = self.by_pair.entry(name.to_owned()).or_default();
-                values.entry(value.to_owned()).or_default().push(key);
+                let values = self.by_pair.entry(name.as_bytes().into()).or_default();
+                values.entry(value.as_bytes().into()).or_default().push(key);
             }
             None => self.rest.push(key),
         }
@@ -38,22 +38,22 @@ impl<K: Clone + PartialEq> Lookup<K> {
         let Some((name, value)) = needed_pair(matchers) else {
             return self.rest.retain(|one| one != key);
         };
-        let Some(values) = self.by_pair.get_mut(name) else { return };
-        if let Some(keys) = values.get_mut(value) {
+        let Some(values) = self.by_pair.get_mut(name.as_bytes()) else { return };
+        if let Some(keys) = values.get_mut(value.as_bytes()) {
             keys.retain(|one| one != key);
             if keys.is_empty() {
-                values.remove(value);
+                values.remove(value.as_bytes());
             }
         }
         if values.is_empty() {
-            self.by_pair.remove(name);
+            self.by_pair.remove(name.as_bytes());
         }
     }
 
     /// The keys of all lists that may accept `labels`, in no order, none twice.
     pub(crate) fn candidates<'a>(&'a self, labels: &'a Labels) -> impl Iterator<Item = &'a K> {
-        let found = |(name, value): (&str, &str)| self.by_pair.get(name)?.get(value);
-        labels.iter().filter_map(found).flatten().chain(&self.rest)
+        let found = |(name, value): (&[u8], &[u8])| self.by_pair.get(name)?.get(value);
+        labels.raw().filter_map(found).flatten().chain(&self.rest)
     }
 }
 

@@ -46,6 +46,8 @@ pub struct Alerts {
     /// The number of the next alert that is new.
     next_id: u64,
     groups: HashMap<Arc<str>, Group>,
+    /// Where alerts fall that have one place, by its node and the labels of the group there.
+    known_places: HashMap<(usize, Labels), Places>,
     /// Every group once, by its next look.
     wakes: BTreeSet<(Timestamp, Arc<str>)>,
     /// Keys of pages under way: whose they are.
@@ -73,7 +75,7 @@ struct Tracked {
     left: Option<Box<Vec<Arc<str>>>>,
 }
 
-/// Nodes of the route tree, each with the key of a group. Alerts with one place share those of their group.
+/// Nodes of the route tree, each with the key of a group.
 type Places = Arc<[(usize, Arc<str>)]>;
 
 impl Tracked {
@@ -102,6 +104,7 @@ impl Alerts {
             alerts: HashMap::new(),
             next_id: 1,
             groups: HashMap::new(),
+            known_places: HashMap::new(),
             wakes: BTreeSet::new(),
             under_way: HashMap::new(),
             silences: Silences::default(),
@@ -163,7 +166,6 @@ fn new_group(row: GroupRow, key: Arc<str>, route: usize, node: &RouteNode) -> Gr
         wake: row.next_flush,
         incident: crate::group::incident_id(&row.key, row.born).into(),
         row,
-        places: Arc::new([(route, key.clone())]),
         key,
         route,
         orphan: false,

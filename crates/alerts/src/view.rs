@@ -2,6 +2,7 @@
 
 use crate::incident::Incident;
 use model::{Alert, Labels, Matcher, Timestamp};
+use std::sync::Arc;
 
 /// Where an alert stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -39,7 +40,7 @@ pub struct AlertView {
     /// Names of time intervals that mute every route it takes (in a group: the group's route).
     pub muted_by: Vec<String>,
     /// Who is told of it, in the order of the route tree.
-    pub receivers: Vec<String>,
+    pub receivers: Arc<[String]>,
 }
 
 /// A group with its alerts.

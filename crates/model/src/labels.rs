@@ -47,12 +47,12 @@ impl Labels {
 
     /// The pairs, by name.
     pub fn iter(&self) -> Iter<'_> {
-        Iter(&self.0)
+        Iter(RawIter(&self.0))
     }
 
     /// The value of `name`; `None` if there is no such label.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|(n, _)| *n == name).map(|(_, value)| value)
+        self.raw().find(|(n, _)| *n == name.as_bytes()).map(|(_, value)| as_text(value))
     }
 
     /// The metric's name, empty if there is none.
@@ -122,11 +122,16 @@ impl Labels {
                 hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
             }
         };
-        for (name, value) in self.iter() {
-            add(name.as_bytes());
-            add(value.as_bytes());
+        for (name, value) in self.raw() {
+            add(name);
+            add(value);
         }
         hash
+    }
+
+    /// The pairs as bytes, by name: for those who compare and look up, and need not know that they are texts.
+    pub fn raw(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+        RawIter(&self.0)
     }
 }
 
@@ -145,7 +150,8 @@ impl PartialOrd for Labels {
 /// As Prometheus sorts: pair by pair, a prefix before what continues it.
 impl Ord for Labels {
     fn cmp(&self, other: &Labels) -> Ordering {
-        self.iter().cmp(other.iter())
+        // Texts are ordered as their bytes are.
+        self.raw().cmp(other.raw())
     }
 }
 
@@ -186,25 +192,44 @@ impl fmt::Debug for Labels {
 
 /// The pairs of a label set, by name.
 #[derive(Clone)]
-pub struct Iter<'a>(&'a [u8]);
+pub struct Iter<'a>(RawIter<'a>);
 
 impl<'a> Iterator for Iter<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<(&'a str, &'a str)> {
+        self.0.next().map(|(name, value)| (as_text(name), as_text(value)))
+    }
+}
+
+#[derive(Clone)]
+struct RawIter<'a>(&'a [u8]);
+
+impl<'a> Iterator for RawIter<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<(&'a [u8], &'a [u8])> {
         if self.0.is_empty() {
             return None;
         }
-        let (name, rest) = split_text(self.0).expect("labels are only built whole");
-        let (value, rest) = split_text(rest).expect("labels are only built whole");
+        let (name, rest) = split(self.0).expect("labels are only built whole");
+        let (value, rest) = split(rest).expect("labels are only built whole");
         self.0 = rest;
         Some((name, value))
     }
 }
 
-fn split_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
+fn as_text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("labels are only built of texts")
+}
+
+fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = bytes.split_first_chunk::<4>()?;
-    let (text, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+    rest.split_at_checked(u32::from_le_bytes(*len) as usize)
+}
+
+fn split_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
+    let (text, rest) = split(bytes)?;
     Some((std::str::from_utf8(text).ok()?, rest))
 }
 

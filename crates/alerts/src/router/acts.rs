@@ -1,6 +1,7 @@
 //! What people do to incidents and to who is on call, and what they read of incidents.
 
 use super::Alerts;
+use super::read::Told;
 use crate::change::Change;
 use crate::group::Ledger;
 use crate::incident::{Act, ActError, Incident, IncidentState, What};
@@ -117,12 +118,13 @@ impl Alerts {
     pub fn incident_view(&self, id: &str, now: Timestamp) -> Option<IncidentView> {
         let incident = self.incidents.get(id)?.clone();
         let group = self.groups.get(incident.group_key.as_str()).filter(|group| *group.incident == *id);
-        let members = group.into_iter().flat_map(|group| {
+        let mut told = Told::default();
+        let mut alerts: Vec<AlertView> = Vec::new();
+        if let Some(group) = group {
             let muted = self.muted(group.route, now);
             let members = group.members.keys().filter_map(|labels| self.alerts.get(labels));
-            members.map(move |tracked| self.view(&tracked.alert, muted.clone(), now))
-        });
-        let mut alerts: Vec<AlertView> = members.collect();
+            alerts.extend(members.map(|tracked| self.view(tracked, muted.clone(), &mut told, now)));
+        }
         alerts.sort_by(|a, b| a.alert.labels.cmp(&b.alert.labels));
         let next_send = group.map(|group| group.row.next_flush);
         Some(IncidentView { incident, alerts, next_send })

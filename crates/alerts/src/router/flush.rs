@@ -115,7 +115,10 @@ impl Alerts {
                     group.row.flushed = false;
                     group.row.next_flush = until;
                 }
-                None => return out.push(Change::GroupGone(group.row.key)),
+                None => {
+                    self.known_places.remove(&(group.route, group.row.labels));
+                    return out.push(Change::GroupGone(group.row.key));
+                }
             }
         }
         (group.looked, group.nudged, group.catch_up) = (now, None, false);

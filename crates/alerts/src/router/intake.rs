@@ -97,16 +97,18 @@ impl Alerts {
     }
 
     /// Where the route tree puts an alert.
-    fn places_of(&self, labels: &Labels) -> Places {
+    fn places_of(&mut self, labels: &Labels) -> Places {
         let nodes = &self.config.route.nodes;
-        let place = |at: usize| (at, group_key(&nodes[at].key, &nodes[at].group_by.of(labels)));
-        let found: Vec<(usize, String)> = self.config.route.find(labels).into_iter().map(place).collect();
-        if let [(_, key)] = &found[..]
-            && let Some(group) = self.groups.get(key.as_str()).filter(|group| !group.orphan)
-        {
-            return group.places.clone();
+        let place = |at: usize| (at, nodes[at].group_by.of(labels));
+        let found: Vec<(usize, Labels)> = self.config.route.find(labels).into_iter().map(place).collect();
+        let place = |(at, of): &(usize, Labels)| (*at, group_key(&nodes[*at].key, of).into());
+        match <[_; 1]>::try_from(found) {
+            Ok([only]) => {
+                let places = || [place(&only)].into();
+                self.known_places.entry_ref(&only).or_insert_with(places).clone()
+            }
+            Err(found) => found.iter().map(place).collect(),
         }
-        found.into_iter().map(|(at, key)| (at, key.into())).collect()
     }
 
     fn begin_group(

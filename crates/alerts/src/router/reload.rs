@@ -18,6 +18,7 @@ impl Alerts {
         self.sources = Sources::new(config.inhibit.clone());
         let stand_ins = self.config.stand_ins.clone();
         self.config = Arc::new(Config { stand_ins, ..config });
+        self.known_places.clear();
         let groups = std::mem::take(&mut self.groups).into_values();
         let rows = groups.map(|group| (group.row.key.clone(), group.row)).collect();
         for tracked in self.alerts.values_mut() {

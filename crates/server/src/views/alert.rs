@@ -1,6 +1,7 @@
 //! Alerts as the router holds them, and silences.
 
 use model::{Alert, Finding, Labels, Matcher, Remedy, Timestamp};
+use std::sync::Arc;
 
 /// What the router makes of an alert now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,8 +38,8 @@ pub struct AlertView {
     pub inhibited_by: Vec<String>,
     /// Names of time intervals that mute its routes.
     pub muted_by: Vec<String>,
-    /// The receivers its routes name.
-    pub receivers: Vec<String>,
+    /// The receivers its routes name; alerts of one place share them.
+    pub receivers: Arc<[String]>,
     /// What the last page about it said, if one was sent.
     pub diagnosis: Option<Diagnosis>,
 }

@@ -8,10 +8,14 @@ use crate::api::{Params, Refused};
 use crate::state::State;
 use crate::views::{AlertState, AlertView};
 use axum::extract::State as Given;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use model::{Matcher, Timestamp};
+use serde::Serialize;
 use std::sync::Arc;
+
+/// About what an alert takes in an answer.
+const ALERT_BYTES: usize = 800;
 
 pub(crate) async fn alerts(
     Given(state): Given<Arc<State>>,
@@ -22,7 +26,7 @@ pub(crate) async fn alerts(
     let alerts = state.reads.monitoring.alerts(wanted.filter.clone()).await;
     let shown = |view| Shown { view, lives_until };
     let shown: Vec<_> = alerts.iter().filter(|alert| wanted.alert(alert)).map(shown).collect();
-    Ok(axum::Json(shown).into_response())
+    Ok(many(&shown, shown.len()))
 }
 
 pub(crate) async fn groups(
@@ -40,7 +44,17 @@ pub(crate) async fn groups(
             list.push(ShownGroup { group, alerts });
         }
     }
-    Ok(axum::Json(list).into_response())
+    let alerts = list.iter().map(|group: &ShownGroup<'_>| group.alerts.len()).sum();
+    Ok(many(&list, alerts))
+}
+
+/// An answer with as many alerts: its room is taken at once.
+fn many(shown: &impl Serialize, alerts: usize) -> Response {
+    let mut body = Vec::with_capacity(ALERT_BYTES * alerts + 2);
+    match serde_json::to_writer(&mut body, shown) {
+        Ok(()) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 /// Takes every good alert of the list; if some are faulty the answer is 400 and names them.
