@@ -42,9 +42,9 @@ impl Wait {
         Wait::first_key(self.at) + i64::from(self.nth & ((1 << NTH_BITS) - 1))
     }
 
-    /// The lowest key of an instant.
+    /// The lowest key of an instant; of those beyond the year 2248 that of the last one before.
     pub fn first_key(at: Timestamp) -> i64 {
-        at.as_millis() << NTH_BITS
+        at.as_millis().clamp(0, i64::MAX >> NTH_BITS) << NTH_BITS
     }
 
     /// How a fingerprint stands in the row: rows about an alert are found by it.

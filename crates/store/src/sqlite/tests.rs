@@ -500,6 +500,7 @@ fn router_and_rule_rows_come_and_go() {
     assert_eq!((about(at(4), 10), about(at(5), 10)), (vec![], vec![decision.clone()]));
     assert_eq!(about(at(6), 10), vec![waited[0].clone(), decision]);
     assert_eq!(about(at(6), 1), waited);
+    assert_eq!(about(Timestamp::MAX, 1), waited, "up to the end of time");
     assert_eq!(reader.decisions_about(&Labels::empty(), at(9), 10).unwrap(), vec![]);
     let plan = format!("EXPLAIN QUERY PLAN {}", crate::reader::ABOUT);
     let connection = rusqlite::Connection::open(fixture.path()).unwrap();
