@@ -7,11 +7,14 @@
 use hashbrown::HashMap;
 use model::{Labels, MatchOp, Matcher};
 
+/// By a text, as bytes.
+type ByText<V> = HashMap<Box<[u8]>, V>;
+
 /// Keys of lists of matchers.
 #[derive(Debug, Clone)]
 pub(crate) struct Lookup<K> {
     /// By name and value of one pair that is needed.
-    by_pair: HashMap<Box<[u8]>, HashMap<Box<[u8]>, Vec<K>>>,
+    by_pair: ByText<ByText<Vec<K>>>,
     rest: Vec<K>,
 }
 

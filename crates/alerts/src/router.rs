@@ -72,7 +72,7 @@ struct Tracked {
     /// Where it falls under the route tree; empty until it is filed.
     places: Places,
     /// Groups whose route went with a reload and who owe somebody its end.
-    left: Option<Box<Vec<Arc<str>>>>,
+    left: Arc<[Arc<str>]>,
 }
 
 /// Nodes of the route tree, each with the key of a group.
@@ -80,12 +80,12 @@ type Places = Arc<[(usize, Arc<str>)]>;
 
 impl Tracked {
     fn new(id: u64, alert: Alert) -> Box<Tracked> {
-        Box::new(Tracked { id, alert, places: Arc::default(), left: None })
+        Box::new(Tracked { id, alert, places: Arc::default(), left: Arc::default() })
     }
 
     /// Every group it is in.
     fn groups(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.places.iter().map(|(_, key)| key).chain(self.left.iter().flat_map(|left| left.iter()))
+        self.places.iter().map(|(_, key)| key).chain(&*self.left)
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) fn read(body: &[u8], now: Timestamp, life: Duration) -> Result<Posted
         })
     })?;
     bounded(list.len())?;
-    Ok(gather(list.into_iter().map(|element| doubtful(element)), now, life))
+    Ok(gather(list.into_iter().map(doubtful), now, life))
 }
 
 fn bounded(len: usize) -> Result<(), Refused> {
