@@ -40,6 +40,14 @@ impl Json {
         Json::parse(text)
     }
 
+    /// What `value` is in JSON.
+    ///
+    /// # Errors
+    /// If it cannot be written as JSON.
+    pub fn of(value: &impl Serialize) -> Result<Json, serde_json::Error> {
+        serde_json::to_string(value).map(|text| Json(Arc::from(text)))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -1,19 +1,16 @@
 //! The run that sends a page.
 
-use crate::{Error, PAGE_KIND, Registry, Told, page_from_json, page_to_json};
-use model::{Clock, Page};
+use crate::page_json::page_to_text;
+use crate::{Error, PAGE_KIND, Registry, Told, page_from_json};
+use model::{Clock, Json, Page};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use tasks::{Action, Attempt, Outcome, RunError, Running};
 
 /// The arguments of a page's run: the page, and what the last page of its group to the same integration left, which
 /// that page's run has in its result as [`KEPT`].
-pub fn page_args(page: &Page, kept: Option<&Value>) -> Value {
-    let mut args = page_to_json(page);
-    if let Some(kept) = kept.filter(|kept| !kept.is_null()) {
-        args[KEPT] = kept.clone();
-    }
-    args
+pub fn page_args(page: &Page, kept: Option<&Json>) -> Json {
+    page_to_text(page, kept.filter(|kept| **kept != Json::null()))
 }
 
 /// Where a page's arguments and its run's result hold what goes from one page to the next.

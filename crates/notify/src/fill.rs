@@ -8,31 +8,36 @@ use crate::sending::Sending;
 use crate::{Error, plain};
 use model::Page;
 use serde_json::{Map, Value};
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 
 /// One page on its way into one integration's form.
 pub(crate) struct Fill<'a> {
     sending: &'a Sending<'a>,
     page: &'a Page,
     medium: Medium,
-    data: Value,
+    /// Whether templates see the page's texts as they are, not made harmless for the medium.
+    raw: bool,
+    data: OnceCell<Value>,
     /// What failed and was stood in for.
     wrong: RefCell<Vec<String>>,
 }
 
 impl<'a> Fill<'a> {
     pub fn new(page: &'a Page, medium: Medium, sending: &'a Sending<'a>) -> Fill<'a> {
-        Fill { sending, page, medium, data: page_data(page, medium), wrong: RefCell::default() }
+        Fill { sending, page, medium, raw: false, data: OnceCell::new(), wrong: RefCell::default() }
     }
 
     /// For a program: nothing is taken from the page's texts.
     pub fn raw(page: &'a Page, sending: &'a Sending<'a>) -> Fill<'a> {
-        Fill { data: template::page_data(page), ..Fill::new(page, Medium::Plain, sending) }
+        Fill { raw: true, ..Fill::new(page, Medium::Plain, sending) }
     }
 
     /// The data that templates see.
     pub fn data(&self) -> &Value {
-        &self.data
+        self.data.get_or_init(|| match self.raw {
+            true => template::page_data(self.page),
+            false => page_data(self.page, self.medium),
+        })
     }
 
     /// A text that people read: the operator's own, else the built-in one. Where there is no built-in one, the
@@ -84,7 +89,7 @@ impl<'a> Fill<'a> {
     /// A document or a piece of one, values escaped for where they stand.
     pub fn html(&self, field: &'static str, own: Option<&str>, built_in: &str) -> String {
         let filled = |template: &str| {
-            let html = self.sending.templates.html(template, &self.data, self.sending.now);
+            let html = self.sending.templates.html(template, self.data(), self.sending.now);
             html.map_err(|why| Error::Template { field, why: why.to_string() })
         };
         own.map_or_else(|| filled(built_in), &filled)
@@ -135,7 +140,7 @@ impl<'a> Fill<'a> {
         if !template.contains("{{") {
             return Ok(template.to_owned());
         }
-        let text = self.sending.templates.text(template, &self.data, self.sending.now);
+        let text = self.sending.templates.text(template, self.data(), self.sending.now);
         text.map_err(|why| Error::Template { field, why: why.to_string() })
     }
 

@@ -92,7 +92,7 @@ impl Incidentio {
     /// One alert of a group is enough for an incident; the rest is left out where all would be too much.
     fn message(&self, page: &Page) -> Value {
         let of = |alerts_max: usize| {
-            let mut message = webhook::payload(page, alerts_max);
+            let mut message = serde_json::to_value(webhook::payload(page, alerts_max)).unwrap_or_default();
             message["version"] = json!("1");
             message.as_object_mut().map(|fields| fields.remove("tocsin"));
             message

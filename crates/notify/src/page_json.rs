@@ -1,56 +1,164 @@
 //! A page as the arguments of a run: how it lies in the queue between decision and delivery.
 
 use model::{
-    Alert, Finding, FindingState, Labels, Links, News, Page, PageReason, PageStatus, Remedy, Risk, Timestamp,
+    Alert, Finding, FindingState, Json, Labels, Links, News, Page, PageReason, PageStatus, Remedy, Risk,
+    Timestamp,
 };
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::Value;
 
 /// The page as JSON. Instants are milliseconds.
 pub fn page_to_json(page: &Page) -> Value {
-    let alerts: Vec<Value> = page.alerts.iter().map(alert_to_json).collect();
-    let diagnosis: Vec<Value> = page
-        .diagnosis
-        .iter()
-        .map(|f| json!({ "step": f.step, "state": f.state.as_str(), "output": f.output, "took_ms": f.took_ms }))
-        .collect();
-    let remedy: Vec<Value> = page
-        .remedy
-        .iter()
-        .map(|r| json!({ "id": r.id, "risk": r.risk.as_str(), "text": r.text, "approve_url": r.approve_url }))
-        .collect();
-    json!({
-        "key": page.key,
-        "revision": page.revision,
-        "status": page.status.as_str(),
-        "reason": page.reason.as_str(),
-        "receiver": page.receiver,
-        "integration": page.integration,
-        "group_key": page.group_key,
-        "group_labels": labels_to_json(&page.group_labels),
-        "route_labels": labels_to_json(&page.route_labels),
-        "alerts": alerts,
-        "news": { "fired": page.news.fired, "ended": page.news.ended },
-        "at": page.at.as_millis(),
-        "external_url": page.external_url,
-        "incident_id": page.incident_id,
-        "cause": page.cause,
-        "diagnosis": diagnosis,
-        "remedy": remedy,
-        "links": links_to_json(&page.links),
-    })
+    serde_json::to_value(Row::of(page, None)).unwrap_or_default()
+}
+
+/// As [`page_to_json`], as text, with what the last page of its group left beside it.
+pub(crate) fn page_to_text(page: &Page, kept: Option<&Json>) -> Json {
+    Json::of(&Row::of(page, kept)).unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct Row<'a> {
+    key: &'a str,
+    revision: u32,
+    status: &'static str,
+    reason: &'static str,
+    receiver: &'a str,
+    integration: &'a str,
+    group_key: &'a str,
+    group_labels: &'a Labels,
+    route_labels: &'a Labels,
+    alerts: Vec<AlertRow<'a>>,
+    news: NewsRow<'a>,
+    at: i64,
+    external_url: &'a str,
+    incident_id: &'a str,
+    cause: &'a str,
+    diagnosis: Vec<FindingRow<'a>>,
+    remedy: Vec<RemedyRow<'a>>,
+    links: LinksRow<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<&'a Json>,
+}
+
+impl<'a> Row<'a> {
+    fn of(page: &'a Page, kept: Option<&'a Json>) -> Row<'a> {
+        Row {
+            key: &page.key,
+            revision: page.revision,
+            status: page.status.as_str(),
+            reason: page.reason.as_str(),
+            receiver: &page.receiver,
+            integration: &page.integration,
+            group_key: &page.group_key,
+            group_labels: &page.group_labels,
+            route_labels: &page.route_labels,
+            alerts: page.alerts.iter().map(AlertRow::of).collect(),
+            news: NewsRow { fired: &page.news.fired, ended: &page.news.ended },
+            at: page.at.as_millis(),
+            external_url: &page.external_url,
+            incident_id: &page.incident_id,
+            cause: &page.cause,
+            diagnosis: findings(page),
+            remedy: remedies(page),
+            links: LinksRow::of(&page.links),
+            kept,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct AlertRow<'a> {
+    labels: &'a Labels,
+    annotations: &'a Labels,
+    starts_at: i64,
+    ends_at: Option<i64>,
+    generator_url: &'a str,
+    updated_at: i64,
+}
+
+impl<'a> AlertRow<'a> {
+    fn of(alert: &'a Alert) -> AlertRow<'a> {
+        AlertRow {
+            labels: &alert.labels,
+            annotations: &alert.annotations,
+            starts_at: alert.starts_at.as_millis(),
+            ends_at: alert.ends_at.map(Timestamp::as_millis),
+            generator_url: &alert.generator_url,
+            updated_at: alert.updated_at.as_millis(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct NewsRow<'a> {
+    fired: &'a [u64],
+    ended: &'a [u64],
+}
+
+/// What a diagnose step found, as pages and messages show it.
+#[derive(Serialize)]
+pub(crate) struct FindingRow<'a> {
+    step: &'a str,
+    state: &'static str,
+    output: &'a str,
+    took_ms: u64,
+}
+
+pub(crate) fn findings(page: &Page) -> Vec<FindingRow<'_>> {
+    let rows = page.diagnosis.iter().map(|f| FindingRow {
+        step: &f.step,
+        state: f.state.as_str(),
+        output: &f.output,
+        took_ms: f.took_ms,
+    });
+    rows.collect()
+}
+
+/// What could be done, as pages and messages show it.
+#[derive(Serialize)]
+pub(crate) struct RemedyRow<'a> {
+    id: &'a str,
+    risk: &'static str,
+    text: &'a str,
+    approve_url: &'a str,
+}
+
+pub(crate) fn remedies(page: &Page) -> Vec<RemedyRow<'_>> {
+    let rows = page.remedy.iter().map(|r| RemedyRow {
+        id: &r.id,
+        risk: r.risk.as_str(),
+        text: &r.text,
+        approve_url: &r.approve_url,
+    });
+    rows.collect()
 }
 
 /// Where a page points to; an act that there is nothing to do for is left out.
-pub(crate) fn links_to_json(links: &Links) -> Value {
-    let mut shown = json!({ "incident": links.incident, "why": links.why, "silence": links.silence });
-    for (name, url) in
-        [("acknowledge", &links.acknowledge), ("snooze", &links.snooze), ("resolve", &links.resolve)]
-    {
-        if !url.is_empty() {
-            shown[name] = url.as_str().into();
+#[derive(Serialize)]
+pub(crate) struct LinksRow<'a> {
+    incident: &'a str,
+    why: &'a str,
+    silence: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    acknowledge: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    snooze: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    resolve: &'a str,
+}
+
+impl<'a> LinksRow<'a> {
+    pub(crate) fn of(links: &'a Links) -> LinksRow<'a> {
+        LinksRow {
+            incident: &links.incident,
+            why: &links.why,
+            silence: &links.silence,
+            acknowledge: &links.acknowledge,
+            snooze: &links.snooze,
+            resolve: &links.resolve,
         }
     }
-    shown
 }
 
 /// The page that [`page_to_json`] wrote; `None` if it is none.
@@ -96,23 +204,6 @@ pub fn page_from_json(value: &Value) -> Option<Page> {
             snooze: text(links, "snooze").unwrap_or_default(),
             resolve: text(links, "resolve").unwrap_or_default(),
         },
-    })
-}
-
-/// Labels as an object, in their order.
-pub(crate) fn labels_to_json(labels: &Labels) -> Value {
-    let pairs = labels.iter().map(|(name, value)| (name.to_owned(), Value::from(value)));
-    Value::Object(pairs.collect::<Map<_, _>>())
-}
-
-fn alert_to_json(alert: &Alert) -> Value {
-    json!({
-        "labels": labels_to_json(&alert.labels),
-        "annotations": labels_to_json(&alert.annotations),
-        "starts_at": alert.starts_at.as_millis(),
-        "ends_at": alert.ends_at.map(Timestamp::as_millis),
-        "generator_url": &*alert.generator_url,
-        "updated_at": alert.updated_at.as_millis(),
     })
 }
 
@@ -237,6 +328,7 @@ pub(crate) fn example() -> Page {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     #[test]
     fn both_ways() {

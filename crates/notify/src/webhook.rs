@@ -2,16 +2,17 @@
 
 use crate::config::WebhookConfig;
 use crate::fill::Fill;
-use crate::page_json::labels_to_json;
+use crate::page_json::{self, FindingRow, LinksRow, RemedyRow};
 use crate::post::Post;
 use crate::scope::{Scope, file_of};
 use crate::sending::Sending;
 use crate::{Error, Sent};
-use model::{Alert, Page, Timestamp};
+use model::{Alert, Labels, Page, Timestamp};
 use reach::config::Source;
 use reach::http::Request;
 use reach::signature;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::Value;
 use serde_saphyr::Location;
 use std::path::Path;
 
@@ -68,12 +69,11 @@ impl Webhook {
         let fill = Fill::raw(page, sending);
         let url = fill.must("url", url)?;
         let body = match &self.payload {
-            None => payload(page, self.alerts_max),
-            Some(own) => fill.deep("payload", own),
-        };
-        let body = match body {
-            Value::String(text) if self.payload.is_some() => text.into_bytes(),
-            body => body.to_string().into_bytes(),
+            None => serde_json::to_vec(&payload(page, self.alerts_max)).unwrap_or_default(),
+            Some(own) => match fill.deep("payload", own) {
+                Value::String(text) => text.into_bytes(),
+                body => body.to_string().into_bytes(),
+            },
         };
         let mut request = Request::post_json(&url, body)?;
         request.set_header("Idempotency-Key", &page.key)?;
@@ -82,62 +82,93 @@ impl Webhook {
 }
 
 /// The version 4 payload and ours.
-pub(crate) fn payload(page: &Page, alerts_max: usize) -> Value {
+pub(crate) fn payload(page: &Page, alerts_max: usize) -> impl Serialize {
     let all = page.alerts.len();
     let kept = if alerts_max == 0 { all } else { alerts_max.min(all) };
-    let alerts: Vec<Value> = page.alerts[..kept].iter().map(|alert| alert_json(alert, page.at)).collect();
-    json!({
-        "receiver": page.receiver,
-        "status": page.status.as_str(),
-        "alerts": alerts,
-        "notification_reason": page.reason.as_str(),
-        "groupLabels": labels_to_json(&page.group_labels),
-        "commonLabels": labels_to_json(&page.common_labels()),
-        "commonAnnotations": labels_to_json(&page.common_annotations()),
-        "routeLabels": labels_to_json(&page.route_labels),
-        "externalURL": page.external_url,
-        "version": "4",
-        "groupKey": page.group_key,
-        "truncatedAlerts": all - kept,
-        "tocsin": ours(page),
-    })
+    Payload {
+        receiver: &page.receiver,
+        status: page.status.as_str(),
+        alerts: page.alerts[..kept].iter().map(|alert| AlertPart::of(alert, page.at)).collect(),
+        notification_reason: page.reason.as_str(),
+        group_labels: &page.group_labels,
+        common_labels: page.common_labels(),
+        common_annotations: page.common_annotations(),
+        route_labels: &page.route_labels,
+        external_url: &page.external_url,
+        version: "4",
+        group_key: &page.group_key,
+        truncated_alerts: all - kept,
+        tocsin: Ours {
+            incident_id: &page.incident_id,
+            key: &page.key,
+            revision: page.revision,
+            cause: &page.cause,
+            diagnosis: page_json::findings(page),
+            remedy: page_json::remedies(page),
+            links: LinksRow::of(&page.links),
+        },
+    }
 }
 
-fn alert_json(alert: &Alert, at: Timestamp) -> Value {
-    let resolved = alert.is_resolved(at);
-    // While it fires there is no end; upstream writes the zero time of Go.
-    let ends_at = alert.ends_at.filter(|_| resolved).map_or(GO_ZERO_TIME.to_owned(), Timestamp::rfc3339);
-    json!({
-        "status": if resolved { "resolved" } else { "firing" },
-        "labels": labels_to_json(&alert.labels),
-        "annotations": labels_to_json(&alert.annotations),
-        "startsAt": alert.starts_at.rfc3339(),
-        "endsAt": ends_at,
-        "generatorURL": &*alert.generator_url,
-        "fingerprint": format!("{:016x}", alert.labels.fingerprint()),
-    })
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Payload<'a> {
+    receiver: &'a str,
+    status: &'static str,
+    alerts: Vec<AlertPart<'a>>,
+    #[serde(rename = "notification_reason")]
+    notification_reason: &'static str,
+    group_labels: &'a Labels,
+    common_labels: Labels,
+    common_annotations: Labels,
+    route_labels: &'a Labels,
+    #[serde(rename = "externalURL")]
+    external_url: &'a str,
+    version: &'static str,
+    group_key: &'a str,
+    truncated_alerts: usize,
+    tocsin: Ours<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AlertPart<'a> {
+    status: &'static str,
+    labels: &'a Labels,
+    annotations: &'a Labels,
+    starts_at: String,
+    ends_at: String,
+    #[serde(rename = "generatorURL")]
+    generator_url: &'a str,
+    fingerprint: String,
+}
+
+impl<'a> AlertPart<'a> {
+    fn of(alert: &'a Alert, at: Timestamp) -> AlertPart<'a> {
+        let resolved = alert.is_resolved(at);
+        // While it fires there is no end; upstream writes the zero time of Go.
+        let ends_at = alert.ends_at.filter(|_| resolved);
+        AlertPart {
+            status: if resolved { "resolved" } else { "firing" },
+            labels: &alert.labels,
+            annotations: &alert.annotations,
+            starts_at: alert.starts_at.rfc3339(),
+            ends_at: ends_at.map_or(GO_ZERO_TIME.to_owned(), Timestamp::rfc3339),
+            generator_url: &alert.generator_url,
+            fingerprint: format!("{:016x}", alert.labels.fingerprint()),
+        }
+    }
 }
 
 const GO_ZERO_TIME: &str = "0001-01-01T00:00:00Z";
 
-fn ours(page: &Page) -> Value {
-    let diagnosis: Vec<Value> = page
-        .diagnosis
-        .iter()
-        .map(|f| json!({ "step": f.step, "state": f.state.as_str(), "output": f.output, "took_ms": f.took_ms }))
-        .collect();
-    let remedy: Vec<Value> = page
-        .remedy
-        .iter()
-        .map(|r| json!({ "id": r.id, "risk": r.risk.as_str(), "text": r.text, "approve_url": r.approve_url }))
-        .collect();
-    json!({
-        "incident_id": page.incident_id,
-        "key": page.key,
-        "revision": page.revision,
-        "cause": page.cause,
-        "diagnosis": diagnosis,
-        "remedy": remedy,
-        "links": crate::page_json::links_to_json(&page.links),
-    })
+#[derive(Serialize)]
+struct Ours<'a> {
+    incident_id: &'a str,
+    key: &'a str,
+    revision: u32,
+    cause: &'a str,
+    diagnosis: Vec<FindingRow<'a>>,
+    remedy: Vec<RemedyRow<'a>>,
+    links: LinksRow<'a>,
 }

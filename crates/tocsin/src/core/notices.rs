@@ -61,7 +61,7 @@ impl Core {
             if !SHOW_ACKNOWLEDGED.contains(&kind) {
                 continue;
             }
-            let mut args = self.args(&page);
+            let mut args = self.args(&page).value();
             args[notify::ACKNOWLEDGED_BY] = by.into();
             let spec = TaskSpec { args: args.into(), ..page_spec(&page) };
             self.queue.submit_page(spec, Vec::new(), Duration::ZERO, now, &mut batch.changes.tasks);

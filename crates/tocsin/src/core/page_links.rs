@@ -3,7 +3,7 @@
 use super::Core;
 use model::{MatchOp, Matcher, Page, PageStatus};
 use server::Told;
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 /// How long a link in a message may be used.
 const LINK_LIFE: Duration = Duration::from_secs(7 * 86_400);
@@ -46,6 +46,14 @@ fn filter(page: &Page) -> String {
 }
 
 fn escaped(text: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    text.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    let mut out = String::with_capacity(2 * text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            // Writing to a text cannot fail.
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
 }
