@@ -3,18 +3,22 @@
 //!
 //! Invariant: `from_json(table, key, to_json)` of a change that is kept gives the change back.
 
+mod decision;
+mod group;
 mod incident;
+mod instant;
+mod silence;
 mod wait;
 
+pub use instant::InstantKey;
 pub use wait::{Wait, WaitingGroup};
 
-use crate::group::{GroupRow, Ledger, Sent};
-use crate::incident::Incident;
-use crate::silence::{Silence, Terms};
-use crate::window::{Window, WindowText};
-use model::{Alert, Decision, Hold, Json, Labels, MatchOp, Matcher, Timestamp, Verdict};
-use serde::Serialize;
-use serde_json::{Map, Value, json};
+use crate::group::GroupRow;
+use crate::incident::{Entry, Incident};
+use crate::silence::Silence;
+use model::{Alert, Decision, Hold, Labels, Timestamp};
+use serde::{Serialize, Serializer};
+use serde_json::{Value, json};
 
 /// Which kind of row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -29,6 +33,8 @@ pub enum Table {
     Silence,
     /// Incidents.
     Incident,
+    /// Lines that were added to the timelines of incidents since their rows were written.
+    Line,
     /// Decisions; only ever added.
     Decision,
     /// Decisions about alerts that are new in their groups, many in a row; only ever added.
@@ -37,12 +43,13 @@ pub enum Table {
 
 impl Table {
     /// All of them.
-    pub const ALL: [Table; 7] = [
+    pub const ALL: [Table; 8] = [
         Table::Alert,
         Table::Seen,
         Table::Group,
         Table::Silence,
         Table::Incident,
+        Table::Line,
         Table::Decision,
         Table::Wait,
     ];
@@ -55,6 +62,7 @@ impl Table {
             Table::Group => "group",
             Table::Silence => "silence",
             Table::Incident => "incident",
+            Table::Line => "line",
             Table::Decision => "decision",
             Table::Wait => "wait",
         }
@@ -91,16 +99,25 @@ pub enum Change {
     AlertGone(u64),
     /// A group as it now is.
     Group(GroupRow),
-    /// A group that is no more.
-    GroupGone(String),
+    /// A group that is no more, by its number.
+    GroupGone(u64),
     /// A silence as it now is.
     Silence(Silence),
     /// A silence that is forgotten.
     SilenceGone(String),
-    /// An incident as it now is.
+    /// An incident as it now is, with its whole timeline: lines of before have no rows of their own any more.
     Incident(Box<Incident>),
-    /// An incident that is forgotten.
-    IncidentGone(String),
+    /// All that is new about an incident is one line at the end of its timeline.
+    Line {
+        /// The incident's number.
+        incident: u64,
+        /// The line's place in the timeline.
+        nth: u32,
+        /// The line.
+        entry: Box<Entry>,
+    },
+    /// An incident that is forgotten, by its number.
+    IncidentGone(u64),
     /// A decision.
     Decision(Decision),
     /// Alerts are new in their groups and wait.
@@ -108,6 +125,16 @@ pub enum Change {
 }
 
 impl Change {
+    /// What is new about an incident whose timeline had `before` lines, and of which nothing else has changed.
+    pub(crate) fn line_of(incident: &Incident, before: usize) -> Change {
+        match (incident.timeline.last(), u32::try_from(before)) {
+            (Some(entry), Ok(nth)) if incident.timeline.len() == before + 1 => {
+                Change::Line { incident: incident.number, nth, entry: Box::new(entry.clone()) }
+            }
+            _ => Change::Incident(Box::new(incident.clone())),
+        }
+    }
+
     /// Where the row lives.
     pub fn table(&self) -> Table {
         match self {
@@ -116,6 +143,7 @@ impl Change {
             Change::Group(_) | Change::GroupGone(_) => Table::Group,
             Change::Silence(_) | Change::SilenceGone(_) => Table::Silence,
             Change::Incident(_) | Change::IncidentGone(_) => Table::Incident,
+            Change::Line { .. } => Table::Line,
             Change::Decision(_) => Table::Decision,
             Change::Wait(_) => Table::Wait,
         }
@@ -126,17 +154,13 @@ impl Change {
         match self {
             Change::Alert(id, _) | Change::Seen { id, .. } | Change::AlertGone(id) => id.to_string(),
             Change::Wait(wait) => wait.key().to_string(),
-            Change::Group(group) => group.key.clone(),
-            Change::GroupGone(key) | Change::SilenceGone(key) | Change::IncidentGone(key) => key.clone(),
-            Change::Incident(incident) => incident.id.clone(),
+            Change::Group(group) => group.id.to_string(),
+            Change::GroupGone(id) | Change::IncidentGone(id) => id.to_string(),
+            Change::Incident(incident) => incident.number.to_string(),
+            Change::Line { incident, nth, .. } => format!("{incident}/{nth}"),
             Change::Silence(silence) => silence.id.clone(),
-            Change::Decision(decision) => {
-                let verdict = verdict_text(decision.verdict);
-                let page = decision.page_key.as_deref().unwrap_or("");
-                let rest = crate::group::fnv(&[&decision.group_key, &decision.receiver, verdict, page]);
-                let (at, nth) = (decision.at.as_millis(), decision.nth);
-                format!("{at:013}-{:016x}-{nth:06x}{rest:016x}", decision.alert.fingerprint())
-            }
+            Change::SilenceGone(id) => id.clone(),
+            Change::Decision(decision) => InstantKey::new(decision.at, decision.nth).to_string(),
         }
     }
 
@@ -144,7 +168,10 @@ impl Change {
     pub fn to_text(&self) -> Option<String> {
         match self {
             Change::Wait(wait) => serde_json::to_string(&wait.rows()).ok(),
-            Change::Decision(decision) => serde_json::to_string(&decision_row(decision)).ok(),
+            Change::Group(row) => serde_json::to_string(&group::row(row)).ok(),
+            Change::Incident(incident) => serde_json::to_string(&incident::row(incident)).ok(),
+            Change::Line { entry, .. } => serde_json::to_string(&incident::line(entry)).ok(),
+            Change::Decision(decision) => serde_json::to_string(&decision::row(decision)).ok(),
             other => other.to_json().map(|row| row.to_string()),
         }
     }
@@ -158,10 +185,11 @@ impl Change {
                 Some(json!({"ends_at": ends_at, "updated_at": updated_at.as_millis()}))
             }
             Change::Wait(wait) => serde_json::to_value(wait.rows()).ok(),
-            Change::Group(group) => Some(group_json(group)),
-            Change::Silence(silence) => Some(silence_json(silence)),
-            Change::Decision(decision) => serde_json::to_value(decision_row(decision)).ok(),
-            Change::Incident(incident) => Some(incident::to_json(incident)),
+            Change::Group(row) => serde_json::to_value(group::row(row)).ok(),
+            Change::Silence(silence) => Some(silence::to_json(silence)),
+            Change::Decision(decision) => serde_json::to_value(decision::row(decision)).ok(),
+            Change::Incident(incident) => serde_json::to_value(incident::row(incident)).ok(),
+            Change::Line { entry, .. } => serde_json::to_value(incident::line(entry)).ok(),
             Change::AlertGone(_)
             | Change::GroupGone(_)
             | Change::SilenceGone(_)
@@ -178,19 +206,22 @@ impl Change {
                 ends_at: read_time(&row["ends_at"]),
                 updated_at: read_time(&row["updated_at"])?,
             }),
-            Table::Group => read_group(key, row).map(Change::Group),
-            Table::Silence => read_silence(key, row).map(Change::Silence),
-            Table::Incident => incident::read(key, row).map(|read| Change::Incident(Box::new(read))),
-            Table::Decision => read_decision(row).map(Change::Decision),
-            Table::Wait => Wait::read(key.parse().ok()?, row).map(Change::Wait),
+            Table::Group => group::read(key.parse().ok()?, row).map(Change::Group),
+            Table::Silence => silence::read(key, row).map(Change::Silence),
+            Table::Incident => {
+                incident::read(key.parse().ok()?, row).map(|read| Change::Incident(Box::new(read)))
+            }
+            Table::Line => {
+                let (incident, nth) = key.split_once('/')?;
+                let entry = Box::new(incident::read_line(row)?);
+                Some(Change::Line { incident: incident.parse().ok()?, nth: nth.parse().ok()?, entry })
+            }
+            Table::Decision => decision::read(InstantKey(key.parse().ok()?), row).map(Change::Decision),
+            Table::Wait => Wait::read(InstantKey(key.parse().ok()?), row).map(Change::Wait),
         };
         let what = "a field is missing or of the wrong type";
         read().ok_or_else(|| RowError { table: table.as_str(), key: key.to_owned(), what })
     }
-}
-
-fn labels_json(labels: &Labels) -> Value {
-    Value::Object(labels.iter().map(|(name, value)| (name.to_owned(), value.into())).collect::<Map<_, _>>())
 }
 
 fn read_labels(row: &Value) -> Option<Labels> {
@@ -240,143 +271,19 @@ fn read_alert(row: &Value) -> Option<Alert> {
     })
 }
 
-fn group_json(group: &GroupRow) -> Value {
-    let ledgers = group.ledgers.iter().map(|(name, ledger)| {
-        let under_way = ledger.under_way.as_ref().map(sent_json);
-        let delivered = ledger.delivered.as_ref().map(sent_json);
-        let failing = ledger.failing.map(Timestamp::as_millis);
-        let row = json!({
-            "revision": ledger.revision,
-            "under_way": under_way,
-            "delivered": delivered,
-            "failing": failing,
-            "kept": ledger.kept.as_ref().map(Json::value),
-        });
-        (name.clone(), row)
-    });
-    json!({
-        "route": group.route,
-        "labels": labels_json(&group.labels),
-        "born": group.born.as_millis(),
-        "next_flush": group.next_flush.as_millis(),
-        "flushed": group.flushed,
-        "dormant": group.dormant,
-        "instead": group.instead,
-        "also": group.also.iter().collect::<Vec<_>>(),
-        "ledgers": Value::Object(ledgers.collect::<Map<_, _>>()),
-    })
+/// A fingerprint as rows hold it, in 16 digits: rows about an alert are found by it.
+struct Mark(u64);
+
+impl Mark {
+    fn read(row: &Value) -> Option<Mark> {
+        u64::from_str_radix(row.as_str()?, 16).ok().map(Mark)
+    }
 }
 
-fn read_group(key: &str, row: &Value) -> Option<GroupRow> {
-    let ledgers = row["ledgers"].as_object()?.iter().map(|(name, ledger)| {
-        let ledger = Ledger {
-            revision: ledger["revision"].as_u64().and_then(|n| u32::try_from(n).ok())?,
-            under_way: read_sent(&ledger["under_way"]),
-            delivered: read_sent(&ledger["delivered"]),
-            failing: read_time(&ledger["failing"]),
-            kept: Some(&ledger["kept"]).filter(|kept| !kept.is_null()).map(Json::from),
-        };
-        Some((name.clone(), ledger))
-    });
-    Some(GroupRow {
-        key: key.to_owned(),
-        route: read_text(&row["route"])?,
-        labels: read_labels(&row["labels"])?,
-        born: read_time(&row["born"])?,
-        next_flush: read_time(&row["next_flush"])?,
-        flushed: row["flushed"].as_bool()?,
-        // Rows of older releases lack these.
-        dormant: row["dormant"].as_bool().unwrap_or(false),
-        instead: read_text(&row["instead"]),
-        also: row["also"].as_array().into_iter().flatten().filter_map(read_text).collect(),
-        ledgers: ledgers.collect::<Option<_>>()?,
-    })
-}
-
-fn sent_json(sent: &Sent) -> Value {
-    let list =
-        |set: &std::collections::BTreeSet<u64>| set.iter().map(|fp| format!("{fp:016x}")).collect::<Vec<_>>();
-    json!({
-        "key": sent.key,
-        "at": sent.at.as_millis(),
-        "firing": list(&sent.firing),
-        "owed": list(&sent.owed),
-        "ended": list(&sent.ended),
-    })
-}
-
-fn read_sent(row: &Value) -> Option<Sent> {
-    let set = |row: &Value| {
-        let texts = row.as_array()?.iter();
-        texts.map(|text| u64::from_str_radix(text.as_str()?, 16).ok()).collect::<Option<_>>()
-    };
-    Some(Sent {
-        key: read_text(&row["key"])?,
-        at: read_time(&row["at"])?,
-        firing: set(&row["firing"])?,
-        owed: set(&row["owed"])?,
-        ended: set(&row["ended"]).unwrap_or_default(),
-    })
-}
-
-fn silence_json(silence: &Silence) -> Value {
-    let matchers = silence.matchers.iter();
-    let matchers = matchers.map(|m| json!({"name": m.name(), "op": m.op().as_str(), "value": m.value()}));
-    json!({
-        "matchers": matchers.collect::<Vec<_>>(),
-        "starts_at": silence.starts_at.as_millis(),
-        "ends_at": silence.ends_at.as_millis(),
-        "updated_at": silence.updated_at.as_millis(),
-        "created_by": silence.created_by,
-        "comment": silence.comment,
-        "windows": silence.terms.windows.iter().map(window_json).collect::<Vec<_>>(),
-        "until_resolved": silence.terms.until_resolved,
-        "maintenance": silence.terms.maintenance,
-        "open": silence.open,
-    })
-}
-
-fn window_json(window: &Window) -> Value {
-    let WindowText { weekdays, start, end, zone } = window.text();
-    json!({"weekdays": weekdays, "start": start, "end": end, "zone": zone})
-}
-
-fn read_window(row: &Value) -> Option<Window> {
-    let text = WindowText {
-        weekdays: row["weekdays"].as_array()?.iter().map(read_text).collect::<Option<_>>()?,
-        start: read_text(&row["start"])?,
-        end: read_text(&row["end"])?,
-        zone: read_text(&row["zone"])?,
-    };
-    Window::read(text).ok()
-}
-
-fn read_silence(id: &str, row: &Value) -> Option<Silence> {
-    let matchers = row["matchers"].as_array()?.iter().map(|matcher| {
-        let op = [MatchOp::Equal, MatchOp::NotEqual, MatchOp::Regex, MatchOp::NotRegex];
-        let op = op.into_iter().find(|op| Some(op.as_str()) == matcher["op"].as_str())?;
-        Matcher::single_line(op, matcher["name"].as_str()?, matcher["value"].as_str()?).ok()
-    });
-    Some(Silence {
-        id: id.to_owned(),
-        matchers: matchers.collect::<Option<_>>()?,
-        starts_at: read_time(&row["starts_at"])?,
-        ends_at: read_time(&row["ends_at"])?,
-        updated_at: read_time(&row["updated_at"])?,
-        created_by: read_text(&row["created_by"])?,
-        comment: read_text(&row["comment"])?,
-        terms: Terms {
-            windows: row["windows"]
-                .as_array()
-                .into_iter()
-                .flatten()
-                .map(read_window)
-                .collect::<Option<_>>()?,
-            until_resolved: row["until_resolved"].as_bool().unwrap_or(false),
-            maintenance: row["maintenance"].as_bool().unwrap_or(false),
-        },
-        open: row["open"].as_bool().unwrap_or(false),
-    })
+impl Serialize for Mark {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{:016x}", self.0))
+    }
 }
 
 const HOLDS: [Hold; 9] = [
@@ -390,59 +297,3 @@ const HOLDS: [Hold; 9] = [
     Hold::ReceiverDown,
     Hold::Over,
 ];
-
-fn verdict_text(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Deliver => "deliver",
-        Verdict::Hold(hold) => hold.as_str(),
-    }
-}
-
-/// A decision as it is kept.
-#[derive(Serialize)]
-struct DecisionRow<'a> {
-    at: i64,
-    alert: &'a Labels,
-    verdict: &'static str,
-    receiver: &'a str,
-    group_key: &'a str,
-    by: &'a [String],
-    page_key: Option<&'a str>,
-    over: bool,
-    nth: u32,
-    next_send: Option<i64>,
-}
-
-fn decision_row(decision: &Decision) -> DecisionRow<'_> {
-    DecisionRow {
-        at: decision.at.as_millis(),
-        alert: &decision.alert,
-        verdict: verdict_text(decision.verdict),
-        receiver: &decision.receiver,
-        group_key: &decision.group_key,
-        by: &decision.by,
-        page_key: decision.page_key.as_deref(),
-        over: decision.over,
-        nth: decision.nth,
-        next_send: decision.next_send.map(Timestamp::as_millis),
-    }
-}
-
-fn read_decision(row: &Value) -> Option<Decision> {
-    let verdict = match row["verdict"].as_str()? {
-        "deliver" => Verdict::Deliver,
-        text => Verdict::Hold(HOLDS.into_iter().find(|hold| hold.as_str() == text)?),
-    };
-    Some(Decision {
-        at: read_time(&row["at"])?,
-        alert: read_labels(&row["alert"])?,
-        verdict,
-        receiver: read_text(&row["receiver"])?.into(),
-        group_key: read_text(&row["group_key"])?.into(),
-        by: row["by"].as_array()?.iter().map(read_text).collect::<Option<_>>()?,
-        page_key: read_text(&row["page_key"]),
-        over: row["over"].as_bool().unwrap_or(false),
-        next_send: read_time(&row["next_send"]),
-        nth: row["nth"].as_u64().and_then(|nth| u32::try_from(nth).ok()).unwrap_or(0),
-    })
-}

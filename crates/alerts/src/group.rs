@@ -198,6 +198,8 @@ pub(crate) struct Now<'a> {
 /// The durable part of a group.
 #[derive(Debug, Clone, PartialEq)]
 pub struct GroupRow {
+    /// Its number among all: the higher the later it came to be.
+    pub id: u64,
     /// Alertmanager's group key: the route's key and the group's labels.
     pub key: String,
     /// The route's key.

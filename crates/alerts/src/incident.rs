@@ -151,6 +151,8 @@ pub struct Entry {
 /// An incident, as it is kept.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Incident {
+    /// Its number among all: the higher the later it was opened.
+    pub number: u64,
     /// Its id.
     pub id: String,
     /// The group it is about.
@@ -320,6 +322,13 @@ impl Incident {
             return;
         }
         self.push(Entry { at, what, who, detail, key: Some(key.to_owned()), code, tries: 1 });
+    }
+
+    /// Puts back a line that was kept on its own, unless it is from before the whole was kept again.
+    pub(crate) fn put_line(&mut self, nth: u32, entry: &Entry) {
+        if nth as usize >= self.timeline.len() {
+            self.timeline.push(entry.clone());
+        }
     }
 
     fn push(&mut self, entry: Entry) {

@@ -28,7 +28,7 @@ mod view;
 pub mod why;
 mod window;
 
-pub use change::{Change, RowError, Table, Wait, WaitingGroup};
+pub use change::{Change, InstantKey, RowError, Table, Wait, WaitingGroup};
 pub use config::{
     AlertsConfig, Config, EscalationConfig, InhibitRuleConfig, Integration, LayerConfig, OnCallConfig,
     OverrideConfig, RawConfig, ReceiverShape, RouteConfig, StepConfig, TimeIntervalConfig, TimeRangeConfig,

@@ -28,7 +28,7 @@ use crate::route::RouteNode;
 use crate::silences::Silences;
 use hashbrown::HashMap;
 use model::{Alert, Decision, Hold, Labels, Timestamp};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::{sync::Arc, time::Duration};
 
 pub use delivery::Tried;
@@ -46,6 +46,8 @@ pub struct Alerts {
     /// The number of the next alert that is new.
     next_id: u64,
     groups: HashMap<Arc<str>, Group>,
+    /// The number of the next group that is new.
+    next_group: u64,
     /// Where alerts fall that have one place, by its node and the labels of the group there.
     known_places: HashMap<(usize, Labels), Places>,
     /// Every group once, by its next look.
@@ -58,6 +60,8 @@ pub struct Alerts {
     next_window: Option<Timestamp>,
     /// By id: what groups that paged somebody are, and were.
     incidents: HashMap<String, Incident>,
+    /// The number of the next incident.
+    next_incident: u64,
     notices: Vec<Notice>,
     decisions: VecDeque<Decision>,
     /// Removals found while restoring, for the next `out`.
@@ -104,18 +108,21 @@ impl Alerts {
             alerts: HashMap::new(),
             next_id: 1,
             groups: HashMap::new(),
+            next_group: 1,
             known_places: HashMap::new(),
             wakes: BTreeSet::new(),
             under_way: HashMap::new(),
             silences: Silences::default(),
             next_window: None,
             incidents: HashMap::new(),
+            next_incident: 1,
             notices: Vec::new(),
             decisions: VecDeque::new(),
             leftover: Vec::new(),
             swept: now,
         };
         let (mut rows, mut seen, mut waits) = (HashMap::new(), HashMap::new(), Vec::new());
+        let mut lines = BTreeMap::new();
         for row in restored {
             match row {
                 Change::Alert(id, alert) => {
@@ -124,9 +131,16 @@ impl Alerts {
                 }
                 Change::Seen { id, ends_at, updated_at } => drop(seen.insert(id, (ends_at, updated_at))),
                 Change::Wait(wait) => waits.push(wait),
-                Change::Group(row) => drop(rows.insert(row.key.clone(), row)),
+                Change::Group(row) => {
+                    alerts.next_group = alerts.next_group.max(row.id + 1);
+                    rows.insert(row.key.clone(), row);
+                }
                 Change::Silence(silence) => alerts.silences.put(silence),
-                Change::Incident(incident) => drop(alerts.incidents.insert(incident.id.clone(), *incident)),
+                Change::Incident(incident) => {
+                    alerts.next_incident = alerts.next_incident.max(incident.number + 1);
+                    alerts.incidents.insert(incident.id.clone(), *incident);
+                }
+                Change::Line { incident, nth, entry } => drop(lines.insert((incident, nth), *entry)),
                 Change::Decision(decision) => alerts.remember(decision),
                 Change::AlertGone(_)
                 | Change::GroupGone(_)
@@ -135,6 +149,7 @@ impl Alerts {
             }
         }
         alerts.put_seen(&seen);
+        alerts.put_lines(lines);
         alerts.remember_waits(&waits);
         alerts.decisions.make_contiguous().sort_by_key(|decision| (decision.at, decision.nth));
         let mut gone = Vec::new();

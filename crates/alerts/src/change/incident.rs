@@ -1,58 +1,109 @@
 //! The row of an incident.
 
-use super::{labels_json, read_labels, read_text, read_time};
+use super::{read_labels, read_text, read_time};
 use crate::escalate::Escalating;
 use crate::incident::{Entry, Incident, IncidentState, What};
 use crate::severity::Severity;
-use model::Timestamp;
-use serde_json::{Value, json};
+use model::{Labels, Timestamp};
+use serde::Serialize;
+use serde_json::Value;
 use std::time::Duration;
 
-pub(super) fn to_json(incident: &Incident) -> Value {
+/// An incident as it is kept.
+#[derive(Serialize)]
+pub(super) struct Row<'a> {
+    id: &'a str,
+    group_key: &'a str,
+    receiver: &'a str,
+    labels: &'a Labels,
+    severity: &'static str,
+    state: &'static str,
+    opened_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resolved_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    closed_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acknowledged_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snoozed_until: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    assigned_to: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    merged_into: Option<&'a str>,
+    reopened: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    escalation: Option<EscalationRow<'a>>,
+    timeline: Vec<LineRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct EscalationRow<'a> {
+    policy: &'a str,
+    step: u32,
+    round: u32,
+    due: Option<i64>,
+    left_ms: Option<u64>,
+}
+
+/// A line of a timeline as it is kept.
+#[derive(Serialize)]
+pub(super) struct LineRow<'a> {
+    at: i64,
+    what: &'static str,
+    who: &'a str,
+    detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<&'a str>,
+    tries: u32,
+}
+
+pub(super) fn row(incident: &Incident) -> Row<'_> {
     let at = |at: Option<Timestamp>| at.map(Timestamp::as_millis);
-    let escalation = incident.escalation.as_ref().map(|escalating| {
-        json!({
-            "policy": escalating.policy,
-            "step": escalating.step,
-            "round": escalating.round,
-            "due": at(escalating.due),
-            "left_ms": escalating.left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
-        })
-    });
-    json!({
-        "group_key": incident.group_key,
-        "receiver": incident.receiver,
-        "labels": labels_json(&incident.labels),
-        "severity": incident.severity.as_str(),
-        "state": incident.state.as_str(),
-        "opened_at": incident.opened_at.as_millis(),
-        "resolved_at": at(incident.resolved_at),
-        "closed_by": incident.closed_by,
-        "acknowledged_by": incident.acknowledged_by,
-        "snoozed_until": at(incident.snoozed_until),
-        "assigned_to": incident.assigned_to,
-        "merged_into": incident.merged_into,
-        "reopened": incident.reopened,
-        "escalation": escalation,
-        "timeline": incident.timeline.iter().map(entry_json).collect::<Vec<_>>(),
-    })
+    Row {
+        id: &incident.id,
+        group_key: &incident.group_key,
+        receiver: &incident.receiver,
+        labels: &incident.labels,
+        severity: incident.severity.as_str(),
+        state: incident.state.as_str(),
+        opened_at: incident.opened_at.as_millis(),
+        resolved_at: at(incident.resolved_at),
+        closed_by: incident.closed_by.as_deref(),
+        acknowledged_by: incident.acknowledged_by.as_deref(),
+        snoozed_until: at(incident.snoozed_until),
+        assigned_to: incident.assigned_to.as_deref(),
+        merged_into: incident.merged_into.as_deref(),
+        reopened: incident.reopened,
+        escalation: incident.escalation.as_ref().map(|escalating| EscalationRow {
+            policy: &escalating.policy,
+            step: escalating.step,
+            round: escalating.round,
+            due: at(escalating.due),
+            left_ms: escalating.left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+        }),
+        timeline: incident.timeline.iter().map(line).collect(),
+    }
 }
 
-fn entry_json(entry: &Entry) -> Value {
-    json!({
-        "at": entry.at.as_millis(),
-        "what": entry.what.as_str(),
-        "who": entry.who,
-        "detail": entry.detail,
-        "key": entry.key,
-        "code": entry.code,
-        "tries": entry.tries,
-    })
+pub(super) fn line(entry: &Entry) -> LineRow<'_> {
+    LineRow {
+        at: entry.at.as_millis(),
+        what: entry.what.as_str(),
+        who: &entry.who,
+        detail: &entry.detail,
+        key: entry.key.as_deref(),
+        code: entry.code.as_deref(),
+        tries: entry.tries,
+    }
 }
 
-pub(super) fn read(id: &str, row: &Value) -> Option<Incident> {
+pub(super) fn read(number: u64, row: &Value) -> Option<Incident> {
     Some(Incident {
-        id: id.to_owned(),
+        number,
+        id: read_text(&row["id"])?,
         group_key: read_text(&row["group_key"])?,
         receiver: read_text(&row["receiver"])?,
         labels: read_labels(&row["labels"])?,
@@ -65,22 +116,22 @@ pub(super) fn read(id: &str, row: &Value) -> Option<Incident> {
         snoozed_until: read_time(&row["snoozed_until"]),
         assigned_to: read_text(&row["assigned_to"]),
         merged_into: read_text(&row["merged_into"]),
-        reopened: number(&row["reopened"])?,
+        reopened: small(&row["reopened"])?,
         escalation: match &row["escalation"] {
             Value::Null => None,
             row => Some(Escalating {
                 policy: read_text(&row["policy"])?,
-                step: number(&row["step"])?,
-                round: number(&row["round"])?,
+                step: small(&row["step"])?,
+                round: small(&row["round"])?,
                 due: read_time(&row["due"]),
                 left: row["left_ms"].as_u64().map(Duration::from_millis),
             }),
         },
-        timeline: row["timeline"].as_array()?.iter().map(read_entry).collect::<Option<_>>()?,
+        timeline: row["timeline"].as_array()?.iter().map(read_line).collect::<Option<_>>()?,
     })
 }
 
-fn read_entry(row: &Value) -> Option<Entry> {
+pub(super) fn read_line(row: &Value) -> Option<Entry> {
     Some(Entry {
         at: read_time(&row["at"])?,
         what: What::parse(row["what"].as_str()?)?,
@@ -88,10 +139,10 @@ fn read_entry(row: &Value) -> Option<Entry> {
         detail: read_text(&row["detail"])?,
         key: read_text(&row["key"]),
         code: read_text(&row["code"]),
-        tries: number(&row["tries"])?,
+        tries: small(&row["tries"])?,
     })
 }
 
-fn number(row: &Value) -> Option<u32> {
-    row.as_u64().and_then(|number| u32::try_from(number).ok())
+fn small(row: &Value) -> Option<u32> {
+    row.as_u64().and_then(|small| u32::try_from(small).ok())
 }

@@ -1,14 +1,12 @@
 //! Alerts that are new in their groups and wait for the group's turn to speak: what was decided about all of them in one
 //! instant, in one row. In a storm these are most of all decisions, and alike but for the alert.
 
-use super::{HOLDS, read_text, read_time};
+use super::instant::InstantKey;
+use super::{HOLDS, Mark, read_text, read_time};
 use model::{Decision, Hold, Labels, Timestamp, Verdict};
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
-
-/// So many decisions of one instant are told apart.
-const NTH_BITS: u32 = 20;
 
 /// What was decided about alerts of one instant, group by group.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,15 +34,28 @@ pub struct WaitingGroup {
     pub alerts: Vec<u64>,
 }
 
-impl Wait {
-    /// Rises with time; a range of keys is a range of time.
-    pub fn key(&self) -> i64 {
-        Wait::first_key(self.at) + i64::from(self.nth & ((1 << NTH_BITS) - 1))
+impl WaitingGroup {
+    /// That one of its alerts waits.
+    pub(crate) fn decision(&self, at: Timestamp, alert: Labels, nth: u32) -> Decision {
+        Decision {
+            at,
+            alert,
+            verdict: Verdict::Hold(self.hold),
+            receiver: self.receiver.clone(),
+            group_key: self.group_key.clone(),
+            by: Vec::new(),
+            page_key: None,
+            over: false,
+            next_send: Some(self.next_send),
+            nth,
+        }
     }
+}
 
-    /// The lowest key of an instant; of those beyond the year 2248 that of the last one before.
-    pub fn first_key(at: Timestamp) -> i64 {
-        at.as_millis().clamp(0, i64::MAX >> NTH_BITS) << NTH_BITS
+impl Wait {
+    /// That of the first decision.
+    pub fn key(&self) -> InstantKey {
+        InstantKey::new(self.at, self.nth)
     }
 
     /// How a fingerprint stands in the row: rows about an alert are found by it.
@@ -56,18 +67,7 @@ impl Wait {
     pub fn decisions(&self, labels_of: impl Fn(u64) -> Option<Labels>) -> Vec<Decision> {
         let all = self.groups.iter().flat_map(|group| group.alerts.iter().map(move |alert| (group, alert)));
         let decision = |(nth, (group, alert)): (u32, (&WaitingGroup, &u64))| {
-            Some(Decision {
-                at: self.at,
-                alert: labels_of(*alert)?,
-                verdict: Verdict::Hold(group.hold),
-                receiver: group.receiver.clone(),
-                group_key: group.group_key.clone(),
-                by: Vec::new(),
-                page_key: None,
-                over: false,
-                next_send: Some(group.next_send),
-                nth,
-            })
+            Some(group.decision(self.at, labels_of(*alert)?, nth))
         };
         (self.nth..).zip(all).filter_map(decision).collect()
     }
@@ -78,17 +78,15 @@ impl Wait {
             group_key: &group.group_key,
             verdict: group.hold.as_str(),
             next_send: group.next_send.as_millis(),
-            alerts: Marks(&group.alerts),
+            alerts: group.alerts.iter().copied().map(Mark).collect(),
         });
         row.collect()
     }
 
-    pub(super) fn read(key: i64, rows: &Value) -> Option<Wait> {
-        let mask = (1 << NTH_BITS) - 1;
-        let (at, nth) = (Timestamp::from_millis(key >> NTH_BITS), u32::try_from(key & mask).ok()?);
+    pub(super) fn read(key: InstantKey, rows: &Value) -> Option<Wait> {
         let groups = rows.as_array()?.iter().map(|row| {
             let marks = row["alerts"].as_array()?.iter();
-            let alerts = marks.map(|mark| u64::from_str_radix(mark.as_str()?, 16).ok());
+            let alerts = marks.map(|mark| Mark::read(mark).map(|Mark(fingerprint)| fingerprint));
             Some(WaitingGroup {
                 receiver: read_text(&row["receiver"])?.into(),
                 group_key: read_text(&row["group_key"])?.into(),
@@ -97,7 +95,7 @@ impl Wait {
                 alerts: alerts.collect::<Option<_>>()?,
             })
         });
-        Some(Wait { at, nth, groups: groups.collect::<Option<_>>()? })
+        Some(Wait { at: key.at(), nth: key.nth(), groups: groups.collect::<Option<_>>()? })
     }
 }
 
@@ -108,14 +106,5 @@ pub(super) struct Row<'a> {
     group_key: &'a str,
     verdict: &'static str,
     next_send: i64,
-    alerts: Marks<'a>,
-}
-
-/// Fingerprints, each as its mark.
-struct Marks<'a>(&'a [u64]);
-
-impl Serialize for Marks<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.0.iter().map(|fingerprint| Wait::mark(*fingerprint)))
-    }
+    alerts: Vec<Mark>,
 }

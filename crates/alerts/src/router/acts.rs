@@ -60,8 +60,9 @@ impl Alerts {
         out: &mut Vec<Change>,
     ) {
         if let Some(incident) = self.incidents.get_mut(id) {
+            let lines = incident.timeline.len();
             incident.add(now, what, who, detail);
-            out.push(Change::Incident(Box::new(incident.clone())));
+            out.push(Change::line_of(incident, lines));
         }
     }
 

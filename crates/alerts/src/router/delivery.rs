@@ -168,7 +168,8 @@ impl Alerts {
         let id: &Arc<str> = &group.incident;
         let Some(incident) = self.incidents.get_mut(&**id) else { return };
         let what = if arrived { What::Delivered } else { What::Failed };
+        let lines = incident.timeline.len();
         incident.add_message((now, what), integration, page_key, Some(tried.code), tried.error);
-        out.push(Change::Incident(Box::new(incident.clone())));
+        out.push(Change::line_of(incident, lines));
     }
 }

@@ -117,7 +117,7 @@ impl Alerts {
                 }
                 None => {
                     self.known_places.remove(&(group.route, group.row.labels));
-                    return out.push(Change::GroupGone(group.row.key));
+                    return out.push(Change::GroupGone(group.row.id));
                 }
             }
         }

@@ -4,11 +4,11 @@ use super::{Alerts, flush::Turn};
 use crate::change::Change;
 use crate::escalate::{Escalating, Tell};
 use crate::group::Group;
-use crate::incident::{Incident, IncidentState, What};
+use crate::incident::{Entry, Incident, IncidentState, What};
 use crate::notice::Notice;
 use crate::severity::Severity;
 use model::{Alert, Labels, Page, Timestamp};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 /// Incidents that are over and kept at most; the oldest go first.
 const RESOLVED_MAX: usize = 10_000;
@@ -88,13 +88,16 @@ impl Alerts {
         }
     }
 
-    fn open(&self, group: &Group, turn: &Turn<'_>) -> Incident {
+    fn open(&mut self, group: &Group, turn: &Turn<'_>) -> Incident {
+        let number = self.next_incident;
+        self.next_incident += 1;
         let firing = self.firing(group, turn);
         let labels = common(firing.iter().map(|alert| &alert.labels));
         let policy = turn.node.escalation.as_ref();
         let by_pack = || firing.iter().find_map(|alert| self.config.pack_policies.get(alert.name()));
         let policy = policy.or_else(by_pack).filter(|name| self.config.policies.contains_key(*name));
         let mut incident = Incident {
+            number,
             id: group.incident.to_string(),
             group_key: group.row.key.clone(),
             receiver: group.row.instead.clone().unwrap_or_else(|| turn.node.receiver.clone()),
@@ -175,6 +178,14 @@ impl Alerts {
         incident.escalation = Some(escalating);
     }
 
+    /// Adds the lines of timelines that have rows of their own.
+    pub(super) fn put_lines(&mut self, lines: BTreeMap<(u64, u32), Entry>) {
+        for incident in self.incidents.values_mut() {
+            let own = lines.range((incident.number, 0)..=(incident.number, u32::MAX));
+            own.for_each(|((_, nth), entry)| incident.put_line(*nth, entry));
+        }
+    }
+
     /// Forgets incidents that are over for so long, or too many, that nobody looks back.
     pub(super) fn sweep_incidents(&mut self, now: Timestamp, out: &mut Vec<Change>) {
         let mut over: Vec<(Timestamp, String)> = self
@@ -189,8 +200,7 @@ impl Alerts {
         let too_many = over.len().saturating_sub(RESOLVED_MAX);
         let old = over.iter().enumerate().take_while(|(n, (at, _))| *n < too_many || *at < before);
         for id in old.map(|(_, (_, id))| id.clone()).collect::<Vec<_>>() {
-            self.incidents.remove(&id);
-            out.push(Change::IncidentGone(id));
+            out.extend(self.incidents.remove(&id).map(|gone| Change::IncidentGone(gone.number)));
         }
     }
 

@@ -124,6 +124,7 @@ impl Alerts {
         // An alert that is older than the wait has waited long enough elsewhere.
         let old = starts_at.plus(node.group_wait) <= now;
         let row = GroupRow {
+            id: self.next_group,
             key: key.to_string(),
             route: node.key.clone(),
             labels: node.group_by.of(labels),
@@ -135,6 +136,7 @@ impl Alerts {
             also: BTreeSet::new(),
             ledgers: BTreeMap::new(),
         };
+        self.next_group += 1;
         out.push(Change::Group(row.clone()));
         let group = new_group(row, key.clone(), route, node);
         self.wakes.insert((group.wake, key.clone()));

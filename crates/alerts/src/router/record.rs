@@ -131,9 +131,9 @@ impl Alerts {
         out.push(Change::Decision(decision));
     }
 
-    /// The place of the next decision of this instant.
+    /// The place of the next decision of this instant. A clock that goes back goes on counting.
     pub(super) fn next_nth(&self, at: Timestamp) -> u32 {
-        let same = self.decisions.back().filter(|last| last.at == at);
+        let same = self.decisions.back().filter(|last| last.at >= at);
         same.map_or(0, |last| last.nth + 1)
     }
 

@@ -76,7 +76,7 @@ impl Alerts {
         for (key, row) in rows {
             let route = self.config.route.by_key(&row.route);
             if route.is_none() && !row.ledgers.values().any(Ledger::owes_an_end) {
-                out.push(Change::GroupGone(key));
+                out.push(Change::GroupGone(row.id));
                 continue;
             }
             let key: Arc<str> = key.into();

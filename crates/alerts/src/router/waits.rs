@@ -3,7 +3,7 @@
 use super::Alerts;
 use crate::change::{Change, Wait, WaitingGroup};
 use hashbrown::HashMap;
-use model::{Decision, Labels, Timestamp, Verdict};
+use model::{Labels, Timestamp};
 
 /// Groups of a batch that are looked through for the one that an alert joins: a client sends the alerts of a rule together.
 const LOOKED_AT: usize = 16;
@@ -53,18 +53,7 @@ impl Alerts {
         let mut groups = Vec::with_capacity(waits.groups.len());
         for (group, sets) in waits.groups.drain(..) {
             for alert in sets {
-                self.remember(Decision {
-                    at,
-                    alert,
-                    verdict: Verdict::Hold(group.hold),
-                    receiver: group.receiver.clone(),
-                    group_key: group.group_key.clone(),
-                    by: Vec::new(),
-                    page_key: None,
-                    over: false,
-                    next_send: Some(group.next_send),
-                    nth,
-                });
+                self.remember(group.decision(at, alert, nth));
                 nth += 1;
             }
             groups.push(group);

@@ -282,7 +282,8 @@ struct Journal {
 impl Journal {
     /// As it is read back.
     fn of(changes: &[Change]) -> Journal {
-        let (mut decisions, mut incidents) = (BTreeMap::<Labels, Vec<Decision>>::new(), Vec::new());
+        let mut decisions = BTreeMap::<Labels, Vec<Decision>>::new();
+        let (mut incidents, mut lines) = (Vec::<Incident>::new(), BTreeMap::new());
         let known = changes.iter().filter_map(|change| match change {
             Change::Alert(_, alert) => Some((alert.labels.fingerprint(), alert.labels.clone())),
             _ => None,
@@ -299,8 +300,14 @@ impl Journal {
                     }
                 }
                 Change::Incident(incident) => incidents.push(*incident),
+                Change::Line { incident, nth, entry } => drop(lines.insert((incident, nth), entry)),
                 _ => {}
             }
+        }
+        for incident in &mut incidents {
+            let number = incident.number;
+            let own = lines.iter().filter(|((of, _), _)| *of == number);
+            own.for_each(|((_, nth), entry)| incident.put_line(*nth, entry));
         }
         Journal { decisions, incidents }
     }

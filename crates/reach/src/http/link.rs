@@ -140,15 +140,22 @@ async fn drive<F: Future>(driver: &mut Option<Driver>, work: F) -> F::Output {
     .await
 }
 
-/// Idle connections, a few for each origin.
+/// Idle connections, some for each origin.
 #[derive(Default)]
 pub(super) struct Shelf {
-    /// Protects only the map; never held across an await.
-    idle: Mutex<HashMap<Origin, Vec<(Instant, Link)>>>,
+    /// Never held across an await.
+    idle: Mutex<Idle>,
 }
 
-/// Kept for each origin; more are closed.
-const IDLE_PER_ORIGIN: usize = 4;
+#[derive(Default)]
+struct Idle {
+    links: HashMap<Origin, Vec<(Instant, Link)>>,
+    /// How many in all.
+    count: usize,
+}
+
+/// Kept for each origin, as many as a webhook is sent pages at once; of more the oldest is closed.
+const IDLE_PER_ORIGIN: usize = 24;
 /// Kept in all; at the bound old ones are closed, then the new one.
 const IDLE_MAX: usize = 4096;
 /// Longer idle ones are closed.
@@ -158,7 +165,7 @@ impl Shelf {
     /// An open connection to `origin`, if one is idle.
     pub async fn take(&self, origin: &Origin) -> Option<Link> {
         loop {
-            let (since, mut link) = self.lock().get_mut(origin)?.pop()?;
+            let (since, mut link) = self.lock().pop(origin)?;
             if since.elapsed() < IDLE_FOR && link.is_open().await {
                 link.used = true;
                 return Some(link);
@@ -168,28 +175,49 @@ impl Shelf {
 
     /// Keeps `link` for later.
     pub fn put(&self, origin: Origin, link: Link) {
-        if link.driver.is_none() || link.sender.is_closed() {
-            return;
+        if link.driver.is_some() && !link.sender.is_closed() {
+            self.lock().push(origin, link);
         }
-        let mut idle = self.lock();
-        if idle.len() >= IDLE_MAX && !idle.contains_key(&origin) {
-            for links in idle.values_mut() {
-                links.retain(|(since, _)| since.elapsed() < IDLE_FOR);
-            }
-            idle.retain(|_, links| !links.is_empty());
-            if idle.len() >= IDLE_MAX {
-                return;
-            }
-        }
-        let links = idle.entry(origin).or_default();
-        if links.len() >= IDLE_PER_ORIGIN {
-            links.remove(0);
-        }
-        links.push((Instant::now(), link));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Origin, Vec<(Instant, Link)>>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Idle> {
         self.idle.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+impl Idle {
+    fn pop(&mut self, origin: &Origin) -> Option<(Instant, Link)> {
+        let links = self.links.get_mut(origin)?;
+        let newest = links.pop();
+        if links.is_empty() {
+            self.links.remove(origin);
+        }
+        self.count -= usize::from(newest.is_some());
+        newest
+    }
+
+    fn push(&mut self, origin: Origin, link: Link) {
+        if self.count >= IDLE_MAX {
+            self.close_old();
+        }
+        if self.count >= IDLE_MAX {
+            return;
+        }
+        let links = self.links.entry(origin).or_default();
+        if links.len() >= IDLE_PER_ORIGIN {
+            links.remove(0);
+            self.count -= 1;
+        }
+        links.push((Instant::now(), link));
+        self.count += 1;
+    }
+
+    fn close_old(&mut self) {
+        self.links.retain(|_, links| {
+            links.retain(|(since, _)| since.elapsed() < IDLE_FOR);
+            !links.is_empty()
+        });
+        self.count = self.links.values().map(Vec::len).sum();
     }
 }
 

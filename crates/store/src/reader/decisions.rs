@@ -2,15 +2,16 @@
 
 use super::{Reader, Sql, many};
 use crate::{Error, rows};
-use alerts::{Change, Table, Wait};
+use alerts::{Change, InstantKey, Table};
 use model::{Decision, Labels, Timestamp};
+use std::time::Duration;
 
 /// The latest rows about alerts that waited that are looked through for one alert.
 const WAITS_MAX: i64 = 100_000;
 
-/// Decisions about one alert, by the index on its part of their keys.
-pub(crate) const ABOUT: &str = "SELECT key, row FROM decision WHERE substr(key, 15, 16) = ?1 AND key < ?2 \
-     ORDER BY key DESC LIMIT ?3";
+/// Decisions about alerts of one fingerprint, by the index.
+pub(crate) const ABOUT: &str = "SELECT CAST(key AS TEXT), row FROM decision WHERE alert = ?1 AND key < ?2 \
+     ORDER BY decision.key DESC LIMIT ?3";
 
 impl Reader {
     /// The router's decisions about one alert up to `until`, newest first, at most `limit`.
@@ -20,11 +21,9 @@ impl Reader {
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<Decision>, Error> {
-        // After its time a decision's key has the alert's fingerprint: by that it is indexed.
-        let before = until.as_millis().saturating_add(1);
         let values = [
-            Sql::from(format!("{:016x}", alert.fingerprint())),
-            Sql::from(format!("{before:013}")),
+            Sql::from(alert.fingerprint().cast_signed()),
+            Sql::from(before(until)),
             Sql::from(limit as i64),
         ];
         let mut found: Vec<Decision> = self
@@ -42,12 +41,12 @@ impl Reader {
     /// The decisions that let it wait, newest first.
     fn waits_of(&self, alert: &Labels, until: Timestamp, limit: usize) -> Result<Vec<Decision>, Error> {
         let fingerprint = alert.fingerprint();
-        let before = Wait::first_key(until.plus(std::time::Duration::from_millis(1)));
         let sql = format!(
             "SELECT CAST(key AS TEXT), row FROM (SELECT key, row FROM wait WHERE key < ?1 ORDER BY key DESC \
              LIMIT {WAITS_MAX}) WHERE instr(row, ?2) > 0 LIMIT ?3"
         );
-        let values = [Sql::from(before), Sql::from(Wait::mark(fingerprint)), Sql::from(limit as i64)];
+        let values =
+            [Sql::from(before(until)), Sql::from(format!("{fingerprint:016x}")), Sql::from(limit as i64)];
         let decisions = |change| match change {
             Change::Wait(wait) => wait.decisions(|of| (of == fingerprint).then(|| alert.clone())),
             _ => Vec::new(),
@@ -65,4 +64,9 @@ impl Reader {
         })?;
         Ok(found.into_iter().flatten().collect())
     }
+}
+
+/// The key before which all was decided by `until`.
+fn before(until: Timestamp) -> i64 {
+    InstantKey::first(until.plus(Duration::from_millis(1))).0
 }

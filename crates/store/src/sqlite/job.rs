@@ -2,7 +2,7 @@
 //! once, as it is at the end; statements are looked up once a commit.
 
 use crate::rows::{self, BIG_OVER, backoff_number, class_number, part, state_number};
-use model::{Json, Timestamp};
+use model::{Class, Json, Timestamp};
 use rusqlite::{CachedStatement, Transaction, params};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -125,6 +125,11 @@ fn is_big(text: Option<&str>) -> bool {
     text.is_some_and(|text| text.len() > BIG_OVER)
 }
 
+/// What a page says lies beside its row however small it is: the row moves three times and says it once.
+fn is_said_by_page(class: Class, part: i64) -> bool {
+    class == Class::Page && (part == part::PAYLOAD || part == part::ARGS)
+}
+
 /// A run that may be read again when it is wanted is marked so: a start leaves it on disk.
 fn live(task: Option<&Task>, run: &Run, at: &Progress) -> Option<i64> {
     let light = task.is_some_and(|task| run.may_sleep(task)) && at.is_untouched();
@@ -196,16 +201,19 @@ impl<'t, 'c> Jobs<'t, 'c> {
             _ => None,
         };
         // Pages have an owner that does not exist, by which the latest of them are found.
-        let page = (run.class == model::Class::Page).then_some(0);
+        let page = (run.class == Class::Page).then_some(0);
         let texts = [
             (part::PAYLOAD, task.map(|task| task.args.as_str())),
             (part::ARGS, run.args.as_ref().map(Json::as_str)),
             (part::CHECKPOINT, at.checkpoint.as_ref().map(Json::as_str)),
             (part::OUTPUT, at.output.as_ref().map(Json::as_str)),
         ];
-        let big: i64 = texts.iter().filter(|(_, text)| is_big(*text)).map(|(part, _)| part).sum();
+        let lies_beside = |(part, text): &(i64, Option<&str>)| {
+            is_big(*text) || text.is_some() && is_said_by_page(run.class, *part)
+        };
+        let big: i64 = texts.iter().filter(|text| lies_beside(text)).map(|(part, _)| part).sum();
         let [payload, args, checkpoint, output] =
-            texts.map(|(_, text)| text.filter(|text| text.len() <= BIG_OVER));
+            texts.map(|text| text.1.filter(|_| !lies_beside(&text)));
         self.transaction.prepare_cached(PUT_WHOLE)?.execute(params![
             key,
             tail,
@@ -254,10 +262,7 @@ impl<'t, 'c> Jobs<'t, 'c> {
             output,
             payload,
         ])?;
-        texts.into_iter().filter(|(_, text)| is_big(*text)).try_for_each(|(part, text)| {
-            let sql = "INSERT OR REPLACE INTO big (key, part, text) VALUES (?1, ?2, ?3)";
-            self.transaction.prepare_cached(sql)?.execute(params![key, part, text]).map(drop)
-        })
+        texts.into_iter().filter(lies_beside).try_for_each(|(part, text)| self.put_beside(key, part, text))
     }
 
     /// The move at `place` among the changes, if it is the run's last.
@@ -343,11 +348,15 @@ impl<'t, 'c> Jobs<'t, 'c> {
         self.set_big(key, part::ARGS, Some(args.as_str()))
     }
 
+    fn put_beside(&self, key: i64, part: i64, text: Option<&str>) -> rusqlite::Result<()> {
+        let sql = "INSERT OR REPLACE INTO big (key, part, text) VALUES (?1, ?2, ?3)";
+        self.transaction.prepare_cached(sql)?.execute(params![key, part, text]).map(drop)
+    }
+
     /// Puts a large text beside its row, or takes away the one that was there before.
     fn set_big(&self, key: i64, part: i64, text: Option<&str>) -> rusqlite::Result<()> {
         if is_big(text) {
-            let sql = "INSERT OR REPLACE INTO big (key, part, text) VALUES (?1, ?2, ?3)";
-            self.transaction.prepare_cached(sql)?.execute(params![key, part, text])?;
+            self.put_beside(key, part, text)?;
             let sql = "UPDATE job SET big = coalesce(big, 0) | ?2 WHERE key = ?1";
             return self.transaction.prepare_cached(sql)?.execute(params![key, part]).map(drop);
         }

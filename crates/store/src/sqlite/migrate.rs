@@ -1,8 +1,10 @@
 //! What takes more than SQL. From layout 3 to layout 4: every task and run into its lean table, one to one. From layout 6 to
-//! layout 7: alerts get numbers.
+//! layout 7: alerts get numbers; from 7 to 8: groups, incidents and decisions do.
 
-use super::router::put_old;
+use super::router::{put_decision, put_old};
 use crate::rows::{self, BIG_OVER};
+use alerts::InstantKey;
+use model::Timestamp;
 use rusqlite::functions::FunctionFlags;
 use rusqlite::{Connection, Transaction};
 
@@ -34,6 +36,30 @@ pub(super) fn to_7(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         }
     }
     transaction.execute_batch("DROP TABLE alert_state")
+}
+
+/// What was known by a text gets a number, in the order in which it came; the text goes into the row.
+pub(super) fn to_8(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    transaction.execute_batch(
+        "INSERT INTO alert_group SELECT row_number() OVER (ORDER BY row ->> 'born', key), json_set(row, '$.key', key)
+             FROM old_group;
+         INSERT INTO incident SELECT row_number() OVER (ORDER BY row ->> 'opened_at', key), json_set(row, '$.id', key)
+             FROM old_incident;",
+    )?;
+    // A key was the time in 13 digits, a dash, the alert's fingerprint in 16, and more.
+    let mut old = transaction.prepare("SELECT key, row FROM old_decision ORDER BY key")?;
+    let mut rows = old.query([])?;
+    let (mut last, mut nth) = (0, 0);
+    while let Some(row) = rows.next()? {
+        let key: String = row.get(0)?;
+        let at = key.get(..13).and_then(|at| at.parse().ok());
+        let alert = key.get(14..30).and_then(|alert| u64::from_str_radix(alert, 16).ok());
+        let (Some(at), Some(alert)) = (at, alert) else { continue };
+        nth = if at == last { nth + 1 } else { 0 };
+        last = at;
+        put_decision(transaction, InstantKey::new(Timestamp::from_millis(at), nth), alert, row.get_ref(1)?.as_str()?)?;
+    }
+    transaction.execute_batch("DROP TABLE old_group; DROP TABLE old_incident; DROP TABLE old_decision")
 }
 
 const PLANS: &str = "INSERT INTO plan SELECT id_key(id), id_tail(id), kind, title, description, created_by, \

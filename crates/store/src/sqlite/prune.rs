@@ -55,12 +55,14 @@ fn remove_old(
          AND NOT EXISTS (SELECT 1 FROM job WHERE job.owner = plan.key AND job.form = 2) LIMIT ?2)"
     );
     transaction.prepare_cached(&done)?.execute([cuts.runs.as_millis(), limit])?;
-    // A decision's key starts with its time.
-    let decisions = "DELETE FROM decision WHERE key IN (SELECT key FROM decision WHERE key < ?1 LIMIT ?2)";
-    let before = format!("{:013}", cuts.alerts.as_millis());
-    transaction.prepare_cached(decisions)?.execute(params![before, limit])?;
-    let waits = "DELETE FROM wait WHERE key IN (SELECT key FROM wait WHERE key < ?1 LIMIT ?2)";
-    transaction.prepare_cached(waits)?.execute([alerts::Wait::first_key(cuts.alerts), limit])?;
+    // Keys of decisions rise with time.
+    let before = alerts::InstantKey::first(cuts.alerts).0;
+    for sql in [
+        "DELETE FROM decision WHERE key IN (SELECT key FROM decision WHERE key < ?1 LIMIT ?2)",
+        "DELETE FROM wait WHERE key IN (SELECT key FROM wait WHERE key < ?1 LIMIT ?2)",
+    ] {
+        transaction.prepare_cached(sql)?.execute([before, limit])?;
+    }
     let audit = "DELETE FROM audit_log WHERE id IN (SELECT id FROM audit_log WHERE at < ?1 LIMIT ?2)";
     transaction.prepare_cached(audit)?.execute([cuts.audit.as_millis(), limit])?;
     Ok(Pruned { runs: keys.len(), next })

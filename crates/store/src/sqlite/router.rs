@@ -5,10 +5,10 @@ use super::load::collect;
 use super::write::{ms, put_row};
 use crate::Error;
 use crate::rows::{self, Bad};
-use alerts::{Change, Table, Wait};
+use alerts::{Change, InstantKey, Table, Wait};
 use model::{Alert, Labels, Timestamp};
 use rusqlite::{CachedStatement, Connection, Transaction, params};
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 /// How many decisions are given back.
 const DECISIONS_MAX: i64 = 10_000;
@@ -19,25 +19,106 @@ const ALERT: &str = "INSERT OR REPLACE INTO alert (id, labels, annotations, star
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const SEEN: &str = "INSERT OR REPLACE INTO alert_seen (id, ends_at, updated_at) VALUES (?1, ?2, ?3)";
 const WAIT: &str = "INSERT OR REPLACE INTO wait (key, row) VALUES (?1, ?2)";
-const GONE: [&str; 2] = ["DELETE FROM alert WHERE id = ?1", "DELETE FROM alert_seen WHERE id = ?1"];
+const GROUP: &str = "INSERT OR REPLACE INTO alert_group (id, row) VALUES (?1, ?2)";
+const INCIDENT: &str = "INSERT OR REPLACE INTO incident (id, row) VALUES (?1, ?2)";
+const LINE: &str = "INSERT OR REPLACE INTO incident_line (incident, nth, row) VALUES (?1, ?2, ?3)";
+const DECISION: &str = "INSERT OR IGNORE INTO decision (key, alert, row) VALUES (?1, ?2, ?3)";
+const LINES_GONE: &str = "DELETE FROM incident_line WHERE incident = ?1";
+const ALERT_GONE: [&str; 2] = ["DELETE FROM alert WHERE id = ?1", "DELETE FROM alert_seen WHERE id = ?1"];
+const GROUP_GONE: [&str; 1] = ["DELETE FROM alert_group WHERE id = ?1"];
+const INCIDENT_GONE: [&str; 2] = [LINES_GONE, "DELETE FROM incident WHERE id = ?1"];
 
-/// Writes what changed, in its order.
+/// Writes what changed, in its order. Of a group only how it is in the end.
 pub(super) fn put(transaction: &Transaction<'_>, changes: &[Change]) -> rusqlite::Result<()> {
-    let (mut alerts, mut seen) = (None, None);
-    for change in changes {
+    let last_of_group = last_of_groups(changes);
+    let mut ready = Ready { transaction, alert: None, seen: None, group: None, line: None };
+    for (place, change) in changes.iter().enumerate() {
         match change {
-            Change::Alert(id, alert) => put_alert(ready(transaction, &mut alerts, ALERT)?, *id, alert)?,
+            Change::Alert(id, alert) => put_alert(ready.alert()?, *id, alert)?,
             Change::Seen { id, ends_at, updated_at } => {
                 let values = params![id.cast_signed(), ms(*ends_at), updated_at.as_millis()];
-                ready(transaction, &mut seen, SEEN)?.execute(values)?;
+                ready.seen()?.execute(values)?;
             }
-            Change::AlertGone(id) => {
-                for sql in GONE {
-                    transaction.prepare_cached(sql)?.execute([id.cast_signed()])?;
-                }
+            Change::Group(row) if last_of_group.get(&row.id) == Some(&place) => {
+                ready.group()?.execute(params![row.id.cast_signed(), change.to_text()])?;
+            }
+            Change::Group(_) => {}
+            Change::Line { incident, nth, .. } => {
+                ready.line()?.execute(params![incident.cast_signed(), nth, change.to_text()])?;
+            }
+            Change::Incident(incident) => {
+                let id = incident.number.cast_signed();
+                transaction.prepare_cached(LINES_GONE)?.execute([id])?;
+                transaction.prepare_cached(INCIDENT)?.execute(params![id, change.to_text()])?;
+            }
+            Change::Decision(decision) => {
+                let row = change.to_text().unwrap_or_default();
+                let key = InstantKey::new(decision.at, decision.nth);
+                put_decision(transaction, key, decision.alert.fingerprint(), &row)?;
             }
             Change::Wait(wait) => put_wait(transaction, wait, change.to_text())?,
-            other => put_row(transaction, table(other.table()), &other.key(), other.to_text())?,
+            Change::AlertGone(id) => remove(transaction, &ALERT_GONE, *id)?,
+            Change::GroupGone(id) => remove(transaction, &GROUP_GONE, *id)?,
+            Change::IncidentGone(id) => remove(transaction, &INCIDENT_GONE, *id)?,
+            Change::Silence(_) | Change::SilenceGone(_) => {
+                put_row(transaction, table(Table::Silence), &change.key(), change.to_text())?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Where the last change of each group is.
+fn last_of_groups(changes: &[Change]) -> HashMap<u64, usize> {
+    let groups = changes.iter().enumerate().filter_map(|(place, change)| match change {
+        Change::Group(row) => Some((row.id, place)),
+        _ => None,
+    });
+    groups.collect()
+}
+
+/// The statements of what comes by the thousand, each looked up when it is first needed.
+struct Ready<'t, 'c> {
+    transaction: &'t Transaction<'c>,
+    alert: Option<CachedStatement<'t>>,
+    seen: Option<CachedStatement<'t>>,
+    group: Option<CachedStatement<'t>>,
+    line: Option<CachedStatement<'t>>,
+}
+
+impl<'t> Ready<'t, '_> {
+    fn alert(&mut self) -> rusqlite::Result<&mut CachedStatement<'t>> {
+        ready(self.transaction, &mut self.alert, ALERT)
+    }
+
+    fn seen(&mut self) -> rusqlite::Result<&mut CachedStatement<'t>> {
+        ready(self.transaction, &mut self.seen, SEEN)
+    }
+
+    fn group(&mut self) -> rusqlite::Result<&mut CachedStatement<'t>> {
+        ready(self.transaction, &mut self.group, GROUP)
+    }
+
+    fn line(&mut self) -> rusqlite::Result<&mut CachedStatement<'t>> {
+        ready(self.transaction, &mut self.line, LINE)
+    }
+}
+
+fn remove(transaction: &Transaction<'_>, statements: &[&str], id: u64) -> rusqlite::Result<()> {
+    statements.iter().try_for_each(|sql| transaction.prepare_cached(sql)?.execute([id.cast_signed()]).map(drop))
+}
+
+/// Adds a decision. One of the same instant and place, from before the clock was set back, keeps its key.
+pub(super) fn put_decision(
+    transaction: &Transaction<'_>,
+    key: InstantKey,
+    alert: u64,
+    row: &str,
+) -> rusqlite::Result<()> {
+    let mut statement = transaction.prepare_cached(DECISION)?;
+    for key in key.0.. {
+        if statement.execute(params![key, alert.cast_signed(), row])? > 0 {
+            break;
         }
     }
     Ok(())
@@ -74,7 +155,7 @@ fn put_alert(statement: &mut CachedStatement<'_>, id: u64, alert: &Alert) -> rus
 }
 
 fn put_wait(transaction: &Transaction<'_>, wait: &Wait, row: Option<String>) -> rusqlite::Result<()> {
-    transaction.prepare_cached(WAIT)?.execute(params![wait.key(), row]).map(drop)
+    transaction.prepare_cached(WAIT)?.execute(params![wait.key().0, row]).map(drop)
 }
 
 /// Where the router's rows are kept.
@@ -86,6 +167,7 @@ fn table(table: Table) -> &'static str {
         Table::Group => "alert_group",
         Table::Silence => "silence",
         Table::Incident => "incident",
+        Table::Line => "incident_line",
         Table::Decision => "decision",
     }
 }
@@ -95,18 +177,16 @@ pub(super) fn load_alerts(connection: &Connection) -> Result<Vec<Change>, Error>
     let mut changes = load_numbered(connection).map_err(|bad| bad.reading("alerts"))?;
     for of in Table::ALL {
         let name = table(of);
+        let last = |columns: &str, max: i64| {
+            format!("SELECT {columns} FROM (SELECT * FROM {name} ORDER BY key DESC LIMIT {max}) AS last ORDER BY last.key")
+        };
         let sql = match of {
             Table::Alert | Table::Seen => continue,
-            Table::Decision => {
-                format!(
-                    "SELECT key, row FROM (SELECT * FROM {name} ORDER BY key DESC LIMIT {DECISIONS_MAX}) ORDER BY key"
-                )
-            }
-            Table::Wait => {
-                let last = format!("SELECT * FROM {name} ORDER BY key DESC LIMIT {WAITS_MAX}");
-                format!("SELECT CAST(key AS TEXT), row FROM ({last}) ORDER BY key")
-            }
-            _ => format!("SELECT key, row FROM {name} ORDER BY key"),
+            Table::Decision => last("CAST(key AS TEXT), row", DECISIONS_MAX),
+            Table::Wait => last("CAST(key AS TEXT), row", WAITS_MAX),
+            Table::Line => format!("SELECT incident || '/' || nth, row FROM {name} ORDER BY incident, nth"),
+            Table::Group | Table::Incident => format!("SELECT CAST(id AS TEXT), row FROM {name} ORDER BY {name}.id"),
+            Table::Silence => format!("SELECT key, row FROM {name} ORDER BY key"),
         };
         let rows = collect(connection, &sql, |row| {
             let key: String = row.get(0)?;

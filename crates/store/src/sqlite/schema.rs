@@ -9,8 +9,8 @@ use std::path::Path;
 use tasks::{RunState, backoff_str, class_str};
 
 /// What brings a file from the version before to this one.
-pub(super) const VERSIONS: [&str; 7] =
-    [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7];
+pub(super) const VERSIONS: [&str; 8] =
+    [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8];
 
 /// Instants are milliseconds since 1970, spans are in the unit their name says, JSON is text. Ids rise with
 /// time, so that rows are appended; a table without a row id is one tree instead of two.
@@ -286,6 +286,26 @@ CREATE TABLE alert_seen (id INTEGER PRIMARY KEY, ends_at INTEGER, updated_at INT
 CREATE TABLE wait (key INTEGER PRIMARY KEY, row TEXT NOT NULL) STRICT;
 ";
 
+/// Groups and incidents by number, too, so that those of one storm lie together; a line that is all that is new of an
+/// incident is a row of its own; a decision's key is a number that rises with time. `migrate::to_8` brings them here.
+const VERSION_8: &str = "
+ALTER TABLE alert_group RENAME TO old_group;
+ALTER TABLE incident RENAME TO old_incident;
+ALTER TABLE decision RENAME TO old_decision;
+DROP INDEX decision_alert;
+
+CREATE TABLE alert_group (id INTEGER PRIMARY KEY, row TEXT NOT NULL) STRICT;
+CREATE TABLE incident (id INTEGER PRIMARY KEY, row TEXT NOT NULL) STRICT;
+CREATE TABLE incident_line (
+    incident INTEGER NOT NULL,
+    nth INTEGER NOT NULL,
+    row TEXT NOT NULL,
+    PRIMARY KEY (incident, nth)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE decision (key INTEGER PRIMARY KEY, alert INTEGER NOT NULL, row TEXT NOT NULL) STRICT;
+CREATE INDEX decision_alert ON decision (alert);
+";
+
 /// The names and columns that people query.
 const VIEWS: &str = "
 DROP TABLE old_step;
@@ -352,7 +372,11 @@ fn views() -> String {
 
 /// Brings the file up to date; each version is one transaction.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), Error> {
-    let known = VERSIONS.len() as i64;
+    migrate_to(connection, path, VERSIONS.len() as i64)
+}
+
+/// Brings the file to version `known`.
+pub(super) fn migrate_to(connection: &mut Connection, path: &Path, known: i64) -> Result<(), Error> {
     let found: i64 = connection
         .query_row("PRAGMA user_version", [], |row| row.get(0))
         .map_err(|source| Error::Read { what: "the layout's version", source })?;
@@ -372,8 +396,10 @@ fn step(connection: &mut Connection, to: i64) -> rusqlite::Result<()> {
         migrate::to_4(&transaction)?;
         transaction.execute_batch(&views())?;
     }
-    if to == 7 {
-        migrate::to_7(&transaction)?;
+    match to {
+        7 => migrate::to_7(&transaction)?,
+        8 => migrate::to_8(&transaction)?,
+        _ => {}
     }
     transaction.pragma_update(None, "user_version", to)?;
     transaction.commit()

@@ -1,5 +1,8 @@
 //! Cases of `sqlite`: input and expectation side by side.
 
+mod migration;
+mod router;
+
 use super::*;
 use crate::{Reader, RunFilter, TaskFilter};
 use model::{Class, Labels, TaskSpec, Timestamp};
@@ -447,76 +450,6 @@ fn a_schedule_is_fired_once() {
 }
 
 #[test]
-fn router_and_rule_rows_come_and_go() {
-    let mut fixture = Fixture::new();
-    let labels = Labels::from_pairs([("alertname", "Down")]);
-    let alert = model::Alert {
-        labels: labels.clone(),
-        annotations: Labels::empty(),
-        starts_at: at(0),
-        ends_at: None,
-        generator_url: "".into(),
-        updated_at: at(0),
-    };
-    let rule = rules::ActiveRow {
-        rule: "a;b;Down".to_owned(),
-        labels: labels.clone(),
-        annotations: Labels::empty(),
-        state: rules::AlertState::Firing,
-        active_at: at(0),
-        fired_at: Some(at(1)),
-        value: 1.0,
-        keep_firing_since: None,
-        last_sent: None,
-    };
-    let decision = model::Decision {
-        at: at(5),
-        alert: labels.clone(),
-        verdict: model::Verdict::Hold(model::Hold::Grouped),
-        receiver: "r".into(),
-        group_key: "g".into(),
-        by: Vec::new(),
-        page_key: None,
-        over: false,
-        next_send: None,
-        nth: 0,
-    };
-    let put = Changes {
-        alerts: vec![
-            alerts::Change::Alert(7, alert),
-            alerts::Change::Seen { id: 7, ends_at: Some(at(9)), updated_at: at(4) },
-            alerts::Change::Decision(decision.clone()),
-            alerts::Change::Wait(wait(6)),
-        ],
-        rules: vec![rules::Change::Active(rule.clone())],
-        ..Changes::default()
-    };
-    fixture.store.commit(&put).unwrap();
-    let loaded = fixture.store.load().unwrap();
-    assert_eq!((loaded.alerts, loaded.rules), (put.alerts.clone(), vec![rule.clone()]));
-    let reader = Reader::open(&fixture.path()).unwrap();
-    let about = |until, limit| reader.decisions_about(&labels, until, limit).unwrap();
-    let waited = wait(6).decisions(|_| Some(labels.clone()));
-    assert_eq!((about(at(4), 10), about(at(5), 10)), (vec![], vec![decision.clone()]));
-    assert_eq!(about(at(6), 10), vec![waited[0].clone(), decision]);
-    assert_eq!(about(at(6), 1), waited);
-    assert_eq!(about(Timestamp::MAX, 1), waited, "up to the end of time");
-    assert_eq!(reader.decisions_about(&Labels::empty(), at(9), 10).unwrap(), vec![]);
-    let plan = format!("EXPLAIN QUERY PLAN {}", crate::reader::ABOUT);
-    let connection = rusqlite::Connection::open(fixture.path()).unwrap();
-    let plan: String = connection.query_row(&plan, ["", "", "1"], |row| row.get(3)).unwrap();
-    assert!(plan.contains("decision_alert"), "{plan}");
-    let gone = Changes {
-        alerts: vec![alerts::Change::AlertGone(7)],
-        rules: vec![rules::Change::Gone { key: rule.key() }],
-        ..Changes::default()
-    };
-    fixture.store.commit(&gone).unwrap();
-    let loaded = fixture.store.load().unwrap();
-    assert_eq!((loaded.alerts.len(), loaded.rules.len()), (2, 0), "decisions stay");
-}
-
-#[test]
 fn the_file_is_private_and_a_newer_one_is_refused() {
     use std::os::unix::fs::PermissionsExt;
     let fixture = Fixture::new();
@@ -582,125 +515,6 @@ fn a_batch_is_one_transaction() {
     let counts = fixture.queue.counts(at(2));
     assert_eq!((counts.pending, counts.processing, counts.totals.completed), (0, 0, 10_000));
     assert_eq!(fixture.store.commit(&Changes::default()).unwrap().number, 302);
-}
-
-/// What the release before wrote: its layout, its rows as text.
-const OLD_ROWS: &str = r#"
-INSERT INTO task (id, form, kind, title, description, created_by, schedule_kind, schedule_expr, timezone, payload,
-    status, class, priority, dedupe_key, max_retries, backoff_strategy, concurrency_key, timeout_ms, agent, typed,
-    next_fire, created_at) VALUES
-    ('0193561c-1c00-7001-8123-456789abcdef', 'plain', 'noop', '', '', 'ann', NULL, NULL, NULL, '{"n":1}', 'active',
-     'user', 5, 'k', 3, 'fixed', 'c', 30000, NULL, NULL, NULL, 1732000000000),
-    ('0193561c-1c00-7002-8123-456789abcdef', 'typed', 'bugfix', '', '', 'bob', NULL, NULL, NULL, '{"a":"é"}',
-     'active', 'user', 3, NULL, 3, 'exponential_jitter', NULL, 3600000, 'dev_agent',
-     '{"type":"bugfix","source":"user","priority":"P1","trace_id":"t","sla":null,"metadata":{}}', NULL,
-     1732000000000),
-    ('0193561c-1c00-7003-8123-456789abcdef', 'scheduled', '', 'report', 'nightly', 'ann', 'cron', '0 3 * * *', 'UTC',
-     '{"params":{"p":1},"pipeline":[{"id":"one","uses":"noop","with":{},"timeout_seconds":30.0,"max_retries":3}]}',
-     'active', 'user', 5, NULL, 3, 'linear', NULL, 30000, NULL, NULL, 1893456000000, 1732000000000),
-    ('0193561c-1c00-7005-8123-456789abcdef', 'plain', 'page', '', '', 'system', NULL, NULL, NULL, '{}', 'active', 'page',
-     1, NULL, 120, 'linear', NULL, 30000, NULL, NULL, NULL, 1732000000000),
-    ('0193561c-1c00-7006-8123-456789abcdef', 'plain', 'redis', '', '', 'system', NULL, NULL, NULL, '{}', 'active',
-     'runbook', 1, NULL, 0, 'linear', NULL, 30000, NULL, NULL, NULL, 1732000000000);
-INSERT INTO task_run (id, task_id, state, class, parent_id, parent_step, attempt, failures, rescues, token, lease_owner,
-    run_at, step, outcome, success, output, error_kind, error, created_at, started_at, finished_at) VALUES
-    ('0193561c-1c00-7001-8123-456789abcdef', '0193561c-1c00-7001-8123-456789abcdef', 'completed', 'user', NULL, NULL, 2,
-     1, 0, x'000102030405060708090a0b0c0d0e0f', 'w', 1732000000000, 0, -7, 1, 'BIG', NULL, NULL, 1732000000000,
-     1732000001000, 1732000002000),
-    ('0193561c-1c00-7002-8123-456789abcdef', '0193561c-1c00-7002-8123-456789abcdef', 'available', 'user', NULL, NULL, 0,
-     0, 0, NULL, NULL, 1732000000000, 0, NULL, NULL, NULL, NULL, NULL, 1732000000000, NULL, NULL),
-    ('0193561c-1c00-7004-8123-456789abcdef', '0193561c-1c00-7003-8123-456789abcdef', 'running', 'user', NULL, NULL, 1, 0,
-     0, x'100102030405060708090a0b0c0d0e0f', 'w', 1732000000000, 1, NULL, NULL, NULL, NULL, NULL, 1732000000000,
-     1732000001000, NULL),
-    ('0193561c-1c00-7005-8123-456789abcdef', '0193561c-1c00-7005-8123-456789abcdef', 'scheduled', 'page', NULL, NULL, 0,
-     0, 0, NULL, NULL, 1732000005000, 0, NULL, NULL, NULL, NULL, NULL, 1732000000000, NULL, NULL),
-    ('0193561c-1c00-7006-8123-456789abcdef', '0193561c-1c00-7006-8123-456789abcdef', 'dead', 'runbook',
-     '0193561c-1c00-7005-8123-456789abcdef', 'ping', 1, 1, 0, NULL, 'builtin', 1732000000000, 0, NULL, 0, NULL, 'timeout',
-     'too slow', 1732000000000, 1732000001000, 1732000002000);
-INSERT INTO task_step (run_id, step, id, result, at)
-    VALUES ('0193561c-1c00-7004-8123-456789abcdef', 0, 'zero', '[1]', 1732000001000);
-INSERT INTO dedupe VALUES ('k', 'ann', '0193561c-1c00-7001-8123-456789abcdef', 1893456000000);
-INSERT INTO total VALUES ('accepted', 3);
-INSERT INTO alert_state VALUES ('{alertname="Down"}', '{"labels": {"alertname": "Down"}, "annotations": {}, "starts_at": 5,
-    "ends_at": 9, "generator_url": "http://p/", "updated_at": 7}');
-"#;
-
-#[test]
-fn a_file_of_an_older_release_comes_along_whole() {
-    for version in [1, 2, 3] {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let path = dir.path().join("tocsin.db");
-        let big = format!("\"{}\"", "x".repeat(40_000));
-        let old = rusqlite::Connection::open(&path).unwrap();
-        for sql in &schema::VERSIONS[..version] {
-            old.execute_batch(sql).unwrap();
-        }
-        old.execute_batch(&OLD_ROWS.replace("BIG", &big)).unwrap();
-        old.pragma_update(None, "user_version", version as i64).unwrap();
-        drop(old);
-
-        let mut store = Sqlite::open(&path).unwrap();
-        let reader = Reader::open(&path).unwrap();
-        let id = |n: u8| TaskId::parse(&format!("0193561c-1c00-700{n}-8123-456789abcdef")).unwrap();
-        let plain = reader.task(id(1)).unwrap().unwrap();
-        assert_eq!(
-            (plain.task.dedupe_key.as_deref(), plain.task.concurrency_key.as_deref()),
-            (Some("k"), Some("c"))
-        );
-        let run = plain.latest.unwrap();
-        assert_eq!((run.at.state, run.at.attempt, run.at.failures), (RunState::Completed, 2, 1));
-        assert_eq!((run.at.outcome, run.at.output.unwrap().as_str()), (Some(-7i64 as u64), big.as_str()));
-        let typed = reader.task(id(2)).unwrap().unwrap().task;
-        assert!(matches!(&typed.form, Form::Typed(typed) if typed.urgency == Urgency::P1), "{typed:?}");
-        assert_eq!((typed.agent.as_deref(), typed.args), (Some("dev_agent"), json!({"a": "é"}).into()));
-        let plan = reader.task(id(3)).unwrap().unwrap();
-        assert_eq!((plan.task.title.as_str(), plan.task.args), ("report", json!({"p": 1}).into()));
-        assert_eq!(
-            plan.latest.map(|run| (run.id.to_string(), run.task_id)),
-            Some((id(4).to_string(), id(3)))
-        );
-
-        let loaded = store.load().unwrap();
-        let [alerts::Change::Alert(1, alert)] = &loaded.alerts[..] else { panic!("{:?}", loaded.alerts) };
-        assert_eq!((alert.name(), alert.ends_at), ("Down", Some(Timestamp::from_millis(9))));
-        let loaded = loaded.tasks;
-        let steps: Vec<_> = loaded.runs.iter().flat_map(|run| &run.steps).map(|step| &*step.id).collect();
-        assert_eq!((steps, loaded.totals.accepted, loaded.dedupe.len()), (vec!["zero"], 3, 1));
-        let child = loaded.runs.iter().find_map(|run| run.parent.as_ref()).unwrap();
-        assert_eq!((child.run_id.to_string(), child.step.as_str()), (id(5).to_string(), "ping"));
-        assert_eq!(loaded.newest.map(|id| id.to_string()), Some(id(6).to_string()));
-        let waiting: usize = loaded.sleeping.iter().map(|line| line.places.len()).sum();
-        assert_eq!(loaded.runs.len() + waiting, 4, "all but the first");
-
-        // People's queries go on as before.
-        let asked = rusqlite::Connection::open(&path).unwrap();
-        let text = |sql: &str| -> String { asked.query_row(sql, [], |row| row.get(0)).unwrap() };
-        for (sql, want) in [
-            ("SELECT count(*) || '' FROM due_work WHERE created_at > 0", "5"),
-            (
-                "SELECT group_concat(state) FROM (SELECT state FROM task_run ORDER BY id)",
-                "completed,available,running,scheduled,dead",
-            ),
-            (
-                "SELECT task_id FROM task_run WHERE id = '0193561c-1c00-7004-8123-456789abcdef'",
-                "0193561c-1c00-7003-8123-456789abcdef",
-            ),
-            (
-                "SELECT parent_id FROM task_run WHERE parent_step = 'ping'",
-                "0193561c-1c00-7005-8123-456789abcdef",
-            ),
-            ("SELECT length(output) || '' FROM task_run WHERE success = 1", "40002"),
-            (
-                "SELECT group_concat(form) FROM (SELECT form FROM task ORDER BY id)",
-                "plain,typed,scheduled,plain,plain",
-            ),
-            ("SELECT payload FROM task WHERE kind = 'noop'", "{\"n\":1}"),
-            ("SELECT backoff_strategy FROM task WHERE form = 'scheduled'", "linear"),
-            ("SELECT result FROM task_step WHERE run_id = '0193561c-1c00-7004-8123-456789abcdef'", "[1]"),
-        ] {
-            assert_eq!(text(sql), want, "{sql}");
-        }
-    }
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The router's answers to "why?", with the rule behind an alert, and what held it in words.
 
 use crate::core::Core;
-use alerts::{Incident, why::Why};
+use alerts::{Incident, InstantKey, why::Why};
 use model::{Decision, Labels, MatchOp, Matcher, Timestamp};
 use server::views::{AttemptWhy, ByView, ReceiverWhy, RuleWhy, WhyView};
 use std::{collections::BTreeSet, time::Duration};
@@ -66,8 +66,8 @@ pub(super) fn explain(
     now: Timestamp,
 ) -> Vec<WhyView> {
     let at = at.unwrap_or(now);
-    let key = |decision: &Decision| alerts::Change::Decision(decision.clone()).key();
-    let known: BTreeSet<String> = journal.iter().map(key).collect();
+    let key = |decision: &Decision| InstantKey::new(decision.at, decision.nth);
+    let known: BTreeSet<InstantKey> = journal.iter().map(key).collect();
     let fresh = core.alerts.decisions().filter(|one| one.alert == *labels && !known.contains(&key(one)));
     let all: Vec<Decision> = journal.iter().chain(fresh).cloned().collect();
     let rule = rule_of(core, labels, at, now);
