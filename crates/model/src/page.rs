@@ -195,7 +195,10 @@ pub struct Page {
     pub diagnosis: Vec<Finding>,
     /// What could be done.
     pub remedy: Vec<Remedy>,
-    /// Where to look.
+    /// How often its incident had come back, if its receiver can do something about it: links that act hold for that
+    /// time alone.
+    pub reopened: Option<u32>,
+    /// Where to look; made when it is sent.
     pub links: Links,
 }
 

@@ -1,9 +1,9 @@
 //! The run that sends a page.
 
-use crate::page_json::page_to_text;
-use crate::{Error, PAGE_KIND, Registry, Told, page_from_json};
-use model::{Clock, Json, Page};
-use serde_json::{Value, json};
+use crate::page_json::{Said, page_to_text, read_args};
+use crate::{Error, PAGE_KIND, Registry, Told};
+use model::{Clock, Json, Links, Page};
+use serde_json::json;
 use std::sync::Arc;
 use tasks::{Action, Attempt, Outcome, RunError, Running};
 
@@ -22,20 +22,24 @@ pub const ACKNOWLEDGED_BY: &str = "acknowledged_by";
 pub struct PageAction {
     registry: Arc<Registry>,
     clock: Arc<dyn Clock>,
+    links: Linker,
 }
 
+/// Says where a page points to.
+pub type Linker = Arc<dyn Fn(&Page) -> Links + Send + Sync>;
+
 impl PageAction {
-    /// Sends by `registry`.
-    pub fn new(registry: Arc<Registry>, clock: Arc<dyn Clock>) -> PageAction {
-        PageAction { registry, clock }
+    /// Sends by `registry`; pages that point nowhere get their links from `links`.
+    pub fn new(registry: Arc<Registry>, clock: Arc<dyn Clock>, links: Linker) -> PageAction {
+        PageAction { registry, clock, links }
     }
 
     async fn send(&self, attempt: Attempt) -> Result<Outcome, Error> {
-        let page = page_from_json(&attempt.args).ok_or(Error::NoPage)?;
-        let told = Told {
-            kept: attempt.args.get(KEPT).unwrap_or(&Value::Null),
-            acknowledged_by: attempt.args.get(ACKNOWLEDGED_BY).and_then(Value::as_str),
-        };
+        let Said { mut page, kept, acknowledged_by } = read_args(&attempt.args).ok_or(Error::NoPage)?;
+        let told = Told { kept: &kept, acknowledged_by: acknowledged_by.as_deref() };
+        if page.links == Links::default() {
+            page.links = (self.links)(&page);
+        }
         let sent = self.registry.send(&page, told, self.clock.now()).await?;
         let mut result =
             json!({ "receiver": page.receiver, "integration": page.integration, "key": page.key });

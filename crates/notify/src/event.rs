@@ -64,11 +64,12 @@ impl EventAction {
     }
 
     async fn send(&self, attempt: Attempt) -> Result<Outcome, Error> {
-        let id = attempt.args["subscription"].as_str().unwrap_or("");
+        let args = attempt.args.value();
+        let id = args["subscription"].as_str().unwrap_or("");
         let Some(subscriber) = self.subscribers.get(id) else {
             return Err(Error::Unsubscribed { subscription: id.to_owned() });
         };
-        let event: &Value = &attempt.args["event"];
+        let event: &Value = &args["event"];
         let mut request = Request::post_json(&subscriber.url, event.to_string())?;
         (request.timeout, request.body_max, request.redirects_max) = (attempt.deadline, ANSWER_MAX, 0);
         request.set_header("Idempotency-Key", event["event_id"].as_str().unwrap_or(""))?;

@@ -49,11 +49,11 @@ mod outcomes;
 #[cfg(test)]
 mod testing;
 
-pub use action::{ACKNOWLEDGED_BY, KEPT, PageAction, page_args};
+pub use action::{ACKNOWLEDGED_BY, KEPT, Linker, PageAction, page_args};
 pub use config::{ConsoleConfig, GlobalConfig, ReceiverConfig, SlackConfig, WebhookConfig};
 pub use event::{EVENT_KIND, EventAction, Subscribers};
 pub use message::{NOTIFY_KIND, NotifyAction};
-pub use page_json::{page_from_json, page_to_json};
+pub use page_json::{called_by, page_from_json, page_to_json};
 pub use receivers::{CONSOLE, IntegrationShape, ReceiverShape, Receivers};
 pub use registry::{Registry, Told};
 pub use sample::Sample;

@@ -27,7 +27,7 @@ impl NotifyAction {
     }
 
     async fn send(&self, attempt: &Attempt) -> Result<Outcome, Error> {
-        let asked = match Asked::read(&attempt.args) {
+        let asked = match Asked::read(&attempt.args.value()) {
             Ok(asked) => asked,
             Err(message) => return Ok(Outcome::Failed(RunError { kind: "bad_args".to_owned(), message })),
         };
@@ -75,6 +75,7 @@ impl NotifyAction {
             cause: String::new(),
             diagnosis: Vec::new(),
             remedy: Vec::new(),
+            reopened: None,
             links: Links::default(),
         }
     }

@@ -4,8 +4,9 @@ use model::{
     Alert, Finding, FindingState, Json, Labels, Links, News, Page, PageReason, PageStatus, Remedy, Risk,
     Timestamp,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::borrow::Cow;
 
 /// The page as JSON. Instants are milliseconds.
 pub fn page_to_json(page: &Page) -> Value {
@@ -36,7 +37,10 @@ struct Row<'a> {
     cause: &'a str,
     diagnosis: Vec<FindingRow<'a>>,
     remedy: Vec<RemedyRow<'a>>,
-    links: LinksRow<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reopened: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    links: Option<LinksRow<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kept: Option<&'a Json>,
 }
@@ -61,7 +65,8 @@ impl<'a> Row<'a> {
             cause: &page.cause,
             diagnosis: findings(page),
             remedy: remedies(page),
-            links: LinksRow::of(&page.links),
+            reopened: page.reopened,
+            links: Some(&page.links).filter(|links| **links != Links::default()).map(LinksRow::of),
             kept,
         }
     }
@@ -162,109 +167,179 @@ impl<'a> LinksRow<'a> {
 }
 
 /// The page that [`page_to_json`] wrote; `None` if it is none.
-pub fn page_from_json(value: &Value) -> Option<Page> {
-    let links = value.get("links")?;
-    Some(Page {
-        key: text(value, "key")?,
-        revision: u32::try_from(value.get("revision")?.as_u64()?).ok()?,
-        status: match value.get("status")?.as_str()? {
+pub fn page_from_json(args: &Json) -> Option<Page> {
+    read_args(args).map(|said| said.page)
+}
+
+/// Which integration the arguments of a page's run name: `RECEIVER/webhook[0]`; empty parts if they name none.
+pub fn called_by(args: &Json) -> String {
+    #[derive(Default, Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        receiver: Cow<'a, str>,
+        #[serde(borrow)]
+        integration: Cow<'a, str>,
+    }
+    let named: Named<'_> = serde_json::from_str(args.as_str()).unwrap_or_default();
+    format!("{}/{}", named.receiver, named.integration)
+}
+
+/// What the arguments of a page's run say.
+pub(crate) struct Said {
+    pub page: Page,
+    /// What the last page of its group to the same integration left; null if nothing.
+    pub kept: Value,
+    /// Who has taken its alerts on, if that is what it tells.
+    pub acknowledged_by: Option<String>,
+}
+
+/// As they were written; `None` if they are not those of a page.
+pub(crate) fn read_args(args: &Json) -> Option<Said> {
+    let read: Read = serde_json::from_str(args.as_str()).ok()?;
+    let page = Page {
+        key: read.key,
+        revision: read.revision,
+        status: match read.status.as_str() {
             "firing" => PageStatus::Firing,
             "resolved" => PageStatus::Resolved,
             _ => return None,
         },
-        reason: {
-            let word = value.get("reason")?.as_str()?;
-            PageReason::ALL.into_iter().find(|reason| reason.as_str() == word)?
-        },
-        receiver: text(value, "receiver")?,
-        integration: text(value, "integration")?,
-        group_key: text(value, "group_key")?,
-        group_labels: labels_from_json(value.get("group_labels")?)?,
-        route_labels: labels_from_json(value.get("route_labels")?)?,
-        alerts: list(value, "alerts", alert_from_json)?,
-        news: match value.get("news") {
-            // A page of an older release that still waits.
-            None => News::default(),
-            Some(news) => News {
-                fired: list(news, "fired", Value::as_u64)?,
-                ended: list(news, "ended", Value::as_u64)?,
-            },
-        },
-        at: instant(value, "at")?,
-        external_url: text(value, "external_url")?,
-        incident_id: text(value, "incident_id")?,
-        cause: text(value, "cause")?,
-        diagnosis: list(value, "diagnosis", finding_from_json)?,
-        remedy: list(value, "remedy", remedy_from_json)?,
-        links: Links {
-            incident: text(links, "incident")?,
-            why: text(links, "why")?,
-            silence: text(links, "silence")?,
-            acknowledge: text(links, "acknowledge").unwrap_or_default(),
-            snooze: text(links, "snooze").unwrap_or_default(),
-            resolve: text(links, "resolve").unwrap_or_default(),
-        },
-    })
+        reason: PageReason::ALL.into_iter().find(|reason| reason.as_str() == read.reason)?,
+        receiver: read.receiver,
+        integration: read.integration,
+        group_key: read.group_key,
+        group_labels: read.group_labels,
+        route_labels: read.route_labels,
+        alerts: read.alerts.into_iter().map(ReadAlert::alert).collect(),
+        news: News { fired: read.news.fired, ended: read.news.ended },
+        at: Timestamp::from_millis(read.at),
+        external_url: read.external_url,
+        incident_id: read.incident_id,
+        cause: read.cause,
+        diagnosis: read.diagnosis.into_iter().map(ReadFinding::finding).collect::<Option<_>>()?,
+        remedy: read.remedy.into_iter().map(ReadRemedy::remedy).collect::<Option<_>>()?,
+        reopened: read.reopened,
+        links: read.links.map(ReadLinks::links).unwrap_or_default(),
+    };
+    Some(Said { page, kept: read.kept, acknowledged_by: read.acknowledged_by })
 }
 
-fn alert_from_json(value: &Value) -> Option<Alert> {
-    Some(Alert {
-        labels: labels_from_json(value.get("labels")?)?,
-        annotations: labels_from_json(value.get("annotations")?)?,
-        starts_at: instant(value, "starts_at")?,
-        ends_at: match value.get("ends_at")? {
-            Value::Null => None,
-            _ => Some(instant(value, "ends_at")?),
-        },
-        generator_url: text(value, "generator_url")?.into(),
-        updated_at: instant(value, "updated_at")?,
-    })
+#[derive(Deserialize)]
+struct Read {
+    key: String,
+    revision: u32,
+    status: String,
+    reason: String,
+    receiver: String,
+    integration: String,
+    group_key: String,
+    group_labels: Labels,
+    route_labels: Labels,
+    alerts: Vec<ReadAlert>,
+    /// A page of an older release that still waits has none.
+    #[serde(default)]
+    news: ReadNews,
+    at: i64,
+    external_url: String,
+    incident_id: String,
+    cause: String,
+    diagnosis: Vec<ReadFinding>,
+    remedy: Vec<ReadRemedy>,
+    reopened: Option<u32>,
+    /// Pages of older releases that still wait have theirs.
+    links: Option<ReadLinks>,
+    #[serde(default)]
+    kept: Value,
+    acknowledged_by: Option<String>,
 }
 
-fn finding_from_json(value: &Value) -> Option<Finding> {
-    Some(Finding {
-        step: text(value, "step")?,
-        state: match value.get("state")?.as_str()? {
+#[derive(Deserialize)]
+struct ReadAlert {
+    labels: Labels,
+    annotations: Labels,
+    starts_at: i64,
+    ends_at: Option<i64>,
+    generator_url: String,
+    updated_at: i64,
+}
+
+impl ReadAlert {
+    fn alert(self) -> Alert {
+        Alert {
+            labels: self.labels,
+            annotations: self.annotations,
+            starts_at: Timestamp::from_millis(self.starts_at),
+            ends_at: self.ends_at.map(Timestamp::from_millis),
+            generator_url: self.generator_url.into(),
+            updated_at: Timestamp::from_millis(self.updated_at),
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+struct ReadNews {
+    fired: Vec<u64>,
+    ended: Vec<u64>,
+}
+
+#[derive(Deserialize)]
+struct ReadFinding {
+    step: String,
+    state: String,
+    output: String,
+    took_ms: u64,
+}
+
+impl ReadFinding {
+    fn finding(self) -> Option<Finding> {
+        let state = match self.state.as_str() {
             "done" => FindingState::Done,
             "failed" => FindingState::Failed,
             "late" => FindingState::Late,
             _ => return None,
-        },
-        output: text(value, "output")?,
-        took_ms: value.get("took_ms")?.as_u64()?,
-    })
+        };
+        Some(Finding { step: self.step, state, output: self.output, took_ms: self.took_ms })
+    }
 }
 
-fn remedy_from_json(value: &Value) -> Option<Remedy> {
-    Some(Remedy {
-        id: text(value, "id")?,
-        risk: match value.get("risk")?.as_str()? {
+#[derive(Deserialize)]
+struct ReadRemedy {
+    id: String,
+    risk: String,
+    text: String,
+    approve_url: String,
+}
+
+impl ReadRemedy {
+    fn remedy(self) -> Option<Remedy> {
+        let risk = match self.risk.as_str() {
             "safe" => Risk::Safe,
             "caution" => Risk::Caution,
             "never" => Risk::Never,
             _ => return None,
-        },
-        text: text(value, "text")?,
-        approve_url: text(value, "approve_url")?,
-    })
+        };
+        Some(Remedy { id: self.id, risk, text: self.text, approve_url: self.approve_url })
+    }
 }
 
-fn labels_from_json(value: &Value) -> Option<Labels> {
-    let pairs =
-        value.as_object()?.iter().map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())));
-    Some(Labels::from_pairs(pairs.collect::<Option<Vec<_>>>()?))
+#[derive(Deserialize)]
+struct ReadLinks {
+    incident: String,
+    why: String,
+    silence: String,
+    #[serde(default)]
+    acknowledge: String,
+    #[serde(default)]
+    snooze: String,
+    #[serde(default)]
+    resolve: String,
 }
 
-fn list<T>(value: &Value, key: &str, item: impl Fn(&Value) -> Option<T>) -> Option<Vec<T>> {
-    value.get(key)?.as_array()?.iter().map(item).collect()
-}
-
-fn text(value: &Value, key: &str) -> Option<String> {
-    value.get(key)?.as_str().map(str::to_owned)
-}
-
-fn instant(value: &Value, key: &str) -> Option<Timestamp> {
-    value.get(key)?.as_i64().map(Timestamp::from_millis)
+impl ReadLinks {
+    fn links(self) -> Links {
+        let ReadLinks { incident, why, silence, acknowledge, snooze, resolve } = self;
+        Links { incident, why, silence, acknowledge, snooze, resolve }
+    }
 }
 
 /// A page with something in every field, for the tests of this crate.
@@ -316,6 +391,7 @@ pub(crate) fn example() -> Page {
             text: "restart redis-server".to_owned(),
             approve_url: String::new(),
         }],
+        reopened: Some(1),
         links: Links {
             incident: "http://tocsin:8080/ui/incidents/i1".to_owned(),
             why: "http://tocsin:8080/ui/why".to_owned(),
@@ -334,12 +410,12 @@ mod tests {
     fn both_ways() {
         let page = example();
         let json = page_to_json(&page);
-        assert_eq!(page_from_json(&json), Some(page));
+        assert_eq!(page_from_json(&json.clone().into()), Some(page));
         for key in json.as_object().unwrap().keys() {
             let mut broken = json.clone();
             broken[key] = json!({ "?": [] });
-            assert_eq!(page_from_json(&broken), None, "a broken {key} was taken");
+            assert_eq!(page_from_json(&broken.into()), None, "a broken {key} was taken");
         }
-        assert_eq!(page_from_json(&Value::Null), None);
+        assert_eq!(page_from_json(&Json::null()), None);
     }
 }

@@ -52,6 +52,7 @@ impl Sample<'_> {
             cause: String::new(),
             diagnosis: Vec::new(),
             remedy: Vec::new(),
+            reopened: None,
             links: Links::default(),
         }
     }

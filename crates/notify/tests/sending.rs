@@ -79,19 +79,20 @@ fn page(integration: &str) -> Page {
         cause: "nobody is there".to_owned(),
         diagnosis: Vec::new(),
         remedy: Vec::new(),
+        reopened: None,
         links: Links::default(),
     }
 }
 
 async fn run(registry: Arc<Registry>, page: &Page) -> Outcome {
     let clock = Arc::new(ManualClock::at(Timestamp::from_millis(1_700_000_000_000)));
-    let action = PageAction::new(registry, clock);
+    let action = PageAction::new(registry, clock, Arc::new(|_| Links::default()));
     assert_eq!(action.kind(), PAGE_KIND);
     let attempt = Attempt {
         run_id: "run".to_owned(),
         token: AttemptToken::parse("000102030405060708090a0b0c0d0e0f").unwrap(),
         number: 1,
-        args: page_to_json(page),
+        args: page_to_json(page).into(),
         deadline: Duration::from_secs(10),
         checkpoint: None,
     };

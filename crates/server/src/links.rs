@@ -163,11 +163,12 @@ impl Links {
 
     /// The address of a link: `path` of ours, and everything else in its query.
     pub(crate) fn url(&self, path: &str, link: &Link) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in self.fields(link) {
-            query.append_pair(name, &value);
-        }
-        format!("{}{path}?{}", self.base, query.finish())
+        let mut url = String::with_capacity(self.base.len() + path.len() + 256);
+        url.extend([&self.base, path, "?"]);
+        let query_at = url.len();
+        let mut query = form_urlencoded::Serializer::for_suffix(url, query_at);
+        query.extend_pairs(self.fields(link));
+        query.finish()
     }
 
     /// What the query of a link holds, and the form on its screen.

@@ -9,7 +9,7 @@ pub(crate) use decisions::ABOUT;
 use crate::rows::{self, Bad, JOB_TASK, PLAN_TASK, RUN, RUN_COLUMNS};
 use crate::sqlite::load_totals;
 use crate::{Cause, Error};
-use model::Timestamp;
+use model::{Json, Timestamp};
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params_from_iter};
 use std::path::{Path, PathBuf};
@@ -102,7 +102,7 @@ pub struct DeliveredPage {
     /// Its run.
     pub run_id: RunId,
     /// What it said.
-    pub args: serde_json::Value,
+    pub args: Json,
     /// When it was taken.
     pub at: Timestamp,
 }
@@ -251,7 +251,7 @@ impl Reader {
         let mut pages = self.read("pages", |connection| {
             many(connection, &sql, [whole(limit)], |row| {
                 let (run, task) = (rows::run(row, 0)?, rows::task(row, RUN_COLUMNS)?);
-                let args = run.args.unwrap_or(task.args).value();
+                let args = run.args.unwrap_or(task.args);
                 Ok(DeliveredPage { run_id: run.id, args, at: run.at.finished_at.unwrap_or(run.created_at) })
             })
         })?;

@@ -1,6 +1,7 @@
 //! One kind of work. `worker` and `notify` bring the actions; the queue only knows their names.
 
 use crate::{AttemptToken, Outcome};
+use model::Json;
 use serde_json::Value;
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -17,7 +18,7 @@ pub struct Attempt {
     /// The number of this try, from 1.
     pub number: u32,
     /// The arguments.
-    pub args: Value,
+    pub args: Json,
     /// The longest it may take. The worker drops the future after that: an action must bear being dropped.
     pub deadline: Duration,
     /// What the attempt before left.

@@ -127,6 +127,7 @@ fn page() -> Page {
         cause: String::new(),
         diagnosis: Vec::new(),
         remedy: Vec::new(),
+        reopened: None,
         links: Links::default(),
     }
 }

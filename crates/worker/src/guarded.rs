@@ -3,7 +3,7 @@
 
 use crate::breaker::{Ended, Limits};
 use crate::circuit::Circuits;
-use serde_json::Value;
+use model::Json;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::{sync::Arc, time::Duration};
 use tasks::{Action, Attempt, Outcome, Running};
@@ -17,12 +17,12 @@ pub struct Guarded {
     circuits: Arc<Circuits>,
     limits: Limits,
     /// Whom the arguments call.
-    callee: fn(&Value) -> String,
+    callee: fn(&Json) -> String,
 }
 
 impl Guarded {
     /// Guards `inner`.
-    pub fn new(inner: Arc<dyn Action>, limits: Limits, callee: fn(&Value) -> String) -> Guarded {
+    pub fn new(inner: Arc<dyn Action>, limits: Limits, callee: fn(&Json) -> String) -> Guarded {
         Guarded { inner, circuits: Arc::default(), limits, callee }
     }
 
@@ -72,7 +72,7 @@ fn spread(run_id: &str) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
     use tasks::{AttemptToken, RunError};
 
@@ -104,12 +104,12 @@ mod tests {
         let moody = Arc::new(Moody::default());
         let limits = Limits { failure_threshold: 3, recovery_timeout: Duration::from_secs(15) };
         let guarded =
-            Guarded::new(moody.clone(), limits, |args| args["receiver"].as_str().unwrap_or("").to_owned());
+            Guarded::new(moody.clone(), limits, |args| args.value()["receiver"].as_str().unwrap_or("").to_owned());
         let attempt = |receiver: &str, run: u32| Attempt {
             run_id: run.to_string(),
             token: AttemptToken::from_bytes([0; 16]),
             number: 1,
-            args: json!({"receiver": receiver}),
+            args: json!({"receiver": receiver}).into(),
             deadline: Duration::from_secs(30),
             checkpoint: None,
         };

@@ -7,8 +7,9 @@
 //!                                                    │ cancel, lost lease, or the end of the drain
 //! ```
 //!
-//! Slots that a call has asked to fill count as taken until it returns. At most one report is under way; what
-//! ends meanwhile goes with the next, so that a busy queue gets few and full round trips.
+//! Slots that a call has asked to fill count as taken until it returns. At most three reports are under way; what
+//! ends meanwhile goes with the next, so that a busy queue gets few and full round trips, and while one is decided and
+//! another written the attempts of the third are at work.
 
 use crate::{Actions, Desk, DeskError};
 use futures_util::stream::{FuturesUnordered, StreamExt};
@@ -179,7 +180,8 @@ struct State {
     /// Ended, not yet reported.
     ended: Vec<Completion>,
     calls: FuturesUnordered<Pin<Box<dyn Future<Output = Returned> + Send>>>,
-    reporting: bool,
+    /// Reports under way.
+    reporting: u32,
     parked: u32,
     /// Slots that calls under way may fill.
     asked: u32,
@@ -200,6 +202,8 @@ const WAIT_IDLE: Duration = Duration::from_secs(30);
 const WAIT_BUSY: Duration = Duration::from_secs(1);
 /// How long an answer may take beyond the wait that was asked for.
 const ANSWER: Duration = Duration::from_secs(20);
+/// Reports at once.
+const REPORTS_MAX: u32 = 3;
 /// Parked calls at once.
 const PARKED_MAX: u32 = 4;
 /// The most runs in one claim.
@@ -226,7 +230,7 @@ impl State {
             tokens: HashMap::new(),
             ended: Vec::new(),
             calls: FuturesUnordered::new(),
-            reporting: false,
+            reporting: 0,
             parked: 0,
             asked: 0,
             more: false,
@@ -238,7 +242,7 @@ impl State {
     }
 
     fn is_over(&self) -> bool {
-        let done = self.held.is_empty() && self.ended.is_empty() && !self.reporting && !self.announce;
+        let done = self.held.is_empty() && self.ended.is_empty() && self.reporting == 0 && !self.announce;
         match self.phase {
             Phase::Working => false,
             Phase::Draining(_) => done,
@@ -252,16 +256,17 @@ impl State {
         if self.not_before > now {
             return;
         }
-        let extend = if self.reporting { Vec::new() } else { self.beats(now) };
+        let may_report = self.reporting < REPORTS_MAX;
+        let extend = if may_report { self.beats(now) } else { Vec::new() };
         let claimable = self.claimable();
         let hungry = self.more && claimable > 0;
-        if !self.reporting && (self.announce || hungry || !self.ended.is_empty() || !extend.is_empty()) {
+        if may_report && (self.announce || hungry || !self.ended.is_empty() || !extend.is_empty()) {
             self.announce = false;
-            self.reporting = true;
+            self.reporting += 1;
             let complete = std::mem::take(&mut self.ended);
             return self.call(Call::Report, complete, extend, claimable, Duration::ZERO);
         }
-        if claimable > 0 && !self.reporting && self.parked < PARKED_MAX {
+        if claimable > 0 && self.reporting == 0 && self.parked < PARKED_MAX {
             let all_free = claimable == self.pool.settings.slots.min(WANT_MAX);
             self.parked += 1;
             let wait = if all_free { WAIT_IDLE } else { WAIT_BUSY };
@@ -335,7 +340,7 @@ impl State {
         }
         for held in self.held.values() {
             wake = wake.min(held.confirmed + held.lease);
-            if !self.reporting {
+            if self.reporting < REPORTS_MAX {
                 wake = wake.min(held.beat.max(self.not_before));
             }
         }
@@ -402,7 +407,7 @@ impl State {
         let Returned { call, want, complete, result } = returned;
         self.asked -= want;
         match call {
-            Call::Report => self.reporting = false,
+            Call::Report => self.reporting -= 1,
             Call::Parked => self.parked -= 1,
         }
         let reply = match result {
@@ -504,7 +509,7 @@ async fn attempt(action: Option<Arc<dyn Action>>, claim: Claim) -> Outcome {
         run_id,
         token,
         number: attempt,
-        args: args.value(),
+        args,
         deadline,
         checkpoint: checkpoint.map(|one| one.value()),
     };

@@ -412,12 +412,13 @@ impl ToolAction {
 
     /// One call: arguments checked, the breaker asked, the result checked.
     async fn call(&self, mut attempt: Attempt) -> Outcome {
-        if let Some(misfit) = self.input().and_then(|schema| schema.check(&attempt.args).err()) {
+        let given = attempt.args.value();
+        if let Some(misfit) = self.input().and_then(|schema| schema.check(&given).err()) {
             return Answer::misfit("bad_args", "args", &misfit).outcome;
         }
         if let Way::Uses(uses) = &self.tool.way {
-            match uses.arguments(&attempt.args) {
-                Ok(args) => attempt.args = args,
+            match uses.arguments(&given) {
+                Ok(args) => attempt.args = args.into(),
                 Err(trouble) => return Answer::from(trouble).outcome,
             }
         }

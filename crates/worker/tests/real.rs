@@ -20,7 +20,7 @@ async fn run(uses: &str, args: Value) -> Result<Value, String> {
         run_id: "r".to_owned(),
         token: AttemptToken::parse("000102030405060708090a0b0c0d0e0f").unwrap(),
         number: 1,
-        args,
+        args: args.into(),
         deadline: Duration::from_secs(10),
         checkpoint: None,
     };

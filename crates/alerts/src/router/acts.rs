@@ -93,6 +93,7 @@ impl Alerts {
                 cause: String::new(),
                 diagnosis: Vec::new(),
                 remedy: Vec::new(),
+                reopened: None,
                 links: Links::default(),
             })
         };

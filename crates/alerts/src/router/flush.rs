@@ -334,6 +334,7 @@ impl Alerts {
             cause: String::new(),
             diagnosis: Vec::new(),
             remedy: Vec::new(),
+            reopened: None,
             links: Links::default(),
         });
         let by = step.map(str::to_owned);

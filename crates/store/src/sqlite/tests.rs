@@ -5,7 +5,7 @@ mod router;
 
 use super::*;
 use crate::{Reader, RunFilter, TaskFilter};
-use model::{Class, Labels, TaskSpec, Timestamp};
+use model::{Class, Json, Labels, TaskSpec, Timestamp};
 use serde_json::json;
 use std::time::Duration;
 use tasks::{
@@ -208,8 +208,8 @@ fn delivered_pages_come_back_oldest_first() {
         let pages = reader.pages_delivered(limit).unwrap();
         pages.into_iter().map(|page| (page.args, page.at)).collect::<Vec<_>>()
     };
-    let b = (json!({"key": "b", "cause": "found"}), at(12));
-    assert_eq!(read(10), [(json!({"key": "a"}), at(2)), b.clone()]);
+    let b: (Json, Timestamp) = (json!({"key": "b", "cause": "found"}).into(), at(12));
+    assert_eq!(read(10), [(json!({"key": "a"}).into(), at(2)), b.clone()]);
     assert_eq!(read(1), [b]);
 }
 

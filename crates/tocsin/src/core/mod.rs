@@ -14,7 +14,6 @@ mod feed;
 mod handle;
 mod hours;
 mod notices;
-mod page_links;
 mod pages;
 mod parked;
 mod retention;
@@ -118,8 +117,6 @@ pub struct Core {
     rules_failing: BTreeSet<RuleId>,
     parked: Parked,
     disk: Disk,
-    /// Makes the links of pages.
-    links: Option<server::Links>,
     retention: Retention,
     pruned_at: Timestamp,
 }
@@ -216,7 +213,6 @@ impl Core {
             rules_failing: BTreeSet::new(),
             parked: Parked::default(),
             disk,
-            links: None,
             retention: Retention::default(),
             pruned_at: Timestamp::default(),
         }

@@ -57,7 +57,7 @@ impl Pages {
         let pages = loaded.runs.iter().filter(|run| run.class == Class::Page && !run.at.state.is_final());
         let live = pages.filter_map(|run| {
             let args = run.args.as_ref().or_else(|| tasks.get(&run.task_id).map(|task| &task.args))?;
-            Some((run.id, notify::page_from_json(&args.value())?))
+            Some((run.id, notify::page_from_json(args)?))
         });
         let live: HashMap<RunId, Page> = live.collect();
         let runs = live.iter().map(|(run, page)| (page.key.clone(), *run)).collect();
@@ -108,7 +108,7 @@ impl Pages {
 /// so many of the slots that all share. Pages of one group stay in their order.
 const LANES: u64 = 4;
 /// The same for webhooks: those are the team's own programs, which no vendor's limits protect from a burst.
-const WEBHOOK_LANES: u64 = 24;
+const WEBHOOK_LANES: u64 = 48;
 
 /// What pages of one lane share, longer than any key that a client can name.
 fn lane(page: &Page) -> String {
@@ -136,7 +136,10 @@ impl Core {
         let due = self.alerts.tick(now, &mut batch.changes.alerts);
         let replaced = self.heed_notices(batch, now);
         for mut page in due {
-            self.link_page(&mut page);
+            // Links that act are for somebody who can still do something.
+            if page.status == PageStatus::Firing {
+                page.reopened = self.alerts.incident(&page.incident_id).map(|incident| incident.reopened);
+            }
             if replaced.get(&page.key).is_some_and(|old| self.replace_page(old, &page, batch)) {
                 continue;
             }

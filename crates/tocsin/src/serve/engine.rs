@@ -6,11 +6,11 @@ use crate::{
     core::{self, Arrivals, Core, Evaluator, Handle, Pages, WriterCounts},
     data_dir::DataDir,
     monitoring::RECEIVER_CIRCUITS,
-    seams::Process,
+    seams::{self, Process},
 };
 use alerts::on_call::{StandIn, StandIns};
 use anyhow::{Context, Result};
-use model::{Clock, Timestamp};
+use model::{Clock, Json, Timestamp};
 use reach::{OwnListeners, Policy, http::Client};
 use rules::threshold::{Crossed, Threshold, Thresholds};
 use std::{
@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, watch};
 use tsdb::Db;
 
 /// Slots of the built-in worker, besides users', for pages and runbook steps only.
-pub const PAGE_SLOTS: u32 = 64;
+pub const PAGE_SLOTS: u32 = 128;
 /// What one series is reckoned with, to turn a memory budget into a number of series.
 const BYTES_PER_SERIES: u64 = 1024;
 /// Half of a memory budget goes to samples, at this many bytes each.
@@ -36,9 +36,8 @@ const PAGE_BREAKER: worker::Limits =
     worker::Limits { failure_threshold: 10, recovery_timeout: Duration::from_secs(15) };
 
 /// The integration that a page's arguments name.
-fn called_by_page(args: &serde_json::Value) -> String {
-    let text = |key: &str| args[key].as_str().unwrap_or_default();
-    format!("{RECEIVER_CIRCUITS}{}/{}", text("receiver"), text("integration"))
+fn called_by_page(args: &Json) -> String {
+    format!("{RECEIVER_CIRCUITS}{}", notify::called_by(args))
 }
 
 /// The series and the journal, opened.
@@ -105,6 +104,7 @@ impl Outgoing {
         db: &Db,
         addresses: &[SocketAddr],
         clock: &Arc<dyn Clock>,
+        links: &server::Links,
     ) -> Result<Outgoing> {
         let own = Arc::new(OwnListeners::default());
         own.set(addresses.to_vec());
@@ -120,7 +120,8 @@ impl Outgoing {
         actions.set_tools(&loaded.tools);
         let templates = template::Set::new(&loaded.templates).context("cannot read the templates")?;
         let receivers = Arc::new(notify::Registry::new(client.clone(), loaded.receivers.clone(), templates));
-        let pages = Arc::new(notify::PageAction::new(receivers.clone(), clock.clone()));
+        let page_links = seams::page_links(links.clone());
+        let pages = Arc::new(notify::PageAction::new(receivers.clone(), clock.clone(), page_links));
         let pages = worker::Guarded::new(pages, PAGE_BREAKER, called_by_page);
         let receiver_circuits = pages.circuits();
         actions.add(Arc::new(pages));
@@ -150,7 +151,7 @@ impl Engine {
     /// Starts them from what the journal kept.
     pub async fn start(
         loaded: &Loaded,
-        links: &server::Links,
+        external_url: &str,
         stores: Stores,
         outgoing: &Outgoing,
         process: &Arc<Process>,
@@ -159,7 +160,7 @@ impl Engine {
     ) -> Result<Engine> {
         let Stores { db, reader, journal, state, pages, .. } = stores;
         let (deciders, first) =
-            deciders(state, pages, loaded, links.external_url(), outgoing, &db, clock.as_ref())?;
+            deciders(state, pages, loaded, external_url, outgoing, &db, clock.as_ref())?;
         let feed = deciders.events.feed.clone();
         let (sender, incoming) = mpsc::channel(core::QUEUE_MAX);
         let arrivals = Arc::new(Arrivals::default());
@@ -184,7 +185,6 @@ impl Engine {
             core::Disk::new(reader),
         );
         core.set_retention(settings::retention(loaded)?);
-        core.set_links(links.clone());
         let core_thread = start_core(core, clock.clone(), incoming, batches)?;
         let evaluator = Evaluator {
             series: Arc::new(db),

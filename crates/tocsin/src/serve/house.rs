@@ -93,7 +93,8 @@ impl House {
         let stores = Stores::open(&loaded, data, clock.clone())?;
         let (db, reader) = (stores.db.clone(), stores.reader.clone());
         auth.restore(stores.revoked.iter().map(|record| (record.key.clone(), record.row.clone())));
-        let outgoing = Outgoing::new(&loaded, &db, addresses, &clock)?;
+        let links = Links::new(listen::secret(variables, &credentials), &external_url);
+        let outgoing = Outgoing::new(&loaded, &db, addresses, &clock, &links)?;
         let process = Arc::new(settings::process(args, &loaded, data, &outgoing.client, &db, clock.now())?);
         let mut stores = stores;
         let called = std::mem::take(&mut stores.pushes);
@@ -103,8 +104,8 @@ impl House {
             monitoring::settings(&loaded, &overrides, &external_url),
         );
         let told = std::mem::take(&mut stores.metrics);
-        let links = Links::new(listen::secret(variables, &credentials), &external_url);
-        let engine = Engine::start(&loaded, &links, stores, &outgoing, &process, &clock, thresholds).await?;
+        let base = links.external_url();
+        let engine = Engine::start(&loaded, base, stores, &outgoing, &process, &clock, thresholds).await?;
         let monitor = Arc::new(Monitor {
             pushed: Default::default(),
             figures: Default::default(),

@@ -22,7 +22,8 @@ impl Action for Command {
 }
 
 async fn execute(attempt: &Attempt) -> Result<Value, Trouble> {
-    let args = Args(&attempt.args).only(&["argv", "env", "dir", "stdin"])?;
+    let given = attempt.args.value();
+    let args = Args(&given).only(&["argv", "env", "dir", "stdin"])?;
     let argv = match args.get("argv") {
         Some(Value::Array(_)) => args.words("argv")?,
         _ => return Err(Trouble::args("argv must be a list: the program and its arguments")),

@@ -19,7 +19,7 @@ impl Action for File {
     }
 
     fn run(&self, attempt: Attempt) -> Running<'_> {
-        Box::pin(async move { outcome(read(&attempt.args).await) })
+        Box::pin(async move { outcome(read(&attempt.args.value()).await) })
     }
 }
 

@@ -21,8 +21,8 @@ impl Http {
     }
 
     async fn ask(&self, attempt: &Attempt) -> Result<Value, Trouble> {
-        let args =
-            Args(&attempt.args).only(&["url", "method", "headers", "body", "json", "expect_status"])?;
+        let given = attempt.args.value();
+        let args = Args(&given).only(&["url", "method", "headers", "body", "json", "expect_status"])?;
         let request = request(args, attempt)?;
         let begun = Instant::now();
         let response = self.client.send(request).await?;

@@ -10,6 +10,6 @@ impl Action for Noop {
     }
 
     fn run(&self, attempt: Attempt) -> Running<'_> {
-        Box::pin(std::future::ready(Outcome::Done(attempt.args)))
+        Box::pin(std::future::ready(Outcome::Done(attempt.args.value())))
     }
 }

@@ -13,7 +13,7 @@ impl Action for Process {
     }
 
     fn run(&self, attempt: Attempt) -> Running<'_> {
-        Box::pin(async move { outcome(look(&attempt.args).await) })
+        Box::pin(async move { outcome(look(&attempt.args.value()).await) })
     }
 }
 

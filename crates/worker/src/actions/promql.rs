@@ -27,6 +27,6 @@ impl Action for Promql {
     }
 
     fn run(&self, attempt: Attempt) -> Running<'_> {
-        Box::pin(async move { outcome(self.ask(&attempt.args).await) })
+        Box::pin(async move { outcome(self.ask(&attempt.args.value()).await) })
     }
 }

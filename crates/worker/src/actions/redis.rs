@@ -17,7 +17,8 @@ impl Redis {
     }
 
     async fn ask(&self, attempt: &Attempt) -> Result<Value, Trouble> {
-        let args = Args(&attempt.args).only(&["target", "args"])?;
+        let given = attempt.args.value();
+        let args = Args(&given).only(&["target", "args"])?;
         let dsn = redis::Dsn::parse(&args.need("target")?)?;
         let mut words = args.words("args")?;
         if words.is_empty() {

@@ -27,7 +27,8 @@ impl Sql {
     }
 
     async fn ask(&self, attempt: &Attempt) -> Result<Value, Trouble> {
-        let args = Args(&attempt.args).only(&["dsn", "query", "params", "mode", "rows_max"])?;
+        let given = attempt.args.value();
+        let args = Args(&given).only(&["dsn", "query", "params", "mode", "rows_max"])?;
         let (dsn, query) = (args.need("dsn")?, args.need("query")?);
         let params = match args.get("params") {
             None => Vec::new(),

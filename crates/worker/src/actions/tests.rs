@@ -28,7 +28,7 @@ async fn run(kind: &str, args: Value) -> Outcome {
         run_id: "run-1".to_owned(),
         token: AttemptToken::parse("000102030405060708090a0b0c0d0e0f").unwrap(),
         number: 1,
-        args,
+        args: args.into(),
         deadline: Duration::from_secs(10),
         checkpoint: None,
     };

@@ -18,7 +18,8 @@ impl Action for Wait {
 }
 
 async fn wait(attempt: &Attempt) -> Result<Value, Trouble> {
-    let args = Args(&attempt.args).only(&["seconds", "ms", "duration"])?;
+    let given = attempt.args.value();
+    let args = Args(&given).only(&["seconds", "ms", "duration"])?;
     let number = |value: &Value, unit: f64, name: &str| {
         let duration = value.as_f64().and_then(|n| Duration::try_from_secs_f64(n * unit).ok());
         duration.ok_or_else(|| Trouble::args(format!("{name} must be a number from 0")))

@@ -41,7 +41,8 @@ impl Action for TestAction {
 
     fn run(&self, attempt: Attempt) -> Running<'_> {
         Box::pin(async move {
-            match attempt.args.as_str() {
+            let args = attempt.args.value();
+            match args.as_str() {
                 Some("panic") => panic!("on purpose"),
                 Some("big") => Outcome::Done(json!("x".repeat(RESULT_MAX + 1))),
                 Some("hang") => {
@@ -50,9 +51,9 @@ impl Action for TestAction {
                 }
                 Some("gate") => {
                     self.gate.notified().await;
-                    Outcome::Done(attempt.args)
+                    Outcome::Done(args)
                 }
-                _ => Outcome::Done(attempt.args),
+                _ => Outcome::Done(args),
             }
         })
     }

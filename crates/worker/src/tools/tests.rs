@@ -115,7 +115,7 @@ async fn tools_come_and_go_with_a_reload() {
         run_id: "r".to_owned(),
         token: tasks::AttemptToken::parse("000102030405060708090a0b0c0d0e0f").unwrap(),
         number: 1,
-        args: json!({ "who": "you" }),
+        args: json!({ "who": "you" }).into(),
         deadline: Duration::from_secs(9),
         checkpoint: None,
     };
@@ -166,7 +166,7 @@ async fn call(actions: &Actions, kind: &str, args: Value) -> Outcome {
         run_id: "r".to_owned(),
         token: tasks::AttemptToken::parse("000102030405060708090a0b0c0d0e0f").unwrap(),
         number: 1,
-        args,
+        args: args.into(),
         deadline: Duration::from_secs(9),
         checkpoint: None,
     };
