@@ -1,6 +1,10 @@
 //! Label sets: sorted, unique, immutable. Equal labels are the same series.
 
-use std::{cmp::Ordering, fmt, sync::Arc};
+use hashbrown::DefaultHashBuilder;
+use std::cell::RefCell;
+use std::hash::{BuildHasher, Hash, Hasher};
+use std::sync::{Arc, LazyLock};
+use std::{cmp::Ordering, fmt};
 
 /// The label that holds a metric's name.
 pub const METRIC_NAME: &str = "__name__";
@@ -15,15 +19,28 @@ pub const BUCKET_LE: &str = "le";
 
 /// A set of labels, sorted by name, no name twice, no value empty (an empty value means the label is absent).
 ///
-/// One shared buffer: for each label the lengths (u32, little endian) and bytes of its name and value. Cloning
-/// is a counter, equality one `memcmp`.
-#[derive(Clone, PartialEq, Eq, Hash)]
+/// One shared buffer: a hash of the rest, then for each label the lengths (u32, little endian) and bytes of its name and
+/// value. Cloning is a counter, equality one `memcmp`, hashing reads what was hashed once.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Labels(Arc<[u8]>);
+
+/// How long the hash is.
+const HASH_BYTES: usize = size_of::<u64>();
+
+/// Other in each process, so that nobody outside can make labels collide.
+static HASHES: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);
+static EMPTY: LazyLock<Labels> = LazyLock::new(|| encode(std::iter::empty()));
+
+impl Hash for Labels {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write(&self.0[..HASH_BYTES]);
+    }
+}
 
 impl Labels {
     /// No labels.
     pub fn empty() -> Labels {
-        Labels(Arc::from(&[][..]))
+        EMPTY.clone()
     }
 
     /// From pairs in any order; a later pair replaces an earlier one of the same name.
@@ -47,7 +64,7 @@ impl Labels {
 
     /// The pairs, by name.
     pub fn iter(&self) -> Iter<'_> {
-        Iter(RawIter(&self.0))
+        Iter(RawIter(self.as_bytes()))
     }
 
     /// The value of `name`; `None` if there is no such label.
@@ -67,12 +84,12 @@ impl Labels {
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.as_bytes().is_empty()
     }
 
-    /// The buffer behind it, for hashing and for disk formats that keep this very form.
+    /// The lengths and texts, for disk formats that keep this very form.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        &self.0[HASH_BYTES..]
     }
 
     /// From [`Labels::as_bytes`]; `None` unless the bytes are whole, UTF-8, sorted and unique.
@@ -86,7 +103,7 @@ impl Labels {
             }
             (rest, last) = (after, Some(name));
         }
-        Some(Labels(Arc::from(bytes)))
+        Some(whole(|buffer| buffer.extend_from_slice(bytes)))
     }
 
     /// A builder that starts from these.
@@ -131,7 +148,7 @@ impl Labels {
 
     /// The pairs as bytes, by name: for those who compare and look up, and need not know that they are texts.
     pub fn raw(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
-        RawIter(&self.0)
+        RawIter(self.as_bytes())
     }
 }
 
@@ -259,13 +276,37 @@ fn split_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
 }
 
 fn encode<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Labels {
-    let mut bytes = Vec::new();
-    for text in pairs.flat_map(|(name, value)| [name, value]) {
-        let len = u32::try_from(text.len()).expect("label texts are bounded far below 4 GiB");
-        bytes.extend_from_slice(&len.to_le_bytes());
-        bytes.extend_from_slice(text.as_bytes());
+    whole(|bytes| {
+        for text in pairs.flat_map(|(name, value)| [name, value]) {
+            let len = u32::try_from(text.len()).expect("label texts are bounded far below 4 GiB");
+            bytes.extend_from_slice(&len.to_le_bytes());
+            bytes.extend_from_slice(text.as_bytes());
+        }
+    })
+}
+
+/// A buffer that grew longer is not kept.
+const BUFFER_MAX: usize = 64 << 10;
+
+thread_local! {
+    /// Where labels are put together, so that each set is one allocation of its own size.
+    static BUFFER: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The lengths and texts that `write` adds, with their hash before them.
+fn whole(write: impl FnOnce(&mut Vec<u8>)) -> Labels {
+    // Taken out, because `write` may make labels of its own.
+    let mut buffer = BUFFER.take();
+    buffer.clear();
+    buffer.extend_from_slice(&[0; HASH_BYTES]);
+    write(&mut buffer);
+    let hash = HASHES.hash_one(&buffer[HASH_BYTES..]);
+    buffer[..HASH_BYTES].copy_from_slice(&hash.to_le_bytes());
+    let labels = Labels(Arc::from(&buffer[..]));
+    if buffer.capacity() <= BUFFER_MAX {
+        BUFFER.set(buffer);
     }
-    Labels(Arc::from(bytes))
+    labels
 }
 
 /// Collects pairs; [`LabelsBuilder::build`] sorts them.

@@ -52,8 +52,8 @@ impl Alerts {
         }
     }
 
-    /// Every group with its firing alerts, by labels, then receiver. Within a group the order is the same each time, and
-    /// cheap: there may be a hundred thousand of them.
+    /// Every group with its firing alerts, by labels, then receiver. Within a group they stand in the order in which they
+    /// came, which is cheap: there may be a hundred thousand of them.
     pub fn groups(&self, now: Timestamp) -> Vec<GroupView> {
         let mut told = Told::default();
         let mut views: Vec<GroupView> = self
@@ -65,7 +65,7 @@ impl Alerts {
                 let members = group.members.keys().filter_map(|labels| self.alerts.get(labels));
                 let mut firing: Vec<&Tracked> =
                     members.map(|known| &**known).filter(|known| !known.alert.is_resolved(now)).collect();
-                firing.sort_unstable_by(|a, b| a.alert.labels.as_bytes().cmp(b.alert.labels.as_bytes()));
+                firing.sort_unstable_by_key(|tracked| tracked.id);
                 let view = |tracked: &&Tracked| self.view(tracked, muted.clone(), &mut told, now);
                 GroupView {
                     key: group.row.key.clone(),

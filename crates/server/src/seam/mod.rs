@@ -35,7 +35,7 @@ use crate::views::{
 use futures_util::future::BoxFuture;
 use model::{Alert, Labels, Matcher, Timestamp};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tasks::{RunState, WorkReply, WorkRequest};
 
 /// Why something asked for was not done. The server alone turns it into a status code.
@@ -214,6 +214,8 @@ pub trait Vitals: Send + Sync {
     fn metrics(&self) -> BoxFuture<'_, String>;
     /// What the status pages show.
     fn runtime(&self) -> BoxFuture<'_, RuntimeView>;
+    /// How long an alert from outside lives if it does not say.
+    fn resolve_timeout(&self) -> Duration;
     /// The configuration as text, every secret masked.
     fn config(&self) -> BoxFuture<'_, String>;
 }

@@ -91,6 +91,4 @@ pub struct RuntimeView {
     pub alertmanagers: Vec<String>,
     /// The Alertmanager part of the configuration as text, secrets masked.
     pub alertmanager_config: String,
-    /// How long an alert from outside lives if it does not say.
-    pub resolve_timeout: Duration,
 }

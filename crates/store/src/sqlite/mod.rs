@@ -62,9 +62,10 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // The first line decides for the file, the others for this connection. A checkpoint every 4,000 pages rather
     // than 1,000 halves the writes under load; the log is cut back to 64 MB after a burst.
     connection.execute_batch(
-        "PRAGMA journal_mode = WAL;
+        "PRAGMA page_size = 8192;
+         PRAGMA journal_mode = WAL;
          PRAGMA synchronous = FULL;
-         PRAGMA wal_autocheckpoint = 4000;
+         PRAGMA wal_autocheckpoint = 3000;
          PRAGMA journal_size_limit = 67108864;
          PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -8192;",

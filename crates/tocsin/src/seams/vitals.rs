@@ -8,7 +8,7 @@ use server::views::{Check, Health, HealthStatus, RuntimeView};
 use std::{
     path::PathBuf,
     sync::{
-        Arc, RwLock,
+        Arc, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
     time::{Duration, Instant},
@@ -129,9 +129,12 @@ impl server::Vitals for Vitals {
                 flags: process.flags.clone(),
                 alertmanagers: config.alertmanagers,
                 alertmanager_config: config.alertmanager_text,
-                resolve_timeout: config.resolve_timeout,
             }
         })
+    }
+
+    fn resolve_timeout(&self) -> Duration {
+        self.process.config.read().unwrap_or_else(PoisonError::into_inner).resolve_timeout
     }
 
     fn config(&self) -> BoxFuture<'_, String> {
@@ -141,7 +144,7 @@ impl server::Vitals for Vitals {
 
 impl Vitals {
     fn config_state(&self) -> ConfigState {
-        self.process.config.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
+        self.process.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn database(&self) -> Check {

@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, watch};
 use tsdb::Db;
 
 /// Slots of the built-in worker, besides users', for pages and runbook steps only.
-pub const PAGE_SLOTS: u32 = 128;
+pub const PAGE_SLOTS: u32 = 256;
 /// What one series is reckoned with, to turn a memory budget into a number of series.
 const BYTES_PER_SERIES: u64 = 1024;
 /// Half of a memory budget goes to samples, at this many bytes each.
