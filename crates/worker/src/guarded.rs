@@ -103,8 +103,9 @@ mod tests {
     async fn who_is_down_is_asked_once_in_a_while_and_nobody_else_waits() {
         let moody = Arc::new(Moody::default());
         let limits = Limits { failure_threshold: 3, recovery_timeout: Duration::from_secs(15) };
-        let guarded =
-            Guarded::new(moody.clone(), limits, |args| args.value()["receiver"].as_str().unwrap_or("").to_owned());
+        let guarded = Guarded::new(moody.clone(), limits, |args| {
+            args.value()["receiver"].as_str().unwrap_or("").to_owned()
+        });
         let attempt = |receiver: &str, run: u32| Attempt {
             run_id: run.to_string(),
             token: AttemptToken::from_bytes([0; 16]),

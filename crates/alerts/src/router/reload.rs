@@ -98,7 +98,6 @@ impl Alerts {
             self.wakes.insert((group.wake, key.clone()));
             self.groups.insert(key, group);
         }
-        // What waits is on record already.
         let mut waits = Waits::new(now);
         let all: Vec<Labels> = self.alerts.keys().cloned().collect();
         for labels in all {
@@ -106,6 +105,7 @@ impl Alerts {
             self.adopt(&labels, &orphans);
             self.file(&labels, now, out, &mut waits);
         }
+        self.decide_moved(&mut waits, out);
         let keys: Vec<Arc<str>> = self.groups.keys().cloned().collect();
         for key in keys {
             self.rewake(&key);

@@ -4,6 +4,7 @@ use super::Alerts;
 use crate::change::{Change, Wait, WaitingGroup};
 use hashbrown::HashMap;
 use model::{Labels, Timestamp};
+use std::sync::Arc;
 
 /// Groups of a batch that are looked through for the one that an alert joins: a client sends the alerts of a rule together.
 const LOOKED_AT: usize = 16;
@@ -59,6 +60,34 @@ impl Alerts {
             groups.push(group);
         }
         out.push(Change::Wait(Wait { at, nth: first, groups }));
+    }
+
+    /// As [`Alerts::decide_waits`], after every alert was filed anew: of those alone that wait where they did not before,
+    /// as far as that is on record.
+    pub(super) fn decide_moved(&mut self, waits: &mut Waits, out: &mut Vec<Change>) {
+        let mut known: HashMap<u64, Vec<Arc<str>>> = HashMap::new();
+        for decision in &self.decisions {
+            let groups = known.entry(decision.alert.fingerprint()).or_default();
+            if !groups.contains(&decision.group_key) {
+                groups.push(decision.group_key.clone());
+            }
+        }
+        for (group, sets) in &mut waits.groups {
+            let row = self.groups.get(&group.group_key).map(|group| &group.row);
+            let spoke = row.is_some_and(|row| row.flushed);
+            let told = |alert: u64| {
+                let mut ledgers = row.into_iter().flat_map(|row| row.ledgers.values());
+                ledgers.any(|ledger| ledger.told().is_some_and(|sent| sent.firing.contains(&alert)))
+            };
+            sets.retain(|labels| {
+                let alert = labels.fingerprint();
+                let new = known.get(&alert).map_or(!spoke, |groups| !groups.contains(&group.group_key));
+                new && !told(alert)
+            });
+            group.alerts = sets.iter().map(Labels::fingerprint).collect();
+        }
+        waits.groups.retain(|(_, sets)| !sets.is_empty());
+        self.decide_waits(waits, out);
     }
 
     /// Takes back what was on record at the last start, of alerts that are still known.

@@ -21,11 +21,8 @@ impl Reader {
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<Decision>, Error> {
-        let values = [
-            Sql::from(alert.fingerprint().cast_signed()),
-            Sql::from(before(until)),
-            Sql::from(limit as i64),
-        ];
+        let values =
+            [Sql::from(alert.fingerprint().cast_signed()), Sql::from(before(until)), Sql::from(limit as i64)];
         let mut found: Vec<Decision> = self
             .read_rows(Table::Decision, ABOUT, values)?
             .into_iter()

@@ -212,8 +212,7 @@ impl<'t, 'c> Jobs<'t, 'c> {
             is_big(*text) || text.is_some() && is_said_by_page(run.class, *part)
         };
         let big: i64 = texts.iter().filter(|text| lies_beside(text)).map(|(part, _)| part).sum();
-        let [payload, args, checkpoint, output] =
-            texts.map(|text| text.1.filter(|_| !lies_beside(&text)));
+        let [payload, args, checkpoint, output] = texts.map(|text| text.1.filter(|_| !lies_beside(&text)));
         self.transaction.prepare_cached(PUT_WHOLE)?.execute(params![
             key,
             tail,

@@ -57,7 +57,12 @@ pub(super) fn to_8(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
         let (Some(at), Some(alert)) = (at, alert) else { continue };
         nth = if at == last { nth + 1 } else { 0 };
         last = at;
-        put_decision(transaction, InstantKey::new(Timestamp::from_millis(at), nth), alert, row.get_ref(1)?.as_str()?)?;
+        put_decision(
+            transaction,
+            InstantKey::new(Timestamp::from_millis(at), nth),
+            alert,
+            row.get_ref(1)?.as_str()?,
+        )?;
     }
     transaction.execute_batch("DROP TABLE old_group; DROP TABLE old_incident; DROP TABLE old_decision")
 }

@@ -105,7 +105,9 @@ impl<'t> Ready<'t, '_> {
 }
 
 fn remove(transaction: &Transaction<'_>, statements: &[&str], id: u64) -> rusqlite::Result<()> {
-    statements.iter().try_for_each(|sql| transaction.prepare_cached(sql)?.execute([id.cast_signed()]).map(drop))
+    statements
+        .iter()
+        .try_for_each(|sql| transaction.prepare_cached(sql)?.execute([id.cast_signed()]).map(drop))
 }
 
 /// Adds a decision. One of the same instant and place, from before the clock was set back, keeps its key.
@@ -178,14 +180,18 @@ pub(super) fn load_alerts(connection: &Connection) -> Result<Vec<Change>, Error>
     for of in Table::ALL {
         let name = table(of);
         let last = |columns: &str, max: i64| {
-            format!("SELECT {columns} FROM (SELECT * FROM {name} ORDER BY key DESC LIMIT {max}) AS last ORDER BY last.key")
+            format!(
+                "SELECT {columns} FROM (SELECT * FROM {name} ORDER BY key DESC LIMIT {max}) AS last ORDER BY last.key"
+            )
         };
         let sql = match of {
             Table::Alert | Table::Seen => continue,
             Table::Decision => last("CAST(key AS TEXT), row", DECISIONS_MAX),
             Table::Wait => last("CAST(key AS TEXT), row", WAITS_MAX),
             Table::Line => format!("SELECT incident || '/' || nth, row FROM {name} ORDER BY incident, nth"),
-            Table::Group | Table::Incident => format!("SELECT CAST(id AS TEXT), row FROM {name} ORDER BY {name}.id"),
+            Table::Group | Table::Incident => {
+                format!("SELECT CAST(id AS TEXT), row FROM {name} ORDER BY {name}.id")
+            }
             Table::Silence => format!("SELECT key, row FROM {name} ORDER BY key"),
         };
         let rows = collect(connection, &sql, |row| {

@@ -159,8 +159,7 @@ impl Engine {
         (thresholds, watched): (Vec<Threshold>, rules::threshold::Settings),
     ) -> Result<Engine> {
         let Stores { db, reader, journal, state, pages, .. } = stores;
-        let (deciders, first) =
-            deciders(state, pages, loaded, external_url, outgoing, &db, clock.as_ref())?;
+        let (deciders, first) = deciders(state, pages, loaded, external_url, outgoing, &db, clock.as_ref())?;
         let feed = deciders.events.feed.clone();
         let (sender, incoming) = mpsc::channel(core::QUEUE_MAX);
         let arrivals = Arc::new(Arrivals::default());
