@@ -425,15 +425,18 @@ pub struct ReceiverPreview {
     /// What about.
     #[command(flatten)]
     pub about: MadeUp,
+    /// Of the alerts that fire at a server now, the first group of those that match instead: alertname=DiskFull
+    #[arg(long, value_name = "MATCHER", num_args = 1.., conflicts_with_all = ["labels", "annotations"])]
+    pub live: Vec<String>,
     /// The message about its end
     #[arg(long)]
     pub resolved: bool,
     /// Just this template, filled in: '{{ template \"slack.default.title\" . }}'
     #[arg(long, value_name = "TEXT")]
     pub template: Option<String>,
-    /// As JSON, a line for each message
-    #[arg(long)]
-    pub json: bool,
+    /// Whose alerts; JSON has a line for each message.
+    #[command(flatten)]
+    pub remote: Remote,
 }
 
 /// `tocsin secrets`

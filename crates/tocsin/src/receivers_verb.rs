@@ -1,13 +1,16 @@
 //! `tocsin receivers`: which there are, a test page by one of them, and what a page would look like.
 //!
-//! Works on files, not on a server: a receiver can be tried out before anything runs. What it sends goes out from here.
+//! Works on files: a receiver can be tried out before anything runs. What it sends goes out from here. Only a preview about
+//! alerts that fire asks a server for them.
 
-use crate::client::block_on;
+use crate::client::{Client as Server, LocalKey, block_on};
+use crate::terminal::{escape, items};
 use crate::{cli, config};
 use anyhow::{Context, Result, anyhow, bail};
-use model::{ALERTNAME, Clock, Labels, PageStatus, SystemClock};
+use model::{ALERTNAME, Alert, Clock, Labels, Page, PageStatus, SystemClock, Timestamp};
 use notify::{Registry, Sample, Sent, Told};
 use reach::{Policy, http::Client};
+use serde::Deserialize;
 use serde_json::{Value, json};
 use std::{path::Path, process::ExitCode};
 
@@ -135,6 +138,7 @@ async fn preview(args: &cli::ReceiverPreview) -> Result<ExitCode> {
     let (labels, annotations) = made_up(&args.about)?;
     let status = if args.resolved { PageStatus::Resolved } else { PageStatus::Firing };
     let now = SystemClock.now();
+    let live = if args.live.is_empty() { None } else { Some(firing_at(args).await?) };
     for (integration, _) in ready.integrations(&args.name, args.about.integration.as_deref())? {
         let sample = Sample {
             receiver: &args.name,
@@ -143,13 +147,16 @@ async fn preview(args: &cli::ReceiverPreview) -> Result<ExitCode> {
             annotations: &annotations,
             external_url: &ready.external_url,
         };
-        let page = sample.page(status, now);
+        let mut page = sample.page(status, now);
+        if let Some(group) = &live {
+            group.fill(&mut page);
+        }
         if let Some(template) = &args.template {
             println!("{}", ready.registry.fill(template, &page, now)?);
             return Ok(ExitCode::SUCCESS);
         }
         for shown in ready.registry.preview(&page, now).await? {
-            match args.json {
+            match args.remote.json {
                 true => {
                     println!("{}", json!({ "integration": integration, "to": shown.to, "body": shown.body }))
                 }
@@ -158,6 +165,48 @@ async fn preview(args: &cli::ReceiverPreview) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A group whose alerts fire.
+struct LiveGroup {
+    labels: Labels,
+    alerts: Vec<Alert>,
+}
+
+impl LiveGroup {
+    /// Puts its alerts on a page.
+    fn fill(&self, page: &mut Page) {
+        let ends_at = (page.status == PageStatus::Resolved).then_some(page.at);
+        let fingerprints: Vec<u64> = self.alerts.iter().map(|alert| alert.labels.fingerprint()).collect();
+        page.group_labels = self.labels.clone();
+        page.alerts = self.alerts.iter().map(|alert| Alert { ends_at, ..alert.clone() }).collect();
+        *(if ends_at.is_some() { &mut page.news.ended } else { &mut page.news.fired }) = fingerprints;
+    }
+}
+
+/// The first group of the server's alerts that match.
+async fn firing_at(args: &cli::ReceiverPreview) -> Result<LiveGroup> {
+    let server = Server::new(&args.remote, LocalKey::User);
+    let filters: Vec<String> = args.live.iter().map(|one| format!("filter={}", escape(one))).collect();
+    let found = server.get(&format!("/api/v2/alerts/groups?{}", filters.join("&"))).await?.done()?;
+    let Some(group) = items(&found).first() else {
+        bail!("no alert that fires matches {}; `tocsin alerts` lists those that do", args.live.join(" "))
+    };
+    let labels =
+        |value: &Value| Labels::deserialize(value).context("the server's answer is not one of Tocsin");
+    let alert = |value: &Value| {
+        let at = |name: &str| value[name].as_str().and_then(|text| Timestamp::parse_rfc3339(text).ok());
+        Ok(Alert {
+            labels: labels(&value["labels"])?,
+            annotations: labels(&value["annotations"])?,
+            starts_at: at("startsAt").unwrap_or_default(),
+            ends_at: None,
+            generator_url: value["generatorURL"].as_str().unwrap_or("").into(),
+            updated_at: at("updatedAt").unwrap_or_default(),
+        })
+    };
+    let alerts: Result<Vec<Alert>> = items(&group["alerts"]).iter().map(alert).collect();
+    Ok(LiveGroup { labels: labels(&group["labels"])?, alerts: alerts? })
 }
 
 /// JSON on several lines; everything else as it is, but for what steers a terminal.

@@ -2,7 +2,7 @@
 
 use model::{Clock, SystemClock, Timestamp};
 use serde_json::Value;
-use std::time::Duration;
+use std::{fmt::Write, time::Duration};
 
 /// A text for a terminal: no control characters.
 pub fn text(value: &Value) -> String {
@@ -22,8 +22,16 @@ pub fn items(value: &Value) -> &[Value] {
 
 /// A part of a path or of a query.
 pub fn escape(part: &str) -> String {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    part.bytes().map(|b| if plain(b) { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    let mut escaped = String::with_capacity(2 * part.len());
+    for byte in part.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            escaped.push(char::from(byte));
+        } else {
+            // Writing to a text cannot fail.
+            let _ = write!(escaped, "%{byte:02X}");
+        }
+    }
+    escaped
 }
 
 /// `03:12:02 UTC (4 min ago)`, with its date if that is not today's.

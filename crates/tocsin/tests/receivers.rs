@@ -180,6 +180,37 @@ receivers:
 }
 
 #[test]
+fn a_preview_about_what_fires_now() {
+    let tocsin = Tocsin::start(&[], &[]);
+    let alert = |instance: &str| json!({"labels": {"alertname": "Full", "instance": instance}, "annotations": {"summary": "disk"}});
+    assert_eq!(tocsin.post("/api/v2/alerts", &json!([alert("a"), alert("b")])).status, 200);
+    let dir = tempfile::tempdir().expect("a directory");
+    let file = "route: {receiver: team}\nreceivers: [{name: team, webhook_configs: [{url: 'http://127.0.0.1:9/'}]}]\n";
+    fs::write(dir.path().join("alertmanager.yml"), file).expect("our own directory");
+    let preview = |more: &[&str]| {
+        let always =
+            ["receivers", "preview", "team", "--alertmanager-config", "alertmanager.yml", "--server"];
+        self::tocsin(dir.path(), &[&always[..], &[tocsin.url.as_str()], more].concat())
+    };
+    let (code, said, why) = preview(&["--json", "--live", "alertname=Full"]);
+    assert_eq!(code, Some(0), "{why}");
+    let line: Value = serde_json::from_str(said.trim()).expect("a line of JSON");
+    let body: Value = serde_json::from_str(line["body"].as_str().expect("a text")).expect("JSON");
+    let instances: Vec<&str> = body["alerts"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|one| one["labels"]["instance"].as_str())
+        .collect();
+    assert_eq!((instances, &body["commonAnnotations"]["summary"]), (vec!["a", "b"], &json!("disk")));
+    let (_, said, _) =
+        preview(&["--live", "alertname=Full", "--resolved", "--template", "{{ .Status }} {{ len .Alerts }}"]);
+    assert_eq!(said.trim(), "resolved 2");
+    let (code, _, why) = preview(&["--live", "alertname=None"]);
+    assert_eq!((code, why.contains("no alert that fires matches alertname=None")), (Some(1), true), "{why}");
+}
+
+#[test]
 fn a_chats_message_is_edited_over_a_restart() {
     let slack = Service::start("200 OK", r#"{"ok":true,"channel":"C1","ts":"17.0001"}"#);
     let mut tocsin = Tocsin::prepare(&[], &[]);

@@ -1,9 +1,10 @@
 //! Where a page points to: its incident, why it was sent, a silence for it, and what its receiver can do by signed links.
 //! Made when it is sent, so that no link that acts lies on disk.
 
+use crate::terminal::escape;
 use model::{Links, MatchOp, Matcher, Page};
 use server::Told;
-use std::{fmt::Write, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 /// How long a link in a message may be used.
 const LINK_LIFE: Duration = Duration::from_secs(7 * 86_400);
@@ -22,7 +23,7 @@ fn of_page(links: &server::Links, page: &Page) -> Links {
     let places = Links {
         incident: format!("{url}/ui/incidents/{id}"),
         why: format!("{url}/ui/incidents/{id}#why"),
-        silence: format!("{url}/ui/silences?filter={}", escaped(&filter(page))),
+        silence: format!("{url}/ui/silences?filter={}", escape(&filter(page))),
         ..Links::default()
     };
     let Some(reopened) = page.reopened else { return places };
@@ -42,17 +43,4 @@ fn filter(page: &Page) -> String {
     let matchers = labels.iter().filter_map(|(name, value)| Matcher::new(MatchOp::Equal, name, value).ok());
     let texts: Vec<String> = matchers.map(|matcher| matcher.to_string()).collect();
     format!("{{{}}}", texts.join(","))
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(2 * text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            // Writing to a text cannot fail.
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }
