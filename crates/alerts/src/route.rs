@@ -21,7 +21,7 @@ impl GroupBy {
     pub fn of(&self, labels: &Labels) -> Labels {
         match self {
             GroupBy::All => labels.clone(),
-            GroupBy::Labels(names) => labels.filtered(|name| names.iter().any(|n| n == name)),
+            GroupBy::Labels(names) => labels.only(names),
         }
     }
 }

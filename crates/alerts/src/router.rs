@@ -76,7 +76,7 @@ struct Tracked {
     /// Where it falls under the route tree; empty until it is filed.
     places: Places,
     /// Groups whose route went with a reload and who owe somebody its end.
-    left: Arc<[Arc<str>]>,
+    left: Option<Arc<Vec<Arc<str>>>>,
 }
 
 /// Nodes of the route tree, each with the key of a group.
@@ -84,12 +84,12 @@ type Places = Arc<[(usize, Arc<str>)]>;
 
 impl Tracked {
     fn new(id: u64, alert: Alert) -> Box<Tracked> {
-        Box::new(Tracked { id, alert, places: Arc::default(), left: Arc::default() })
+        Box::new(Tracked { id, alert, places: Arc::default(), left: None })
     }
 
     /// Every group it is in.
     fn groups(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.places.iter().map(|(_, key)| key).chain(&*self.left)
+        self.places.iter().map(|(_, key)| key).chain(self.left.iter().flat_map(|left| left.iter()))
     }
 }
 

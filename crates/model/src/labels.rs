@@ -124,6 +124,14 @@ impl Labels {
         encode(self.iter().filter(|(n, _)| keep(n)))
     }
 
+    /// Only those of these names.
+    pub fn only(&self, names: &[String]) -> Labels {
+        let kept = self.raw().filter(|(name, _)| names.iter().any(|wanted| wanted.as_bytes() == *name));
+        whole(|buffer| {
+            kept.for_each(|(name, value)| [name, value].into_iter().for_each(|text| add(buffer, text)))
+        })
+    }
+
     /// These with `name` set to `value`.
     pub fn with(&self, name: &str, value: &str) -> Labels {
         let mut builder = self.builder();
@@ -278,11 +286,15 @@ fn split_text(bytes: &[u8]) -> Option<(&str, &[u8])> {
 fn encode<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Labels {
     whole(|bytes| {
         for text in pairs.flat_map(|(name, value)| [name, value]) {
-            let len = u32::try_from(text.len()).expect("label texts are bounded far below 4 GiB");
-            bytes.extend_from_slice(&len.to_le_bytes());
-            bytes.extend_from_slice(text.as_bytes());
+            add(bytes, text.as_bytes());
         }
     })
+}
+
+fn add(buffer: &mut Vec<u8>, text: &[u8]) {
+    let len = u32::try_from(text.len()).expect("label texts are bounded far below 4 GiB");
+    buffer.extend_from_slice(&len.to_le_bytes());
+    buffer.extend_from_slice(text);
 }
 
 /// A buffer that grew longer is not kept.
@@ -374,6 +386,7 @@ mod tests {
         assert_eq!(labels.without("a").to_string(), "{b=\"3\"}");
         assert_eq!(labels.with(METRIC_NAME, "up").to_string(), "up{a=\"1\", b=\"3\"}");
         assert!(labels < labels.with("c", "x"));
+        assert_eq!(labels.only(&["c".to_owned(), "b".to_owned()]), labels.without("a"));
         assert_eq!(Labels::from_texts(vec![("b", "2"), ("a", "1"), ("b", "3"), ("c", "")]), labels);
         assert_eq!(Labels::from_texts(vec![("b", "2"), ("b", "")]), Labels::empty());
     }

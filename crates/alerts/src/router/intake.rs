@@ -88,7 +88,7 @@ impl Alerts {
             self.join(labels, key, starts_at, ended, now, out, waits);
             self.changed(key, now);
         }
-        for key in &*left {
+        for key in left.iter().flat_map(|left| left.iter()) {
             if let Some(group) = self.groups.get_mut(key) {
                 group.end_told &= ended;
             }

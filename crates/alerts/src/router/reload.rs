@@ -22,7 +22,7 @@ impl Alerts {
         let groups = std::mem::take(&mut self.groups).into_values();
         let rows = groups.map(|group| (group.row.key.clone(), group.row)).collect();
         for tracked in self.alerts.values_mut() {
-            (tracked.places, tracked.left) = (Arc::default(), Arc::default());
+            (tracked.places, tracked.left) = (Arc::default(), None);
         }
         self.regroup(rows, now, out);
     }
@@ -121,7 +121,7 @@ impl Alerts {
             if group.row.ledgers.values().any(|ledger| ledger.holds(fingerprint)) {
                 group.members.insert(labels.clone(), Default::default());
                 if let Some(tracked) = self.alerts.get_mut(labels) {
-                    tracked.left = tracked.left.iter().chain([key]).cloned().collect();
+                    Arc::make_mut(tracked.left.get_or_insert_default()).push(key.clone());
                 }
             }
         }

@@ -68,7 +68,7 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
          PRAGMA wal_autocheckpoint = 3000;
          PRAGMA journal_size_limit = 67108864;
          PRAGMA temp_store = MEMORY;
-         PRAGMA cache_size = -8192;",
+         PRAGMA cache_size = -4096;",
     )
 }
 
