@@ -154,7 +154,8 @@ impl Alerts {
         alerts.decisions.make_contiguous().sort_by_key(|decision| (decision.at, decision.nth));
         let mut gone = Vec::new();
         alerts.wait_for_clients(now, &mut gone);
-        alerts.regroup(rows, now, &mut gone);
+        let stood = alerts.stood_on_record();
+        alerts.regroup(rows, &stood, now, &mut gone);
         alerts.plan_windows(now);
         alerts.leftover = gone;
         alerts

@@ -184,12 +184,13 @@ impl LiveGroup {
     }
 }
 
-/// The first group of the server's alerts that match.
+/// The first group of the server's alerts that match, of this receiver if it has one.
 async fn firing_at(args: &cli::ReceiverPreview) -> Result<LiveGroup> {
     let server = Server::new(&args.remote, LocalKey::User);
     let filters: Vec<String> = args.live.iter().map(|one| format!("filter={}", escape(one))).collect();
     let found = server.get(&format!("/api/v2/alerts/groups?{}", filters.join("&"))).await?.done()?;
-    let Some(group) = items(&found).first() else {
+    let own = items(&found).iter().find(|group| group["receiver"]["name"] == args.name.as_str());
+    let Some(group) = own.or(items(&found).first()) else {
         bail!("no alert that fires matches {}; `tocsin alerts` lists those that do", args.live.join(" "))
     };
     let labels =

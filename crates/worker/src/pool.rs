@@ -424,7 +424,9 @@ impl State {
             }
         };
         self.backoff = BACKOFF_FIRST;
-        self.more = want > 0 && reply.runs.len() >= want as usize;
+        if want > 0 {
+            self.more = reply.runs.len() >= want as usize;
+        }
         for (token, result) in &reply.results {
             self.confirmed(*token, *result, &complete);
         }

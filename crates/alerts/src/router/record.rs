@@ -131,7 +131,8 @@ impl Alerts {
         out.push(Change::Decision(decision));
     }
 
-    /// The place of the next decision of this instant. A clock that goes back goes on counting.
+    /// The place of the next decision of this instant. Where the clock goes back a place may be used
+    /// twice; the store keeps both.
     pub(super) fn next_nth(&self, at: Timestamp) -> u32 {
         let same = self.decisions.back().filter(|last| last.at >= at);
         same.map_or(0, |last| last.nth + 1)

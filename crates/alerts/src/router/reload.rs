@@ -1,7 +1,7 @@
 //! A start and a reload: every alert is filed under the present tree, and groups that are still there keep what they
 //! told and when they speak next.
 
-use super::waits::Waits;
+use super::waits::{Stood, Waits};
 use super::{Alerts, new_group};
 use crate::change::Change;
 use crate::config::Config;
@@ -19,12 +19,13 @@ impl Alerts {
         let stand_ins = self.config.stand_ins.clone();
         self.config = Arc::new(Config { stand_ins, ..config });
         self.known_places.clear();
+        let stood = self.stood();
         let groups = std::mem::take(&mut self.groups).into_values();
         let rows = groups.map(|group| (group.row.key.clone(), group.row)).collect();
         for tracked in self.alerts.values_mut() {
             (tracked.places, tracked.left) = (Arc::default(), None);
         }
-        self.regroup(rows, now, out);
+        self.regroup(rows, &stood, now, out);
     }
 
     /// The live alerts that another configuration would send elsewhere, by labels: to whom now, and to whom then.
@@ -69,7 +70,14 @@ impl Alerts {
     }
 
     /// Files every alert under the present tree, using `rows` for groups that are already known.
-    pub(super) fn regroup(&mut self, rows: HashMap<String, GroupRow>, now: Timestamp, out: &mut Vec<Change>) {
+    /// `stood` says where they were.
+    pub(super) fn regroup(
+        &mut self,
+        rows: HashMap<String, GroupRow>,
+        stood: &Stood,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) {
         self.wakes.clear();
         self.under_way.clear();
         let mut orphans = Vec::new();
@@ -105,7 +113,7 @@ impl Alerts {
             self.adopt(&labels, &orphans);
             self.file(&labels, now, out, &mut waits);
         }
-        self.decide_moved(&mut waits, out);
+        self.decide_moved(&mut waits, stood, out);
         let keys: Vec<Arc<str>> = self.groups.keys().cloned().collect();
         for key in keys {
             self.rewake(&key);

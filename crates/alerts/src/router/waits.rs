@@ -16,6 +16,17 @@ pub(super) struct Waits {
     groups: Vec<(WaitingGroup, Vec<Labels>)>,
 }
 
+/// A group's key and its receiver.
+type Place = (Arc<str>, Arc<str>);
+
+/// In which groups, of which receivers, alerts were before all are filed anew, by fingerprint.
+#[derive(Debug)]
+pub(super) struct Stood {
+    of: HashMap<u64, Vec<Place>>,
+    /// Whether it tells of every alert.
+    is_whole: bool,
+}
+
 impl Waits {
     pub(super) fn new(at: Timestamp) -> Waits {
         Waits { at, groups: Vec::new() }
@@ -62,16 +73,33 @@ impl Alerts {
         out.push(Change::Wait(Wait { at, nth: first, groups }));
     }
 
-    /// As [`Alerts::decide_waits`], after every alert was filed anew: of those alone that wait where they did not before,
-    /// as far as that is on record.
-    pub(super) fn decide_moved(&mut self, waits: &mut Waits, out: &mut Vec<Change>) {
-        let mut known: HashMap<u64, Vec<Arc<str>>> = HashMap::new();
+    /// Where every alert stands.
+    pub(super) fn stood(&self) -> Stood {
+        let mut stood = Stood { of: HashMap::new(), is_whole: true };
+        for (labels, tracked) in &self.alerts {
+            let groups = tracked.groups().filter_map(|key| self.groups.get(key));
+            let places = groups.map(|group| (group.key.clone(), group.receiver.clone()));
+            stood.of.insert(labels.fingerprint(), places.collect());
+        }
+        stood
+    }
+
+    /// Where alerts stood, as far as the decisions in memory tell.
+    pub(super) fn stood_on_record(&self) -> Stood {
+        let mut stood = Stood { of: HashMap::new(), is_whole: false };
         for decision in &self.decisions {
-            let groups = known.entry(decision.alert.fingerprint()).or_default();
-            if !groups.contains(&decision.group_key) {
-                groups.push(decision.group_key.clone());
+            let place = (decision.group_key.clone(), decision.receiver.clone());
+            let places = stood.of.entry(decision.alert.fingerprint()).or_default();
+            if !places.contains(&place) {
+                places.push(place);
             }
         }
+        stood
+    }
+
+    /// As [`Alerts::decide_waits`], after every alert was filed anew: of those alone that wait where they did not stand
+    /// before.
+    pub(super) fn decide_moved(&mut self, waits: &mut Waits, stood: &Stood, out: &mut Vec<Change>) {
         for (group, sets) in &mut waits.groups {
             let row = self.groups.get(&group.group_key).map(|group| &group.row);
             let spoke = row.is_some_and(|row| row.flushed);
@@ -79,10 +107,12 @@ impl Alerts {
                 let mut ledgers = row.into_iter().flat_map(|row| row.ledgers.values());
                 ledgers.any(|ledger| ledger.told().is_some_and(|sent| sent.firing.contains(&alert)))
             };
+            let place = (group.group_key.clone(), group.receiver.clone());
             sets.retain(|labels| {
                 let alert = labels.fingerprint();
-                let new = known.get(&alert).map_or(!spoke, |groups| !groups.contains(&group.group_key));
-                new && !told(alert)
+                // What the record no longer tells of a group that has spoken may have been any verdict.
+                let may_say = stood.is_whole || !spoke && stood.of.contains_key(&alert);
+                may_say && !stood.of.get(&alert).is_some_and(|places| places.contains(&place)) && !told(alert)
             });
             group.alerts = sets.iter().map(Labels::fingerprint).collect();
         }

@@ -155,7 +155,7 @@ struct Idle {
 }
 
 /// Kept for each origin, as many as a webhook is sent pages at once; of more the oldest is closed.
-const IDLE_PER_ORIGIN: usize = 96;
+const IDLE_PER_ORIGIN: usize = 64;
 /// Kept in all; at the bound old ones are closed, then the new one.
 const IDLE_MAX: usize = 4096;
 /// Longer idle ones are closed.

@@ -47,22 +47,20 @@ pub(super) fn to_8(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
              FROM old_incident;",
     )?;
     // A key was the time in 13 digits, a dash, the alert's fingerprint in 16, and more.
-    let mut old = transaction.prepare("SELECT key, row FROM old_decision ORDER BY key")?;
+    let mut old =
+        transaction.prepare("SELECT key, row, coalesce(row ->> 'nth', 0) FROM old_decision ORDER BY key")?;
     let mut rows = old.query([])?;
-    let (mut last, mut nth) = (0, 0);
     while let Some(row) = rows.next()? {
         let key: String = row.get(0)?;
         let at = key.get(..13).and_then(|at| at.parse().ok());
         let alert = key.get(14..30).and_then(|alert| u64::from_str_radix(alert, 16).ok());
-        let (Some(at), Some(alert)) = (at, alert) else { continue };
-        nth = if at == last { nth + 1 } else { 0 };
-        last = at;
-        put_decision(
-            transaction,
-            InstantKey::new(Timestamp::from_millis(at), nth),
-            alert,
-            row.get_ref(1)?.as_str()?,
-        )?;
+        let (Some(at), Some(alert)) = (at, alert) else {
+            return Err(rusqlite::Error::ToSqlConversionFailure(
+                format!("decision {key}: its key cannot be read").into(),
+            ));
+        };
+        let key = InstantKey::new(Timestamp::from_millis(at), row.get(2)?);
+        put_decision(transaction, key, alert, row.get_ref(1)?.as_str()?)?;
     }
     transaction.execute_batch("DROP TABLE old_group; DROP TABLE old_incident; DROP TABLE old_decision")
 }

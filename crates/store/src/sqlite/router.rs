@@ -5,7 +5,7 @@ use super::load::collect;
 use super::write::{ms, put_row};
 use crate::Error;
 use crate::rows::{self, Bad};
-use alerts::{Change, InstantKey, Table, Wait};
+use alerts::{Change, InstantKey, Table};
 use model::{Alert, Labels, Timestamp};
 use rusqlite::{CachedStatement, Connection, Transaction, params};
 use std::{collections::HashMap, sync::Arc};
@@ -18,7 +18,7 @@ const WAITS_MAX: i64 = 1_000;
 const ALERT: &str = "INSERT OR REPLACE INTO alert (id, labels, annotations, starts_at, ends_at, generator_url, updated_at) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 const SEEN: &str = "INSERT OR REPLACE INTO alert_seen (id, ends_at, updated_at) VALUES (?1, ?2, ?3)";
-const WAIT: &str = "INSERT OR REPLACE INTO wait (key, row) VALUES (?1, ?2)";
+const WAIT: &str = "INSERT OR IGNORE INTO wait (key, row) VALUES (?1, ?2)";
 const GROUP: &str = "INSERT OR REPLACE INTO alert_group (id, row) VALUES (?1, ?2)";
 const INCIDENT: &str = "INSERT OR REPLACE INTO incident (id, row) VALUES (?1, ?2)";
 const LINE: &str = "INSERT OR REPLACE INTO incident_line (incident, nth, row) VALUES (?1, ?2, ?3)";
@@ -56,7 +56,11 @@ pub(super) fn put(transaction: &Transaction<'_>, changes: &[Change]) -> rusqlite
                 let key = InstantKey::new(decision.at, decision.nth);
                 put_decision(transaction, key, decision.alert.fingerprint(), &row)?;
             }
-            Change::Wait(wait) => put_wait(transaction, wait, change.to_text())?,
+            Change::Wait(wait) => {
+                let mut statement = transaction.prepare_cached(WAIT)?;
+                let row = change.to_text();
+                put_at(wait.key(), |key| statement.execute(params![key, row]))?;
+            }
             Change::AlertGone(id) => remove(transaction, &ALERT_GONE, *id)?,
             Change::GroupGone(id) => remove(transaction, &GROUP_GONE, *id)?,
             Change::IncidentGone(id) => remove(transaction, &INCIDENT_GONE, *id)?,
@@ -110,7 +114,7 @@ fn remove(transaction: &Transaction<'_>, statements: &[&str], id: u64) -> rusqli
         .try_for_each(|sql| transaction.prepare_cached(sql)?.execute([id.cast_signed()]).map(drop))
 }
 
-/// Adds a decision. One of the same instant and place, from before the clock was set back, keeps its key.
+/// Adds a decision.
 pub(super) fn put_decision(
     transaction: &Transaction<'_>,
     key: InstantKey,
@@ -118,8 +122,14 @@ pub(super) fn put_decision(
     row: &str,
 ) -> rusqlite::Result<()> {
     let mut statement = transaction.prepare_cached(DECISION)?;
+    put_at(key, |key| statement.execute(params![key, alert.cast_signed(), row]))
+}
+
+/// Puts a row at its key, or at the next one that is free: what was decided in the same instant and place before the clock
+/// was set back stays.
+fn put_at(key: InstantKey, mut put: impl FnMut(i64) -> rusqlite::Result<usize>) -> rusqlite::Result<()> {
     for key in key.0.. {
-        if statement.execute(params![key, alert.cast_signed(), row])? > 0 {
+        if put(key)? > 0 {
             break;
         }
     }
@@ -154,10 +164,6 @@ fn put_alert(statement: &mut CachedStatement<'_>, id: u64, alert: &Alert) -> rus
         alert.updated_at.as_millis(),
     ];
     statement.execute(values).map(drop)
-}
-
-fn put_wait(transaction: &Transaction<'_>, wait: &Wait, row: Option<String>) -> rusqlite::Result<()> {
-    transaction.prepare_cached(WAIT)?.execute(params![wait.key().0, row]).map(drop)
 }
 
 /// Where the router's rows are kept.

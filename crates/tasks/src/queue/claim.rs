@@ -14,6 +14,9 @@ use std::collections::BTreeMap;
 /// The most bytes of a checkpoint. Who lets workers in refuses larger ones, so that none is lost silently.
 pub const CHECKPOINT_BYTES_MAX: usize = 256 << 10;
 
+/// Steps of runbooks that our own worker does at once: each may be a process, on a machine that has trouble already.
+const RUNBOOK_STEPS_MAX: u32 = 32;
+
 /// The most runs handed out in one reply.
 pub(super) const WANT_MAX: usize = 1_000;
 
@@ -69,7 +72,7 @@ impl Queue {
             && self.directive_of(&card.id) == Directive::None
             && card.slots_free > 0
             && self.index.has_ready(|lane| {
-                takes(card, lane) && self.room(card, lane.class) > 0 && self.lane_open(lane)
+                takes(card, lane) && self.room(card, lane.class, 0) > 0 && self.lane_open(lane)
             })
     }
 
@@ -112,7 +115,8 @@ impl Queue {
         let want = (want.min(card.slots_free) as usize).min(WANT_MAX);
         let mut claims = Vec::new();
         for class in [Class::Page, Class::Runbook, Class::User] {
-            let room = (self.room(card, class) as usize).min(want);
+            let taken = u32::try_from(claims.len()).unwrap_or(u32::MAX);
+            let room = (self.room(card, class, taken) as usize).min(want);
             while claims.len() < room {
                 let mut best = self.index.best(room - claims.len(), |lane| {
                     lane.class == class && takes(card, lane) && self.lane_open(lane)
@@ -132,15 +136,22 @@ impl Queue {
         claims
     }
 
-    /// How many runs this worker may have in all from this request, once it comes to `class`: users' work leaves
-    /// room for pages.
-    fn room(&self, card: &WorkerCard, class: Class) -> u32 {
-        if class != Class::User || !card.id.starts_with(BUILTIN_WORKER) {
+    /// How many runs this worker may have in all from this request, of which it has `taken`, once it comes to `class`:
+    /// users' work leaves room for pages, and runbook steps take no more than a machine in trouble bears.
+    fn room(&self, card: &WorkerCard, class: Class, taken: u32) -> u32 {
+        if class == Class::Page || !card.id.starts_with(BUILTIN_WORKER) {
             return card.slots_free;
         }
-        let ours = |id: &&RunId| self.runs.get(id).is_some_and(|live| live.run.class != Class::User);
-        let busy = self.index.held(&card.id).map_or(0, |held| held.iter().filter(ours).count());
-        let reserved = self.settings.page_slots.saturating_sub(u32::try_from(busy).unwrap_or(u32::MAX));
+        let held = |wanted: fn(Class) -> bool| {
+            let is_one = |id: &&RunId| self.runs.get(id).is_some_and(|live| wanted(live.run.class));
+            let held = self.index.held(&card.id).map_or(0, |held| held.iter().filter(is_one).count());
+            u32::try_from(held).unwrap_or(u32::MAX)
+        };
+        if class == Class::Runbook {
+            let steps = RUNBOOK_STEPS_MAX.saturating_sub(held(|class| class == Class::Runbook));
+            return card.slots_free.min(taken.saturating_add(steps));
+        }
+        let reserved = self.settings.page_slots.saturating_sub(held(|class| class != Class::User));
         card.slots_free.saturating_sub(reserved)
     }
 

@@ -108,7 +108,7 @@ impl Pages {
 /// so many of the slots that all share. Pages of one group stay in their order.
 const LANES: u64 = 4;
 /// The same for webhooks: those are the team's own programs, which no vendor's limits protect from a burst.
-const WEBHOOK_LANES: u64 = 96;
+const WEBHOOK_LANES: u64 = 64;
 
 /// What pages of one lane share, longer than any key that a client can name.
 fn lane(page: &Page) -> String {

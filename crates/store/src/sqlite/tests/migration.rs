@@ -133,8 +133,8 @@ INSERT INTO incident VALUES ('0123', '{"group_key": "{}:{alertname=\"B\"}", "rec
     "severity": "warning", "state": "open", "opened_at": 20, "reopened": 0, "timeline": [{"at": 20, "what": "opened",
     "who": "", "detail": "1 firing: B", "tries": 1}]}');
 INSERT INTO decision VALUES
-    ('1800000000000-00000000000000ff-000000aa', '{"at": 1800000000000, "alert": {"alertname": "B"}, "verdict": "deliver",
-      "receiver": "ops", "group_key": "g", "by": [], "page_key": "k", "over": false, "nth": 0, "next_send": 9}'),
+    ('1800000000000-00000000000000ff-000008aa', '{"at": 1800000000000, "alert": {"alertname": "B"}, "verdict": "deliver",
+      "receiver": "ops", "group_key": "g", "by": [], "page_key": "k", "over": false, "nth": 8, "next_send": 9}'),
     ('1800000000000-ffffffffffffffff-000001bb', '{"at": 1800000000000, "alert": {"alertname": "C"}, "verdict": "silenced",
       "receiver": "ops", "group_key": "g", "by": ["s"], "page_key": null, "over": false, "nth": 1, "next_send": null}');
 "#;
@@ -163,9 +163,9 @@ fn groups_incidents_and_decisions_get_numbers() {
     let key = |name: &str| format!("{{}}:{{alertname={name:?}}}");
     assert_eq!(groups, [(1, key("B"), 1), (2, key("A"), 0)], "in the order in which they came");
     assert_eq!(incidents, [(1, "0123".to_owned(), 1)]);
-    let first = (at(0), 0, vec![], Some("k".to_owned()));
-    assert_eq!(decisions, [first, (at(0), 1, vec!["s".to_owned()], None)]);
+    let last = (at(0), 8, vec![], Some("k".to_owned()));
+    assert_eq!(decisions, [(at(0), 1, vec!["s".to_owned()], None), last], "each in its place of the instant");
     let asked = rusqlite::Connection::open(&path).unwrap();
     let alerts = "SELECT group_concat(alert) FROM (SELECT alert FROM decision ORDER BY key)";
-    assert_eq!(asked.query_row(alerts, [], |row| row.get::<_, String>(0)).unwrap(), "255,-1");
+    assert_eq!(asked.query_row(alerts, [], |row| row.get::<_, String>(0)).unwrap(), "-1,255");
 }
