@@ -12,6 +12,7 @@
 //! durable from its first page on, so that a restart never pages twice.
 
 use crate::incident::Incident;
+use crate::known::Slot;
 use crate::route::Resolve;
 use hashbrown::HashMap;
 use model::{Alert, Json, Labels, News, PageReason, Timestamp};
@@ -236,7 +237,7 @@ pub(crate) struct Group {
     pub(crate) orphan: bool,
     /// The route's place in the tree.
     pub(crate) route: usize,
-    pub(crate) members: HashMap<Labels, Member>,
+    pub(crate) members: HashMap<Slot, Member>,
     /// When it is in the queue of wakes.
     pub(crate) wake: Timestamp,
     /// When it was last looked at.
@@ -267,7 +268,7 @@ impl Group {
         &self,
         resolve: Resolve,
         incident: Option<&Incident>,
-        end_of: impl Fn(&Labels) -> Option<Timestamp>,
+        end_of: impl Fn(Slot) -> Option<Timestamp>,
     ) -> Timestamp {
         let timer = incident.and_then(Incident::timer).filter(|_| !self.step_held);
         let wake = [timer, self.nudged].into_iter().flatten().fold(self.row.next_flush, Timestamp::min);
@@ -278,7 +279,7 @@ impl Group {
         if !stuck && !at_once {
             return wake;
         }
-        let ends = self.members.keys().map(end_of);
+        let ends = self.members.keys().copied().map(end_of);
         let (mut next, mut last, mut all) = (Timestamp::MAX, Timestamp::MIN, true);
         for end in ends {
             match end {

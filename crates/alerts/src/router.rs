@@ -23,15 +23,17 @@ use crate::config::Config;
 use crate::group::{Group, GroupRow};
 use crate::incident::Incident;
 use crate::inhibit::Sources;
+use crate::known::{Known, Places, Tracked};
 use crate::notice::Notice;
 use crate::route::RouteNode;
 use crate::silences::Silences;
 use hashbrown::HashMap;
-use model::{Alert, Decision, Hold, Labels, Timestamp};
+use model::{Decision, Hold, Labels, Timestamp};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::{sync::Arc, time::Duration};
 
 pub use delivery::Tried;
+pub use intake::Received;
 
 /// Decisions kept in memory; older ones are in the journal only.
 const DECISIONS_MAX: usize = 10_000;
@@ -42,7 +44,7 @@ const SWEEP: Duration = Duration::from_secs(15 * 60);
 #[derive(Debug)]
 pub struct Alerts {
     config: Arc<Config>,
-    alerts: HashMap<Labels, Box<Tracked>>,
+    alerts: Known,
     /// The number of the next alert that is new.
     next_id: u64,
     groups: HashMap<Arc<str>, Group>,
@@ -69,30 +71,6 @@ pub struct Alerts {
     swept: Timestamp,
 }
 
-#[derive(Debug, Clone)]
-struct Tracked {
-    id: u64,
-    alert: Alert,
-    /// Where it falls under the route tree; empty until it is filed.
-    places: Places,
-    /// Groups whose route went with a reload and who owe somebody its end.
-    left: Option<Arc<Vec<Arc<str>>>>,
-}
-
-/// Nodes of the route tree, each with the key of a group.
-type Places = Arc<[(usize, Arc<str>)]>;
-
-impl Tracked {
-    fn new(id: u64, alert: Alert) -> Box<Tracked> {
-        Box::new(Tracked { id, alert, places: Arc::default(), left: None })
-    }
-
-    /// Every group it is in.
-    fn groups(&self) -> impl Iterator<Item = &Arc<str>> {
-        self.places.iter().map(|(_, key)| key).chain(self.left.iter().flat_map(|left| left.iter()))
-    }
-}
-
 /// What keeps a firing alert quiet on a route.
 struct Quiet {
     hold: Hold,
@@ -105,7 +83,7 @@ impl Alerts {
         let mut alerts = Alerts {
             sources: Sources::new(config.inhibit.clone()),
             config: Arc::new(config),
-            alerts: HashMap::new(),
+            alerts: Known::default(),
             next_id: 1,
             groups: HashMap::new(),
             next_group: 1,
@@ -127,7 +105,7 @@ impl Alerts {
             match row {
                 Change::Alert(id, alert) => {
                     alerts.next_id = alerts.next_id.max(id + 1);
-                    alerts.alerts.insert(alert.labels.clone(), Tracked::new(id, alert));
+                    alerts.alerts.put(Tracked::new(id, alert));
                 }
                 Change::Seen { id, ends_at, updated_at } => drop(seen.insert(id, (ends_at, updated_at))),
                 Change::Wait(wait) => waits.push(wait),

@@ -491,7 +491,7 @@ fn too_many_alerts_are_refused_and_counted() {
         generator_url: "".into(),
         updated_at: now,
     };
-    assert_eq!(story.alerts.receive(vec![second], now, &mut story.journal), 1);
+    assert_eq!(story.alerts.receive(vec![second], now, &mut story.journal).refused, 1);
 }
 
 /// What is wrong with a configuration, as `LINE:COL what`.

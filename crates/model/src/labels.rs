@@ -1,7 +1,10 @@
 //! Label sets: sorted, unique, immutable. Equal labels are the same series.
 
+mod object;
+
 use hashbrown::DefaultHashBuilder;
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 use std::{cmp::Ordering, fmt};
@@ -50,16 +53,6 @@ impl Labels {
             builder.set(name, value);
         }
         builder.build()
-    }
-
-    /// As [`Labels::from_pairs`], from texts that are only looked at.
-    pub fn from_texts<T: AsRef<str>>(mut pairs: Vec<(T, T)>) -> Labels {
-        pairs.sort_by(|a, b| a.0.as_ref().cmp(b.0.as_ref()));
-        let last_of_name =
-            |at: usize| pairs.get(at + 1).is_none_or(|next| next.0.as_ref() != pairs[at].0.as_ref());
-        let kept = pairs.iter().enumerate().filter(|(at, _)| last_of_name(*at));
-        let texts = kept.map(|(_, (name, value))| (name.as_ref(), value.as_ref()));
-        encode(texts.filter(|(_, value)| !value.is_empty()))
     }
 
     /// The pairs, by name.
@@ -180,38 +173,6 @@ impl Ord for Labels {
     }
 }
 
-/// An object of texts.
-impl serde::Serialize for Labels {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.iter())
-    }
-}
-
-/// From an object of texts.
-impl<'de> serde::Deserialize<'de> for Labels {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Labels, D::Error> {
-        struct Pairs;
-
-        impl<'de> serde::de::Visitor<'de> for Pairs {
-            type Value = Labels;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of texts")
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Labels, A::Error> {
-                let mut pairs = Vec::new();
-                while let Some(pair) = map.next_entry::<String, String>()? {
-                    pairs.push(pair);
-                }
-                Ok(Labels::from_texts(pairs))
-            }
-        }
-
-        deserializer.deserialize_map(Pairs)
-    }
-}
-
 /// As PromQL writes a series: `up{job="api"}`.
 impl fmt::Display for Labels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -307,18 +268,27 @@ thread_local! {
 
 /// The lengths and texts that `write` adds, with their hash before them.
 fn whole(write: impl FnOnce(&mut Vec<u8>)) -> Labels {
+    let Ok(labels) = try_whole(|buffer| {
+        write(buffer);
+        Ok::<_, Infallible>(())
+    });
+    labels
+}
+
+/// As [`whole`], if `write` succeeds.
+fn try_whole<E>(write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Labels, E> {
     // Taken out, because `write` may make labels of its own.
     let mut buffer = BUFFER.take();
     buffer.clear();
     buffer.extend_from_slice(&[0; HASH_BYTES]);
-    write(&mut buffer);
+    write(&mut buffer)?;
     let hash = HASHES.hash_one(&buffer[HASH_BYTES..]);
     buffer[..HASH_BYTES].copy_from_slice(&hash.to_le_bytes());
     let labels = Labels(Arc::from(&buffer[..]));
     if buffer.capacity() <= BUFFER_MAX {
         BUFFER.set(buffer);
     }
-    labels
+    Ok(labels)
 }
 
 /// Collects pairs; [`LabelsBuilder::build`] sorts them.
@@ -387,8 +357,6 @@ mod tests {
         assert_eq!(labels.with(METRIC_NAME, "up").to_string(), "up{a=\"1\", b=\"3\"}");
         assert!(labels < labels.with("c", "x"));
         assert_eq!(labels.only(&["c".to_owned(), "b".to_owned()]), labels.without("a"));
-        assert_eq!(Labels::from_texts(vec![("b", "2"), ("a", "1"), ("b", "3"), ("c", "")]), labels);
-        assert_eq!(Labels::from_texts(vec![("b", "2"), ("b", "")]), Labels::empty());
     }
 
     #[test]

@@ -124,7 +124,7 @@ impl Alerts {
         let mut alerts: Vec<AlertView> = Vec::new();
         if let Some(group) = group {
             let muted = self.muted(group.route, now);
-            let members = group.members.keys().filter_map(|labels| self.alerts.get(labels));
+            let members = group.members.keys().filter_map(|slot| self.alerts.at(*slot));
             alerts.extend(members.map(|tracked| self.view(tracked, muted.clone(), &mut told, now)));
         }
         alerts.sort_by(|a, b| a.alert.labels.cmp(&b.alert.labels));

@@ -131,9 +131,10 @@ impl Alerts {
         let next_send = Some(group.row.next_flush);
         let verdict = Verdict::Hold(Hold::ReceiverDown);
         let mut decisions = Vec::new();
-        for (labels, member) in &mut group.members {
-            let fires = self.alerts.get(labels).is_some_and(|tracked| !tracked.alert.is_resolved(now));
-            if !fires || !sent.firing.contains(&labels.fingerprint()) {
+        for (slot, member) in &mut group.members {
+            let fires = self.alerts.at(*slot).filter(|tracked| !tracked.alert.is_resolved(now));
+            let Some(labels) = fires.map(|tracked| &tracked.alert.labels) else { continue };
+            if !sent.firing.contains(&labels.fingerprint()) {
                 continue;
             }
             member.recorded = Some((verdict, false));

@@ -69,7 +69,7 @@ impl Alerts {
         let integrations = self.config.receiver(receiver).into_iter().flat_map(|known| &known.integrations);
         let mut alerts =
             integrations.filter_map(|integration| labels_of(&format!("{receiver}/{}", integration.name)));
-        alerts.any(|labels| self.alerts.contains_key(&labels))
+        alerts.any(|labels| self.alerts.slot_of(&labels).is_some())
     }
 }
 

@@ -5,6 +5,7 @@ use crate::change::Change;
 use crate::config::Integration;
 use crate::group::{Group, Need, Now, UNDER_WAY_MAX, page_order};
 use crate::incident::{Incident, Restraint};
+use crate::known::Slot;
 use crate::notice::Notice;
 use crate::route::{Resolve, RouteNode};
 use model::{Alert, Labels, Links, Page, PageReason, PageStatus, Timestamp};
@@ -184,9 +185,10 @@ impl Alerts {
     fn survey<'a>(&self, group: &Group, node: &'a RouteNode, regular: bool, now: Timestamp) -> Turn<'a> {
         let muted = self.muted(group.route, now);
         let (mut firing, mut ended, mut quiet) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
-        for labels in group.members.keys() {
+        for alert in self.members(group) {
+            let labels = &alert.labels;
             let fingerprint = labels.fingerprint();
-            if self.ended(labels, now) {
+            if alert.is_resolved(now) {
                 ended.insert(fingerprint);
             } else if let Some(held) = self.quiet(labels, &muted, now) {
                 quiet.insert(labels.clone(), held);
@@ -341,34 +343,39 @@ impl Alerts {
         turn.paged.push(Paged { key, receiver: target.receiver.clone(), firing, ended, stuck, by });
     }
 
+    /// The alerts of a group.
+    pub(super) fn members<'a>(&'a self, group: &Group) -> impl Iterator<Item = &'a Alert> {
+        group.members.keys().filter_map(|slot| self.alerts.at(*slot)).map(|tracked| &tracked.alert)
+    }
+
     pub(super) fn alerts_of(&self, group: &Group, wanted: impl Fn(u64) -> bool) -> Vec<Alert> {
-        let members = group.members.keys().filter(|labels| wanted(labels.fingerprint()));
-        let alerts =
-            members.filter_map(|labels| self.alerts.get(labels)).map(|tracked| tracked.alert.clone());
-        page_order(alerts.collect())
+        let alerts = self.members(group).filter(|alert| wanted(alert.labels.fingerprint()));
+        page_order(alerts.cloned().collect())
     }
 
     /// Lets members go that have ended and whose end nobody waits for.
     pub(super) fn release_ended(&mut self, group: &mut Group, now: Timestamp, out: &mut Vec<Change>) {
-        let ended: Vec<Labels> = group
-            .members
-            .keys()
-            .filter(|labels| self.ended(labels, now))
-            .filter(|labels| !group.row.ledgers.values().any(|ledger| ledger.holds(labels.fingerprint())))
-            .cloned()
-            .collect();
-        for labels in ended {
-            if let Some(member) = group.members.remove(&labels) {
+        let is_free = |alert: &Alert| {
+            let fingerprint = alert.labels.fingerprint();
+            alert.is_resolved(now) && !group.row.ledgers.values().any(|ledger| ledger.holds(fingerprint))
+        };
+        let free = |slot: &Slot| {
+            let alert = self.alerts.at(*slot).map(|tracked| &tracked.alert)?;
+            is_free(alert).then(|| (*slot, alert.labels.clone()))
+        };
+        let ended: Vec<(Slot, Labels)> = group.members.keys().filter_map(free).collect();
+        for (slot, labels) in ended {
+            if let Some(member) = group.members.remove(&slot) {
                 self.record_over(group, &labels, &member, now, out);
             }
-            let Some(tracked) = self.alerts.get(&labels) else { continue };
+            let Some(tracked) = self.alerts.at(slot) else { continue };
             let elsewhere = tracked.groups().filter(|key| **key != group.key);
             let held = elsewhere
                 .filter_map(|key| self.groups.get(key))
-                .any(|group| group.members.contains_key(&labels));
+                .any(|group| group.members.contains_key(&slot));
             if !held {
                 let id = tracked.id;
-                self.alerts.remove(&labels);
+                self.alerts.remove(slot);
                 self.sources.remove(&labels);
                 self.note_over(&labels, now, out);
                 out.push(Change::AlertGone(id));

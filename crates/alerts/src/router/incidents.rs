@@ -237,13 +237,11 @@ impl Alerts {
     }
 
     fn gravest(&self, group: &Group, turn: &Turn<'_>) -> Option<Severity> {
-        let firing = group.members.keys().filter(|labels| turn.firing.contains(&labels.fingerprint()));
-        firing.map(Severity::of).max()
+        self.firing(group, turn).into_iter().map(|alert| Severity::of(&alert.labels)).max()
     }
 
     fn firing(&self, group: &Group, turn: &Turn<'_>) -> Vec<&Alert> {
-        let firing = group.members.keys().filter(|labels| turn.firing.contains(&labels.fingerprint()));
-        firing.filter_map(|labels| self.alerts.get(labels)).map(|tracked| &tracked.alert).collect()
+        self.members(group).filter(|alert| turn.firing.contains(&alert.labels.fingerprint())).collect()
     }
 
     fn names(&self, group: &Group, turn: &Turn<'_>) -> String {

@@ -1,38 +1,66 @@
 //! Alerts as they come in: what is kept of each, and the groups it falls into.
 
 use super::waits::Waits;
-use super::{Alerts, Places, Tracked, group_key, new_group};
-use crate::change::{Change, WaitingGroup};
-use crate::group::{GroupRow, Ledger, Member};
+use super::{Alerts, group_key, new_group};
+use crate::change::Change;
+use crate::group::{Group, GroupRow, Ledger, Member};
+use crate::incident::Incident;
+use crate::known::{Places, Slot, Tracked};
+use crate::route::Route;
+use hashbrown::HashMap;
 use hashbrown::hash_map::Entry;
 use model::{Alert, Hold, Labels, Timestamp, Verdict};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// What came of alerts that were taken.
+#[derive(Debug, Default, Clone, PartialEq)]
+pub struct Received {
+    /// Those that are news: each begins or ends. As they came.
+    pub turned: Vec<Alert>,
+    /// How many were refused, because there are too many already.
+    pub refused: usize,
+}
+
+/// An alert that is put into its groups.
+struct Joining {
+    slot: Slot,
+    labels: Labels,
+    starts_at: Timestamp,
+    ended: bool,
+}
+
 impl Alerts {
-    /// Takes alerts from rules or clients. Returns how many were refused because there are too many already.
-    pub fn receive(&mut self, alerts: Vec<Alert>, now: Timestamp, out: &mut Vec<Change>) -> usize {
-        let (mut refused, mut touched, mut waits) = (0, BTreeSet::new(), Waits::new(now));
+    /// Takes alerts from rules or clients.
+    pub fn receive(&mut self, alerts: Vec<Alert>, now: Timestamp, out: &mut Vec<Change>) -> Received {
+        let (mut received, mut touched) = (Received::default(), BTreeSet::new());
+        let mut waits = Waits::new(now);
         for alert in alerts {
-            let labels = alert.labels.clone();
             let ended = alert.is_resolved(now);
             let full = self.alerts.len() >= self.config.alerts_max;
-            match self.alerts.get_mut(&labels) {
-                Some(known) => out.push(repeat(known, alert, now)),
+            let slot = match self.alerts.find_mut(&alert.labels) {
+                Some((slot, known)) => {
+                    if known.alert.is_resolved(now) != ended {
+                        received.turned.push(alert.clone());
+                    }
+                    out.push(repeat(known, alert, now));
+                    slot
+                }
                 None if ended => continue,
                 None if full => {
-                    refused += 1;
+                    received.refused += 1;
                     continue;
                 }
-                None => out.push(self.begin(alert)),
-            }
-            self.file(&labels, now, out, &mut waits);
+                None => {
+                    received.turned.push(alert.clone());
+                    self.begin(alert, out)
+                }
+            };
+            self.file(slot, now, out, &mut waits);
             if ended {
                 // What was decided before stands before what its end leads to.
                 self.decide_waits(&mut waits, out);
-                self.note_over(&labels, now, out);
-                touched
-                    .extend(self.alerts.get(&labels).into_iter().flat_map(|known| known.groups()).cloned());
+                touched.extend(self.over(slot, now, out));
             }
         }
         self.decide_waits(&mut waits, out);
@@ -40,17 +68,23 @@ impl Alerts {
         for key in touched {
             self.rewake(&key);
         }
-        refused
+        received
     }
 
-    fn begin(&mut self, alert: Alert) -> Change {
+    fn begin(&mut self, alert: Alert, out: &mut Vec<Change>) -> Slot {
         let id = self.next_id;
         self.next_id += 1;
         self.sources.add(&alert.labels);
-        let mut tracked = Tracked::new(id, alert.clone());
-        tracked.places = self.places_of(&alert.labels);
-        self.alerts.insert(alert.labels.clone(), tracked);
-        Change::Alert(id, alert)
+        out.push(Change::Alert(id, alert.clone()));
+        self.alerts.add(Tracked::new(id, alert))
+    }
+
+    /// An alert has ended; the groups that it is in.
+    fn over(&mut self, slot: Slot, now: Timestamp, out: &mut Vec<Change>) -> Vec<Arc<str>> {
+        let Some(tracked) = self.alerts.at(slot) else { return Vec::new() };
+        let (labels, groups) = (tracked.alert.labels.clone(), tracked.groups().cloned().collect());
+        self.note_over(&labels, now, out);
+        groups
     }
 
     /// Brings the router in line with what the rules say fires, after a start or a reload: an alert without an
@@ -71,68 +105,51 @@ impl Alerts {
 
     /// Puts an alert into its groups, making those that are missing. Where it is new and has to wait it is added to
     /// `waits`.
-    pub(super) fn file(&mut self, labels: &Labels, now: Timestamp, out: &mut Vec<Change>, waits: &mut Waits) {
-        let Some(tracked) = self.alerts.get(labels) else { return };
-        let (starts_at, ended) = (tracked.alert.starts_at, tracked.alert.is_resolved(now));
-        let (mut places, left) = (tracked.places.clone(), tracked.left.clone());
-        if places.is_empty() {
-            places = self.places_of(labels);
-            if let Some(tracked) = self.alerts.get_mut(labels) {
-                tracked.places = places.clone();
-            }
+    pub(super) fn file(&mut self, slot: Slot, now: Timestamp, out: &mut Vec<Change>, waits: &mut Waits) {
+        let Some(tracked) = self.alerts.at_mut(slot) else { return };
+        if tracked.places.is_empty() {
+            let labels = &tracked.alert.labels;
+            tracked.places = places_of(labels, &self.config.route, &mut self.known_places);
         }
+        let (places, left) = (tracked.places.clone(), tracked.left.clone());
+        let Alert { labels, starts_at, .. } = &tracked.alert;
+        let ended = tracked.alert.is_resolved(now);
+        let joining = Joining { slot, labels: labels.clone(), starts_at: *starts_at, ended };
         for (route, key) in &*places {
             if !self.groups.contains_key(key) {
-                self.begin_group(labels, *route, key, starts_at, now, out);
+                self.begin_group(&joining, *route, key, now, out);
             }
-            self.join(labels, key, starts_at, ended, now, out, waits);
-            self.changed(key, now);
+            self.join(&joining, key, now, out, waits);
         }
         for key in left.iter().flat_map(|left| left.iter()) {
             if let Some(group) = self.groups.get_mut(key) {
                 group.end_told &= ended;
+                changed(group, &mut self.wakes, now);
             }
-            self.changed(key, now);
-        }
-    }
-
-    /// Where the route tree puts an alert.
-    fn places_of(&mut self, labels: &Labels) -> Places {
-        let nodes = &self.config.route.nodes;
-        let place = |at: usize| (at, nodes[at].group_by.of(labels));
-        let found: Vec<(usize, Labels)> = self.config.route.find(labels).into_iter().map(place).collect();
-        let place = |(at, of): &(usize, Labels)| (*at, group_key(&nodes[*at].key, of).into());
-        match <[_; 1]>::try_from(found) {
-            Ok([only]) => {
-                let places = || [place(&only)].into();
-                self.known_places.entry_ref(&only).or_insert_with(places).clone()
-            }
-            Err(found) => found.iter().map(place).collect(),
         }
     }
 
     fn begin_group(
         &mut self,
-        labels: &Labels,
+        first: &Joining,
         route: usize,
         key: &Arc<str>,
-        starts_at: Timestamp,
         now: Timestamp,
         out: &mut Vec<Change>,
     ) {
         let node = &self.config.route.nodes[route];
         // An alert that is older than the wait has waited long enough elsewhere.
-        let old = starts_at.plus(node.group_wait) <= now;
+        let old = first.starts_at.plus(node.group_wait) <= now;
         let row = GroupRow {
             id: self.next_group,
             key: key.to_string(),
             route: node.key.clone(),
-            labels: node.group_by.of(labels),
+            labels: node.group_by.of(&first.labels),
             born: now,
             next_flush: if old { now } else { now.plus(node.group_wait) },
             flushed: false,
             dormant: false,
-            instead: self.instead(labels).filter(|instead| *instead != node.receiver),
+            instead: self.instead(&first.labels).filter(|instead| *instead != node.receiver),
             also: BTreeSet::new(),
             ledgers: BTreeMap::new(),
         };
@@ -143,66 +160,40 @@ impl Alerts {
         self.groups.insert(key.clone(), group);
     }
 
-    /// Makes an alert a member of a group.
-    #[allow(clippy::too_many_arguments, reason = "the parts of one step, used once")]
+    /// Makes an alert a member of a group, or notes that it came again.
     fn join(
         &mut self,
-        labels: &Labels,
+        joining: &Joining,
         key: &Arc<str>,
-        starts_at: Timestamp,
-        ended: bool,
         now: Timestamp,
         out: &mut Vec<Change>,
         waits: &mut Waits,
     ) {
         let Some(group) = self.groups.get_mut(key) else { return };
-        let node = &self.config.route.nodes[group.route];
+        let (node, ended) = (&self.config.route.nodes[group.route], joining.ended);
         if group.row.dormant && !ended {
             group.row.dormant = false;
             group.row.next_flush = now.plus(node.group_wait);
             out.push(Change::Group(group.row.clone()));
         }
         // As in a group that begins.
-        if !group.row.flushed && starts_at.plus(node.group_wait) <= now && group.row.next_flush > now {
+        if !group.row.flushed && joining.starts_at.plus(node.group_wait) <= now && group.row.next_flush > now
+        {
             group.row.next_flush = now;
             out.push(Change::Group(group.row.clone()));
         }
         group.end_told &= ended;
-        let fresh = |member: &Member| !ended && member.recorded.is_some_and(|(_, over)| over);
-        let member = match group.members.entry(labels.clone()) {
-            Entry::Occupied(known) if !fresh(known.get()) => return,
-            Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(vacant) => vacant.insert(Member::default()),
-        };
-        let over = self.incidents.get(&*group.incident).is_some_and(|known| !known.is_live());
-        let hold = if over { Hold::Damped } else { Hold::Grouped };
         let wait = group.row.next_flush > now && !ended;
-        member.recorded = wait.then_some((Verdict::Hold(hold), false));
-        if wait {
-            let waiting = WaitingGroup {
-                receiver: group.receiver.clone(),
-                group_key: key.clone(),
-                hold,
-                next_send: group.row.next_flush,
-                alerts: Vec::new(),
-            };
-            waits.add(waiting, labels);
+        let over = |incident: &Incident| !incident.is_live();
+        let hold = match self.incidents.get(&*group.incident).is_some_and(over) {
+            true => Hold::Damped,
+            false => Hold::Grouped,
+        };
+        let recorded = wait.then_some((Verdict::Hold(hold), false));
+        if enter(group, joining, recorded) && wait {
+            waits.add(group, hold, &joining.labels);
         }
-    }
-
-    /// A member of a group has changed: it may have to be looked at earlier, and a page that does not arrive may be out
-    /// of date. That it may be looked at later is found when its time comes.
-    fn changed(&mut self, key: &Arc<str>, now: Timestamp) {
-        let Some(group) = self.groups.get_mut(key) else { return };
-        if group.row.ledgers.values().any(Ledger::is_stuck) {
-            group.nudged = Some(now);
-        }
-        let wake = group.nudged.map_or(group.row.next_flush, |nudged| nudged.min(group.row.next_flush));
-        if wake < group.wake {
-            self.wakes.remove(&(group.wake, key.clone()));
-            group.wake = wake;
-            self.wakes.insert((wake, key.clone()));
-        }
+        changed(group, &mut self.wakes, now);
     }
 
     pub(super) fn rewake(&mut self, key: &str) {
@@ -210,13 +201,51 @@ impl Alerts {
         let alerts = &self.alerts;
         let resolve = self.config.route.nodes[group.route].resolve;
         let incident = self.incidents.get(&*group.incident);
-        let end_of = |labels: &Labels| alerts.get(labels).and_then(|tracked| tracked.alert.ends_at);
+        let end_of = |slot| alerts.at(slot).and_then(|tracked| tracked.alert.ends_at);
         let wake = group.wanted(resolve, incident, end_of);
         if wake != group.wake || !self.wakes.contains(&(wake, group.key.clone())) {
             self.wakes.remove(&(group.wake, group.key.clone()));
             group.wake = wake;
             self.wakes.insert((wake, group.key.clone()));
         }
+    }
+}
+
+/// Adds a member to a group, of which `recorded` is on record; false if it is one already. What comes back before its end
+/// was told is a new one.
+fn enter(group: &mut Group, joining: &Joining, recorded: Option<(Verdict, bool)>) -> bool {
+    let is_back = |member: &Member| !joining.ended && member.recorded.is_some_and(|(_, over)| over);
+    match group.members.entry(joining.slot) {
+        Entry::Occupied(known) if !is_back(known.get()) => return false,
+        Entry::Occupied(known) => known.into_mut().recorded = recorded,
+        Entry::Vacant(vacant) => drop(vacant.insert(Member { recorded })),
+    }
+    true
+}
+
+/// A member of a group has changed: it may have to be looked at earlier, and a page that does not arrive may be out
+/// of date. That it may be looked at later is found when its time comes.
+fn changed(group: &mut Group, wakes: &mut BTreeSet<(Timestamp, Arc<str>)>, now: Timestamp) {
+    if group.row.ledgers.values().any(Ledger::is_stuck) {
+        group.nudged = Some(now);
+    }
+    let wake = group.nudged.map_or(group.row.next_flush, |nudged| nudged.min(group.row.next_flush));
+    if wake < group.wake {
+        wakes.remove(&(group.wake, group.key.clone()));
+        group.wake = wake;
+        wakes.insert((wake, group.key.clone()));
+    }
+}
+
+/// Where the route tree puts an alert. `known` are the places of alerts that have one.
+fn places_of(labels: &Labels, route: &Route, known: &mut HashMap<(usize, Labels), Places>) -> Places {
+    let nodes = &route.nodes;
+    let place = |at: usize| (at, nodes[at].group_by.of(labels));
+    let found: Vec<(usize, Labels)> = route.find(labels).into_iter().map(place).collect();
+    let place = |(at, of): &(usize, Labels)| (*at, group_key(&nodes[*at].key, of).into());
+    match <[_; 1]>::try_from(found) {
+        Ok([only]) => known.entry_ref(&only).or_insert_with(|| [place(&only)].into()).clone(),
+        Err(found) => found.iter().map(place).collect(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What readers see of alerts and groups.
 
-use super::{Alerts, Places, Tracked};
+use super::Alerts;
+use crate::known::{Places, Tracked};
 use crate::route::RouteNode;
 use crate::view::{AlertState, AlertView, GroupView};
 use hashbrown::HashMap;
@@ -62,9 +63,9 @@ impl Alerts {
             .map(|group| {
                 let node = &self.config.route.nodes[group.route];
                 let muted = self.muted(group.route, now);
-                let members = group.members.keys().filter_map(|labels| self.alerts.get(labels));
+                let members = group.members.keys().filter_map(|slot| self.alerts.at(*slot));
                 let mut firing: Vec<&Tracked> =
-                    members.map(|known| &**known).filter(|known| !known.alert.is_resolved(now)).collect();
+                    members.filter(|known| !known.alert.is_resolved(now)).collect();
                 firing.sort_unstable_by_key(|tracked| tracked.id);
                 let view = |tracked: &&Tracked| self.view(tracked, muted.clone(), &mut told, now);
                 GroupView {

@@ -5,7 +5,7 @@ use crate::change::Change;
 use crate::group::{Group, Member};
 use crate::incident::Incident;
 use crate::why::{self, Why};
-use model::{Decision, Hold, Labels, Timestamp, Verdict};
+use model::{Alert, Decision, Hold, Labels, Timestamp, Verdict};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +22,10 @@ impl Alerts {
         let look = group.row.next_flush;
         let again = next_message(group, incident, &turn);
         let mut decisions = Vec::new();
-        for (labels, member) in &mut group.members {
+        for (slot, member) in &mut group.members {
+            let Some(Alert { labels, .. }) = self.alerts.at(*slot).map(|known| &known.alert) else {
+                continue;
+            };
             let fingerprint = labels.fingerprint();
             let over = turn.ended.contains(&fingerprint);
             let decision = |verdict, receiver: &Arc<str>, by, page_key, next_send| Decision {

@@ -7,6 +7,7 @@ use crate::change::Change;
 use crate::config::Config;
 use crate::group::{GroupRow, Ledger};
 use crate::inhibit::Sources;
+use crate::known::Slot;
 use hashbrown::HashMap;
 use model::{Labels, Timestamp};
 use std::sync::Arc;
@@ -107,11 +108,9 @@ impl Alerts {
             self.groups.insert(key, group);
         }
         let mut waits = Waits::new(now);
-        let all: Vec<Labels> = self.alerts.keys().cloned().collect();
-        for labels in all {
-            self.sources.add(&labels);
-            self.adopt(&labels, &orphans);
-            self.file(&labels, now, out, &mut waits);
+        for slot in self.alerts.slots() {
+            self.adopt(slot, &orphans);
+            self.file(slot, now, out, &mut waits);
         }
         self.decide_moved(&mut waits, stood, out);
         let keys: Vec<Arc<str>> = self.groups.keys().cloned().collect();
@@ -121,16 +120,16 @@ impl Alerts {
         self.close_groupless(now, out);
     }
 
-    /// Leaves an alert in the groups without a route that still owe its end to somebody.
-    fn adopt(&mut self, labels: &Labels, orphans: &[Arc<str>]) {
+    /// An alert may inhibit others again, and stays in the groups without a route that still owe its end to somebody.
+    fn adopt(&mut self, slot: Slot, orphans: &[Arc<str>]) {
+        let Some(tracked) = self.alerts.at_mut(slot) else { return };
+        self.sources.add(&tracked.alert.labels);
+        let fingerprint = tracked.alert.labels.fingerprint();
         for key in orphans {
             let Some(group) = self.groups.get_mut(key) else { continue };
-            let fingerprint = labels.fingerprint();
             if group.row.ledgers.values().any(|ledger| ledger.holds(fingerprint)) {
-                group.members.insert(labels.clone(), Default::default());
-                if let Some(tracked) = self.alerts.get_mut(labels) {
-                    Arc::make_mut(tracked.left.get_or_insert_default()).push(key.clone());
-                }
+                group.members.insert(slot, Default::default());
+                Arc::make_mut(tracked.left.get_or_insert_default()).push(key.clone());
             }
         }
     }

@@ -2,8 +2,9 @@
 
 use super::Alerts;
 use crate::change::{Change, Wait, WaitingGroup};
+use crate::group::Group;
 use hashbrown::HashMap;
-use model::{Labels, Timestamp};
+use model::{Hold, Labels, Timestamp};
 use std::sync::Arc;
 
 /// Groups of a batch that are looked through for the one that an alert joins: a client sends the alerts of a rule together.
@@ -32,12 +33,12 @@ impl Waits {
         Waits { at, groups: Vec::new() }
     }
 
-    /// Adds an alert to those of `group`, whose own list is empty.
-    pub(super) fn add(&mut self, group: WaitingGroup, labels: &Labels) {
+    /// Adds an alert that waits in `group`.
+    pub(super) fn add(&mut self, group: &Group, hold: Hold, labels: &Labels) {
         let same = |(known, _): &&mut (WaitingGroup, Vec<Labels>)| {
-            known.hold == group.hold
-                && known.next_send == group.next_send
-                && known.group_key == group.group_key
+            known.hold == hold
+                && known.next_send == group.row.next_flush
+                && known.group_key == group.key
                 && known.receiver == group.receiver
         };
         let fingerprint = labels.fingerprint();
@@ -47,8 +48,14 @@ impl Waits {
                 sets.push(labels.clone());
             }
             None => {
-                let group = WaitingGroup { alerts: vec![fingerprint], ..group };
-                self.groups.push((group, vec![labels.clone()]));
+                let waiting = WaitingGroup {
+                    receiver: group.receiver.clone(),
+                    group_key: group.key.clone(),
+                    hold,
+                    next_send: group.row.next_flush,
+                    alerts: vec![fingerprint],
+                };
+                self.groups.push((waiting, vec![labels.clone()]));
             }
         }
     }
@@ -76,10 +83,10 @@ impl Alerts {
     /// Where every alert stands.
     pub(super) fn stood(&self) -> Stood {
         let mut stood = Stood { of: HashMap::new(), is_whole: true };
-        for (labels, tracked) in &self.alerts {
+        for tracked in self.alerts.values() {
             let groups = tracked.groups().filter_map(|key| self.groups.get(key));
             let places = groups.map(|group| (group.key.clone(), group.receiver.clone()));
-            stood.of.insert(labels.fingerprint(), places.collect());
+            stood.of.insert(tracked.alert.labels.fingerprint(), places.collect());
         }
         stood
     }
@@ -125,9 +132,9 @@ impl Alerts {
         if waits.is_empty() {
             return;
         }
-        let known = self.alerts.keys().map(|labels| (labels.fingerprint(), labels.clone()));
-        let known: HashMap<u64, Labels> = known.collect();
-        let found = waits.iter().flat_map(|wait| wait.decisions(|alert| known.get(&alert).cloned()));
+        let known = self.alerts.values().map(|tracked| &tracked.alert.labels);
+        let known: HashMap<u64, &Labels> = known.map(|labels| (labels.fingerprint(), labels)).collect();
+        let found = waits.iter().flat_map(|wait| wait.decisions(|alert| known.get(&alert).copied().cloned()));
         self.decisions.extend(found);
     }
 }

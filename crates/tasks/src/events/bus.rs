@@ -118,10 +118,9 @@ impl Bus {
     }
 
     /// As [`Bus::tell`], of an alert.
-    pub fn tell_alert(&mut self, moment: AlertMoment, now: Timestamp) -> Event {
+    pub fn tell_alert(&mut self, moment: AlertMoment, now: Timestamp) -> &Event {
         let event = Event { id: self.ids.event(now, &mut self.rng), what: What::Alert(moment) };
-        self.fresh.push(event.clone());
-        event
+        self.fresh.push_mut(event)
     }
 
     /// Takes an event from outside; it is kept.

@@ -99,7 +99,11 @@ impl Core {
             over: alert.is_resolved(now),
         };
         let event = self.events.bus.tell_alert(moment, now);
-        self.trigger(&event, batch, now);
+        // They come by the thousand, and hardly ever is there a task that waits for them.
+        if self.queue.listens(event.type_()) {
+            let event = event.clone();
+            self.trigger(&event, batch, now);
+        }
     }
 
     /// Makes a run of each task that waits for events of this type.

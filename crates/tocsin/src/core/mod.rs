@@ -38,7 +38,7 @@ pub use revision::Revision;
 pub use sleepers::Disk;
 pub use writer::{Counts as WriterCounts, start as start_writer};
 
-use alerts::Alerts;
+use alerts::{Alerts, Received};
 use arrivals::Arrived;
 use model::{Alert, Clock, Labels, Timestamp};
 use parked::Parked;
@@ -397,10 +397,9 @@ impl Core {
         decided.samples
     }
 
-    /// Routes alerts of rules, and tells the log of each that begins or ends. Returns how many were refused because there
-    /// are too many already.
-    pub fn take_alerts(&mut self, alerts: Vec<Alert>, batch: &mut Batch, now: Timestamp) -> usize {
-        for alert in alerts.iter().filter(|alert| self.turns(alert, now)) {
+    /// Routes alerts of rules, and tells the log of each that begins or ends.
+    pub fn take_alerts(&mut self, alerts: Vec<Alert>, batch: &mut Batch, now: Timestamp) {
+        for alert in self.route_alerts(alerts, batch, now).turned {
             let severity = alert.labels.get("severity").unwrap_or("");
             if alert.is_resolved(now) {
                 tracing::info!(
@@ -422,21 +421,15 @@ impl Core {
                 );
             }
         }
-        self.route_alerts(alerts, batch, now)
     }
 
     /// Routes alerts that a client posted; the log gets one line for all that are new or have ended. Returns how many
     /// were refused because there are too many already.
     pub fn take_posted(&mut self, alerts: Vec<Alert>, batch: &mut Batch, now: Timestamp) -> usize {
-        let (mut began, mut ended, mut first) = (0, 0, None);
-        for alert in &alerts {
-            if self.turns(alert, now) {
-                *(if alert.is_resolved(now) { &mut ended } else { &mut began }) += 1;
-                first = first.or(Some(&alert.labels));
-                self.tell_alert(alert, batch, now);
-            }
-        }
-        if let Some(first) = first {
+        let received = self.route_alerts(alerts, batch, now);
+        if let Some(Alert { labels: first, .. }) = received.turned.first() {
+            let ended = received.turned.iter().filter(|alert| alert.is_resolved(now)).count();
+            let began = received.turned.len() - ended;
             tracing::info!(
                 event = "alerts_posted",
                 began,
@@ -445,22 +438,16 @@ impl Core {
                 "A client posted alerts: {began} began, {ended} ended"
             );
         }
-        self.alerts.receive(alerts, now, &mut batch.changes.alerts)
+        received.refused
     }
 
-    /// Whether an alert is news: it begins or ends.
-    fn turns(&self, alert: &Alert, now: Timestamp) -> bool {
-        self.alerts.fires(&alert.labels, now) == alert.is_resolved(now)
-    }
-
-    /// As [`Core::take_alerts`], for those who have told the log themselves.
-    fn route_alerts(&mut self, alerts: Vec<Alert>, batch: &mut Batch, now: Timestamp) -> usize {
-        for alert in &alerts {
-            if self.turns(alert, now) {
-                self.tell_alert(alert, batch, now);
-            }
+    /// Routes alerts, and tells of those that begin or end: the log is the caller's business.
+    fn route_alerts(&mut self, alerts: Vec<Alert>, batch: &mut Batch, now: Timestamp) -> Received {
+        let received = self.alerts.receive(alerts, now, &mut batch.changes.alerts);
+        for alert in &received.turned {
+            self.tell_alert(alert, batch, now);
         }
-        self.alerts.receive(alerts, now, &mut batch.changes.alerts)
+        received
     }
 
     /// Takes what rules decided by merely starting or being replaced, and what fires under them now.

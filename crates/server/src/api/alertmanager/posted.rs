@@ -34,7 +34,9 @@ pub(super) struct Posted {
 /// Reads a body; an alert without an end lives for `life`. Refused is only what is no list of alerts at all.
 pub(super) fn read(body: &[u8], now: Timestamp, life: Duration) -> Result<Posted, Refused> {
     // In one go, as a client that knows the API writes it. What is not like that is looked at one by one, to say where.
-    if let Ok(list) = serde_json::from_slice::<Vec<Fields<'_>>>(body) {
+    if let Ok(text) = std::str::from_utf8(body)
+        && let Ok(list) = serde_json::from_str::<Vec<Fields<'_>>>(text)
+    {
         bounded(list.len())?;
         return Ok(gather(list.into_iter().map(Ok), now, life));
     }
@@ -83,11 +85,11 @@ fn alert(
     life: Duration,
     last_url: &mut Arc<str>,
 ) -> Result<Alert, Refused> {
-    let labels = fields.labels.map(|pairs| Labels::from_texts(pairs.0)).unwrap_or_default();
+    let labels = fields.labels.unwrap_or_default();
     if labels.is_empty() {
         return Err(Refused::value("labels", "at least one label with a value is needed"));
     }
-    let annotations = fields.annotations.map(|pairs| Labels::from_texts(pairs.0)).unwrap_or_default();
+    let annotations = fields.annotations.unwrap_or_default();
     let time = |text: Option<Text<'_>>, what| text.map_or(Ok(None), |text| instant_of(&text.0, what));
     let (starts, ends) = (time(fields.starts_at, "startsAt")?, time(fields.ends_at, "endsAt")?);
     let starts_at = starts.or(ends.filter(|ends| *ends < now)).unwrap_or(now);
@@ -106,8 +108,8 @@ fn alert(
 /// The fields that count; of a field given twice the last one. Each is a text or a map of texts, or null.
 #[derive(Default)]
 struct Fields<'a> {
-    labels: Option<Pairs<'a>>,
-    annotations: Option<Pairs<'a>>,
+    labels: Option<Labels>,
+    annotations: Option<Labels>,
     starts_at: Option<Text<'a>>,
     ends_at: Option<Text<'a>>,
     generator_url: Option<Text<'a>>,
@@ -188,34 +190,6 @@ impl<'de> Deserialize<'de> for Text<'de> {
             }
         }
         deserializer.deserialize_str(Reader)
-    }
-}
-
-/// The pairs of an object of texts, in the order given.
-struct Pairs<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
-
-impl<'de> Deserialize<'de> for Pairs<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Pairs<'de>, D::Error> {
-        struct Reader;
-        impl<'de> Visitor<'de> for Reader {
-            type Value = Pairs<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of texts")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
-                let mut pairs = Vec::with_capacity(8);
-                while let Some((name, value)) = map.next_entry::<Text<'de>, Text<'de>>()? {
-                    if name.0.is_empty() {
-                        return Err(A::Error::custom("a name is empty"));
-                    }
-                    pairs.push((name.0, value.0));
-                }
-                Ok(Pairs(pairs))
-            }
-        }
-        deserializer.deserialize_map(Reader)
     }
 }
 

@@ -1,0 +1,121 @@
+//! Labels as JSON has them: an object of texts. What is read goes straight into the buffer, for alerts come by the thousand.
+
+use super::{HASH_BYTES, Labels, RawIter, add, try_whole};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use serde::ser::{Serialize, Serializer};
+use std::fmt;
+
+impl Serialize for Labels {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+/// In any order; of a name given twice the last value counts, and an empty one means that the label is absent. An empty
+/// name is an error.
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Labels, D::Error> {
+        struct Pairs;
+
+        impl<'de> Visitor<'de> for Pairs {
+            type Value = Labels;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object of texts")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Labels, A::Error> {
+                try_whole(|buffer| {
+                    let mut in_order = true;
+                    let mut last = buffer.len()..buffer.len();
+                    while let Some(name) = map.next_key_seed(Text(buffer))? {
+                        let value = map.next_value_seed(Text(buffer))?;
+                        if name.is_empty() {
+                            return Err(A::Error::custom("a name is empty"));
+                        }
+                        in_order &= buffer[last] < buffer[name.clone()] && !value.is_empty();
+                        last = name;
+                    }
+                    if !in_order {
+                        put_in_order(buffer);
+                    }
+                    Ok(())
+                })
+            }
+        }
+
+        deserializer.deserialize_map(Pairs)
+    }
+}
+
+/// Sorts the pairs of a buffer and drops those that do not count.
+fn put_in_order(buffer: &mut Vec<u8>) {
+    let given = buffer.split_off(HASH_BYTES);
+    let mut pairs: Vec<_> = RawIter(&given).collect();
+    pairs.sort_by_key(|(name, _)| *name);
+    for (at, (name, value)) in pairs.iter().enumerate() {
+        let is_replaced = pairs.get(at + 1).is_some_and(|(next, _)| next == name);
+        if !is_replaced && !value.is_empty() {
+            [name, value].into_iter().for_each(|text| add(buffer, text));
+        }
+    }
+}
+
+/// Adds a text to a buffer; answers where it is.
+struct Text<'b>(&'b mut Vec<u8>);
+
+impl<'de> DeserializeSeed<'de> for Text<'_> {
+    type Value = std::ops::Range<usize>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Text<'_> {
+    type Value = std::ops::Range<usize>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
+        add(self.0, text.as_bytes());
+        Ok(self.0.len() - text.len()..self.0.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn read_in_any_order_and_written_by_name() {
+        let labels = Labels::from_pairs([("a", "1"), ("b", "\"3\"")]);
+        for text in [
+            r#"{"a": "1", "b": "\"3\""}"#,
+            r#"{"b": "\"3\"", "a": "1"}"#,
+            r#"{"a": "0", "b": "2", "c": "", "\u0061": "1", "b": "\"3\""}"#,
+            r#"{"a": "1", "b": "\"3\"", "c": "4", "c": ""}"#,
+        ] {
+            assert_eq!(serde_json::from_str::<Labels>(text).unwrap(), labels, "{text}");
+        }
+        assert_eq!(serde_json::to_string(&labels).unwrap(), r#"{"a":"1","b":"\"3\""}"#);
+        assert_eq!(serde_json::from_str::<Labels>("{}").unwrap(), Labels::empty());
+        assert_eq!(serde_json::from_str::<Labels>(r#"{"a": ""}"#).unwrap(), Labels::empty());
+    }
+
+    #[test]
+    fn what_is_no_object_of_texts_is_refused() {
+        for text in
+            ["[]", "7", r#"{"a": 1}"#, r#"{"a": null}"#, r#"{"": "x"}"#, r#"{"": ""}"#, r#"{"a": "b""#]
+        {
+            assert!(serde_json::from_str::<Labels>(text).is_err(), "{text}");
+        }
+        // What a try leaves behind is not in the next.
+        assert_eq!(
+            serde_json::from_str::<Labels>(r#"{"a": "b"}"#).unwrap(),
+            Labels::from_pairs([("a", "b")])
+        );
+    }
+}
