@@ -16,6 +16,7 @@ pub use wait::{Wait, WaitingGroup};
 use crate::group::GroupRow;
 use crate::incident::{Entry, Incident};
 use crate::silence::Silence;
+use data_encoding::HEXLOWER;
 use model::{Alert, Decision, Hold, Labels, Timestamp};
 use serde::{Serialize, Serializer};
 use serde_json::{Value, json};
@@ -282,7 +283,8 @@ impl Mark {
 
 impl Serialize for Mark {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{:016x}", self.0))
+        let mut digits = [0; 16];
+        serializer.serialize_str(HEXLOWER.encode_mut_str(&self.0.to_be_bytes(), &mut digits))
     }
 }
 

@@ -30,6 +30,9 @@ pub struct Labels(Arc<[u8]>);
 /// How long the hash is.
 const HASH_BYTES: usize = size_of::<u64>();
 
+/// How long the length of a text is.
+const LEN_BYTES: usize = size_of::<u32>();
+
 /// Other in each process, so that nobody outside can make labels collide.
 static HASHES: LazyLock<DefaultHashBuilder> = LazyLock::new(DefaultHashBuilder::default);
 static EMPTY: LazyLock<Labels> = LazyLock::new(|| encode(std::iter::empty()));
@@ -235,7 +238,7 @@ fn as_text(bytes: &[u8]) -> &str {
 }
 
 fn split(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (len, rest) = bytes.split_first_chunk::<4>()?;
+    let (len, rest) = bytes.split_first_chunk::<LEN_BYTES>()?;
     rest.split_at_checked(u32::from_le_bytes(*len) as usize)
 }
 

@@ -1,20 +1,13 @@
 //! What names a group towards services that fold messages about one thing into one incident.
 
+use data_encoding::HEXLOWER;
 use model::Page;
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// The same for every page of a group, and the same that Alertmanager would use: SHA-256 of the group key, in hex. An
 /// incident that Alertmanager opened is closed by ours.
 pub(crate) fn hash(page: &Page) -> String {
-    hex(&Sha256::digest(page.group_key.as_bytes()))
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a String takes everything");
-        text
-    })
+    HEXLOWER.encode(&Sha256::digest(page.group_key.as_bytes()))
 }
 
 /// Where the page points to, as words and addresses: the incident, why, a silence, what the receiver can do about it,

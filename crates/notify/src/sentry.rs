@@ -14,6 +14,7 @@ use crate::scope::{Scope, file_of};
 use crate::sending::Sending;
 use crate::severity::Severity;
 use crate::{Error, Sent, group};
+use data_encoding::HEXLOWER;
 use model::{Page, PageStatus, Timestamp};
 use reach::config::{HttpConfig, Secret, Source};
 use reach::http::{HeaderValue, Method, Request, Url, header};
@@ -183,7 +184,7 @@ fn level_of(own: &str, page: &Page) -> &'static str {
 /// 32 hex digits, the same for each try of a page and each revision of it another.
 fn event_id(page: &Page) -> String {
     let digest = Sha256::new().chain_update(&page.key).chain_update(page.revision.to_be_bytes()).finalize();
-    group::hex(&digest[..16])
+    HEXLOWER.encode(&digest[..16])
 }
 
 /// Where events go, and as whom.

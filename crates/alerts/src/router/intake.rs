@@ -34,6 +34,7 @@ impl Alerts {
     /// Takes alerts from rules or clients.
     pub fn receive(&mut self, alerts: Vec<Alert>, now: Timestamp, out: &mut Vec<Change>) -> Received {
         let (mut received, mut touched) = (Received::default(), BTreeSet::new());
+        out.reserve(alerts.len());
         let mut waits = Waits::new(now);
         for alert in alerts {
             let ended = alert.is_resolved(now);
@@ -239,13 +240,14 @@ fn changed(group: &mut Group, wakes: &mut BTreeSet<(Timestamp, Arc<str>)>, now: 
 
 /// Where the route tree puts an alert. `known` are the places of alerts that have one.
 fn places_of(labels: &Labels, route: &Route, known: &mut HashMap<(usize, Labels), Places>) -> Places {
-    let nodes = &route.nodes;
-    let place = |at: usize| (at, nodes[at].group_by.of(labels));
-    let found: Vec<(usize, Labels)> = route.find(labels).into_iter().map(place).collect();
-    let place = |(at, of): &(usize, Labels)| (*at, group_key(&nodes[*at].key, of).into());
-    match <[_; 1]>::try_from(found) {
-        Ok([only]) => known.entry_ref(&only).or_insert_with(|| [place(&only)].into()).clone(),
-        Err(found) => found.iter().map(place).collect(),
+    let group = |at: usize| (at, route.nodes[at].group_by.of(labels));
+    let place = |(at, of): &(usize, Labels)| (*at, group_key(&route.nodes[*at].key, of).into());
+    match *route.find(labels) {
+        [at] => {
+            let only = group(at);
+            known.entry_ref(&only).or_insert_with(|| [place(&only)].into()).clone()
+        }
+        ref found => found.iter().map(|at| place(&group(*at))).collect(),
     }
 }
 

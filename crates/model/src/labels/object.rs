@@ -1,9 +1,11 @@
 //! Labels as JSON has them: an object of texts. What is read goes straight into the buffer, for alerts come by the thousand.
 
-use super::{HASH_BYTES, Labels, RawIter, add, try_whole};
+use super::{HASH_BYTES, LEN_BYTES, Labels, add, try_whole};
 use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
+use smallvec::SmallVec;
 use std::fmt;
+use std::ops::Range;
 
 impl Serialize for Labels {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -26,18 +28,18 @@ impl<'de> Deserialize<'de> for Labels {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Labels, A::Error> {
                 try_whole(|buffer| {
-                    let mut in_order = true;
-                    let mut last = buffer.len()..buffer.len();
+                    let (mut pairs, mut in_order) = (SmallVec::<[Pair; 16]>::new(), true);
                     while let Some(name) = map.next_key_seed(Text(buffer))? {
                         let value = map.next_value_seed(Text(buffer))?;
                         if name.is_empty() {
                             return Err(A::Error::custom("a name is empty"));
                         }
-                        in_order &= buffer[last] < buffer[name.clone()] && !value.is_empty();
-                        last = name;
+                        let last = pairs.last().map_or(&buffer[..0], |last| &buffer[last.name.clone()]);
+                        in_order &= last < &buffer[name.clone()] && !value.is_empty();
+                        pairs.push(Pair { name, value });
                     }
                     if !in_order {
-                        put_in_order(buffer);
+                        put_in_order(buffer, &mut pairs);
                     }
                     Ok(())
                 })
@@ -48,24 +50,30 @@ impl<'de> Deserialize<'de> for Labels {
     }
 }
 
+/// Where the texts of a pair are in a buffer.
+struct Pair {
+    name: Range<usize>,
+    value: Range<usize>,
+}
+
 /// Sorts the pairs of a buffer and drops those that do not count.
-fn put_in_order(buffer: &mut Vec<u8>) {
-    let given = buffer.split_off(HASH_BYTES);
-    let mut pairs: Vec<_> = RawIter(&given).collect();
-    pairs.sort_by_key(|(name, _)| *name);
-    for (at, (name, value)) in pairs.iter().enumerate() {
-        let is_replaced = pairs.get(at + 1).is_some_and(|(next, _)| next == name);
-        if !is_replaced && !value.is_empty() {
-            [name, value].into_iter().for_each(|text| add(buffer, text));
+fn put_in_order(buffer: &mut Vec<u8>, pairs: &mut [Pair]) {
+    let given = buffer.len();
+    pairs.sort_by(|a, b| buffer[a.name.clone()].cmp(&buffer[b.name.clone()]));
+    for (at, Pair { name, value }) in pairs.iter().enumerate() {
+        let next = pairs.get(at + 1).map(|next| &buffer[next.name.clone()]);
+        if next != Some(&buffer[name.clone()]) && !value.is_empty() {
+            buffer.extend_from_within(name.start - LEN_BYTES..value.end);
         }
     }
+    buffer.drain(HASH_BYTES..given);
 }
 
 /// Adds a text to a buffer; answers where it is.
 struct Text<'b>(&'b mut Vec<u8>);
 
 impl<'de> DeserializeSeed<'de> for Text<'_> {
-    type Value = std::ops::Range<usize>;
+    type Value = Range<usize>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_str(self)
@@ -73,7 +81,7 @@ impl<'de> DeserializeSeed<'de> for Text<'_> {
 }
 
 impl Visitor<'_> for Text<'_> {
-    type Value = std::ops::Range<usize>;
+    type Value = Range<usize>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a text")

@@ -1,6 +1,6 @@
 //! A mail message as bytes: headers that stay on their lines, and two parts that say the same (RFC 5322, 2045, 2047).
 
-use crate::group::hex;
+use data_encoding::HEXLOWER;
 use model::Timestamp;
 use sha2::{Digest, Sha256};
 use std::fmt::{self, Display};
@@ -27,7 +27,7 @@ impl Mail {
     /// Between the parts; no part holds it, because it is made from them.
     fn boundary(&self) -> String {
         let digest = Sha256::new().chain_update(&self.text).chain_update(&self.html).finalize();
-        format!("tocsin-{}", hex(&digest[..12]))
+        format!("tocsin-{}", HEXLOWER.encode(&digest[..12]))
     }
 }
 
@@ -150,7 +150,7 @@ pub(super) fn date(at: Timestamp) -> String {
 pub(super) fn id(key: &str) -> String {
     match key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_')) && !key.is_empty() {
         true => key.to_owned(),
-        false => hex(&Sha256::digest(key.as_bytes())[..16]),
+        false => HEXLOWER.encode(&Sha256::digest(key.as_bytes())[..16]),
     }
 }
 

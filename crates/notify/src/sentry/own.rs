@@ -2,9 +2,10 @@
 //! addresses or requests.
 
 use super::{Dsn, MESSAGE_MAX};
+use crate::Error;
 use crate::medium::{Medium, cut};
 use crate::post::refusal;
-use crate::{Error, group};
+use data_encoding::HEXLOWER;
 use model::Timestamp;
 use reach::http::Client;
 use serde_json::{Value, json};
@@ -58,7 +59,7 @@ impl OwnErrors {
         let digest = Sha256::new().chain_update(at.as_millis().to_be_bytes());
         let digest = digest.chain_update(&place).chain_update(&error.message).finalize();
         json!({
-            "event_id": group::hex(&digest[..16]),
+            "event_id": HEXLOWER.encode(&digest[..16]),
             "timestamp": at.rfc3339(),
             "platform": "native",
             "level": if error.fatal { "fatal" } else { "error" },

@@ -1,9 +1,9 @@
 //! Signature Version 4 of AWS, and where its keys come from: the file, the environment, or a profile.
 
 use super::Sigv4Config;
-use crate::group::hex;
 use crate::sending::Sending;
 use crate::{Error, form};
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use model::Timestamp;
 use reach::config::{Secret, Source};
@@ -242,16 +242,18 @@ pub(super) fn sign(
         request.method,
         request.url.path(),
         query.join("&"),
-        hex(&Sha256::digest(&request.body))
+        HEXLOWER.encode(&Sha256::digest(&request.body))
     );
     let scope = format!("{day}/{region}/{service}/aws4_request");
-    let to_sign =
-        format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{}", hex(&Sha256::digest(canonical.as_bytes())));
+    let to_sign = format!(
+        "AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{}",
+        HEXLOWER.encode(&Sha256::digest(canonical.as_bytes()))
+    );
     let mut key = mac(format!("AWS4{}", keys.secret).as_bytes(), &day);
     for part in [region, service, "aws4_request"] {
         key = mac(&key, part);
     }
-    let signature = hex(&mac(&key, &to_sign));
+    let signature = HEXLOWER.encode(&mac(&key, &to_sign));
     let authorization = format!(
         "AWS4-HMAC-SHA256 Credential={}/{scope}, SignedHeaders={names}, Signature={signature}",
         keys.id

@@ -5,9 +5,9 @@ use crate::{
     Error,
     base64::{base64, from_base64},
 };
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
-use std::fmt::Write;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
 /// A stream of either kind.
@@ -122,10 +122,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Talk<S> {
         };
         let mut mac = Hmac::<Md5>::new_from_slice(secret.as_bytes()).expect("HMAC takes a key of any length");
         mac.update(&challenge);
-        let mut answer = format!("{user} ");
-        for byte in mac.finalize().into_bytes() {
-            write!(answer, "{byte:02x}").expect("a String takes everything");
-        }
+        let answer = format!("{user} {}", HEXLOWER.encode(&mac.finalize().into_bytes()));
         self.command(&base64(answer.as_bytes()), &[235]).await
     }
 

@@ -11,9 +11,9 @@ use crate::views::{Kept, Once};
 use axum::Extension;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// The header that holds the key.
 pub(crate) const HEADER: &str = "Idempotency-Key";
@@ -59,10 +59,7 @@ pub(crate) fn once(
         hash.update((part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    let digest = hash.finalize().iter().take(16).fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
+    let digest = HEXLOWER.encode(&hash.finalize()[..16]);
     Ok(Some(Once { by: principal.name.clone(), key: key.to_owned(), digest }))
 }
 

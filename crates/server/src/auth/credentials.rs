@@ -1,6 +1,7 @@
 //! Where credentials come from: the file written at the first start, and the environment.
 
 use super::Role;
+use data_encoding::HEXLOWER;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -105,7 +106,7 @@ impl Credentials {
         let mut secret = || {
             let mut bytes = [0u8; 32];
             rng.fill_bytes(&mut bytes);
-            bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+            HEXLOWER.encode(&bytes)
         };
         Credentials {
             admin: secret(),
@@ -210,7 +211,7 @@ fn split_entry(entry: &str, usual: Option<Role>) -> Option<(&str, Role, Option<&
 /// A name for a key that has none: the first digits of its hash, which tell nothing about the key.
 fn hash_name(key: &str) -> String {
     let hash = Sha256::digest(key.as_bytes());
-    format!("api_key_{:02x}{:02x}{:02x}{:02x}", hash[0], hash[1], hash[2], hash[3])
+    format!("api_key_{}", HEXLOWER.encode(&hash[..4]))
 }
 
 #[cfg(test)]

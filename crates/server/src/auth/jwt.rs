@@ -3,6 +3,7 @@
 
 use super::revoked::Subject;
 use super::{Bad, Role};
+use data_encoding::HEXLOWER;
 use hmac::{Hmac, KeyInit, Mac};
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind};
@@ -139,7 +140,7 @@ impl Secret {
 fn fingerprint(token: &str) -> String {
     let signed = token.rsplit_once('.').map_or(token, |(signed, _)| signed);
     let hash = Sha256::digest(signed.as_bytes());
-    hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&hash[..16])
 }
 
 impl std::fmt::Debug for Secret {

@@ -6,6 +6,7 @@
 use super::jwt::{Actor, Claims, Read, Use};
 use super::revoked::{NotTurned, Rows};
 use super::{Auth, Bad, Role};
+use data_encoding::HEXLOWER;
 use model::Timestamp;
 use rand::Rng;
 use std::sync::Arc;
@@ -208,7 +209,7 @@ impl Auth {
 fn random_id() -> String {
     let mut bytes = [0u8; 16];
     rand::rng().fill_bytes(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&bytes)
 }
 
 #[cfg(test)]

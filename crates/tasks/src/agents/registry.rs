@@ -1,11 +1,11 @@
 //! The agents.
 
 use crate::{Audit, Change, Loaded, RecordKind, Refusal, TaskId};
+use data_encoding::HEXLOWER;
 use model::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
-use std::fmt::Write;
 use subtle::ConstantTimeEq;
 
 /// The most agents.
@@ -89,13 +89,16 @@ impl Agent {
             "webhook_url": self.webhook_url,
             "created_at": self.created_at.rfc3339(),
             "created_ms": self.created_at.as_millis(),
-            "salt": self.secret.as_ref().map(|secret| hex(&secret.salt)),
-            "hash": self.secret.as_ref().map(|secret| hex(&secret.hash)),
+            "salt": self.secret.as_ref().map(|secret| HEXLOWER.encode(&secret.salt)),
+            "hash": self.secret.as_ref().map(|secret| HEXLOWER.encode(&secret.hash)),
         })
     }
 
     fn from_row(key: &str, row: &Value) -> Option<Agent> {
-        let bytes = |name: &str| row[name].as_str().and_then(unhex);
+        let bytes = |name: &str| {
+            let bytes = HEXLOWER.decode(row[name].as_str()?.as_bytes()).ok()?;
+            <[u8; 32]>::try_from(bytes).ok()
+        };
         let scopes = row["scopes"].as_array()?.iter().filter_map(|scope| scope.as_str().map(str::to_owned));
         Some(Agent {
             id: key.to_owned(),
@@ -275,7 +278,7 @@ impl Agents {
         if agent.id == SYSTEM_ID {
             return Err(Refusal::invalid("agent_id", "the system agent has no credential"));
         }
-        let secret = hex(&random);
+        let secret = HEXLOWER.encode(&random);
         agent.secret = Some(Hashed { hash: hashed(&salt, &secret), salt });
         self.put(agent.clone(), out);
         audit("agent.credentials_created", &agent, by, now, out);
@@ -374,25 +377,6 @@ fn check_url(url: Option<&str>) -> Result<(), Refusal> {
 
 fn hashed(salt: &[u8; 32], secret: &str) -> [u8; 32] {
     Sha256::new().chain_update(salt).chain_update(secret.as_bytes()).finalize().into()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // A String takes everything.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let mut bytes = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (i, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[2 * i..2 * i + 2], 16).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! What exactly is approved, as one name: SHA-256 over everything that a worker would be handed.
 
 use crate::{RunId, TaskId};
+use data_encoding::HEXLOWER;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -28,7 +29,7 @@ pub fn subject_hash(
     }
     hash.update(edits.to_le_bytes());
     value(&mut hash, payload);
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&hash.finalize())
 }
 
 /// Tagged and with its length before it, so that no two lists of parts look the same.

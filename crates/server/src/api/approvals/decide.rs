@@ -13,6 +13,7 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery, State as Given};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
+use data_encoding::HEXLOWER;
 use rand::Rng;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -136,7 +137,7 @@ pub(crate) async fn links(
 fn number() -> String {
     let mut bytes = [0u8; 16];
     rand::rng().fill_bytes(&mut bytes);
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&bytes)
 }
 
 fn decided(approval: &Approval, message: &str) -> Value {
