@@ -34,7 +34,7 @@ pub struct ThresholdConfig {
     missing: Option<Spanned<String>>,
     enabled: Option<bool>,
     labels: Option<BTreeMap<String, Spanned<String>>>,
-    annotations: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, Spanned<String>>>,
 }
 
 /// A threshold that a file or a release declares.
@@ -247,7 +247,12 @@ impl ThresholdConfig {
             }
             threshold.labels.push((name.clone(), value.value.clone()));
         }
-        threshold.annotations.extend(self.annotations.iter().flatten().map(|(n, v)| (n.clone(), v.clone())));
+        for (name, value) in self.annotations.iter().flatten() {
+            if name.is_empty() {
+                error(value, "an annotation has no name", "name it, such as summary", problems);
+            }
+            threshold.annotations.push((name.clone(), value.value.clone()));
+        }
     }
 }
 

@@ -321,6 +321,10 @@ fn what_is_wrong_is_said_with_its_place() {
             "{name: t, metric: m, threshold: 1, labels: {severity: x}}",
             "1:68: error: \"severity\" cannot be a label here; ",
         ),
+        (
+            "{name: t, metric: m, threshold: 1, annotations: {'': x}}",
+            "1:67: error: an annotation has no name; ",
+        ),
     ] {
         let (found, problems) = read(&format!("thresholds: [{entry}]"));
         assert!(

@@ -1,7 +1,7 @@
 //! The agents.
 
 use crate::{Audit, Change, Loaded, RecordKind, Refusal, TaskId};
-use data_encoding::HEXLOWER;
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
 use model::Timestamp;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -96,7 +96,7 @@ impl Agent {
 
     fn from_row(key: &str, row: &Value) -> Option<Agent> {
         let bytes = |name: &str| {
-            let bytes = HEXLOWER.decode(row[name].as_str()?.as_bytes()).ok()?;
+            let bytes = HEXLOWER_PERMISSIVE.decode(row[name].as_str()?.as_bytes()).ok()?;
             <[u8; 32]>::try_from(bytes).ok()
         };
         let scopes = row["scopes"].as_array()?.iter().filter_map(|scope| scope.as_str().map(str::to_owned));

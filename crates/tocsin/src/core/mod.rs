@@ -444,6 +444,14 @@ impl Core {
     /// Routes alerts, and tells of those that begin or end: the log is the caller's business.
     fn route_alerts(&mut self, alerts: Vec<Alert>, batch: &mut Batch, now: Timestamp) -> Received {
         let received = self.alerts.receive(alerts, now, &mut batch.changes.alerts);
+        if received.refused > 0 {
+            tracing::warn!(
+                event = "alerts_refused",
+                refused = received.refused,
+                "{} alerts were not taken: as many as may be are active already",
+                received.refused
+            );
+        }
         for alert in &received.turned {
             self.tell_alert(alert, batch, now);
         }

@@ -33,14 +33,14 @@ pub(super) struct Posted {
 
 /// Reads a body; an alert without an end lives for `life`. Refused is only what is no list of alerts at all.
 pub(super) fn read(body: &[u8], now: Timestamp, life: Duration) -> Result<Posted, Refused> {
+    // As Alertmanager reads it: what is no UTF-8 becomes the character that says so.
+    let text = String::from_utf8_lossy(body);
     // In one go, as a client that knows the API writes it. What is not like that is looked at one by one, to say where.
-    if let Ok(text) = std::str::from_utf8(body)
-        && let Ok(list) = serde_json::from_str::<Vec<Fields<'_>>>(text)
-    {
+    if let Ok(list) = serde_json::from_str::<Vec<Fields<'_>>>(&text) {
         bounded(list.len())?;
         return Ok(gather(list.into_iter().map(Ok), now, life));
     }
-    let list: Vec<&RawValue> = serde_json::from_slice(body).map_err(|err| {
+    let list: Vec<&RawValue> = serde_json::from_str(&text).map_err(|err| {
         Refused::BadRequest(match err.is_data() {
             true => "the body must be a list of alerts".to_owned(),
             false => format!("the body is not JSON: {err}"),
@@ -85,11 +85,11 @@ fn alert(
     life: Duration,
     last_url: &mut Arc<str>,
 ) -> Result<Alert, Refused> {
-    let labels = fields.labels.unwrap_or_default();
+    let labels = named(fields.labels, "labels")?;
     if labels.is_empty() {
         return Err(Refused::value("labels", "at least one label with a value is needed"));
     }
-    let annotations = fields.annotations.unwrap_or_default();
+    let annotations = named(fields.annotations, "annotations")?;
     let time = |text: Option<Text<'_>>, what| text.map_or(Ok(None), |text| instant_of(&text.0, what));
     let (starts, ends) = (time(fields.starts_at, "startsAt")?, time(fields.ends_at, "endsAt")?);
     let starts_at = starts.or(ends.filter(|ends| *ends < now)).unwrap_or(now);
@@ -103,6 +103,20 @@ fn alert(
     }
     let generator_url = last_url.clone();
     Ok(Alert { labels, annotations, starts_at, ends_at: Some(ends_at), generator_url, updated_at: now })
+}
+
+/// Labels of which each has a name: an empty one would be the first.
+fn named(labels: Option<Labels>, field: &str) -> Result<Labels, Refused> {
+    let labels = labels.unwrap_or_default();
+    match labels.iter().next() {
+        Some(("", _)) => Err(no_texts(field)),
+        _ => Ok(labels),
+    }
+}
+
+fn no_texts(field: &str) -> Refused {
+    let what = "it must be an object of texts, without an empty name".to_owned();
+    Refused::Shape(vec![(field.to_owned(), what)])
 }
 
 /// The fields that count; of a field given twice the last one. Each is a text or a map of texts, or null.
@@ -149,9 +163,8 @@ fn doubtful(element: &RawValue) -> Result<Fields<'_>, Refused> {
     let raw: BTreeMap<Cow<'_, str>, &RawValue> = serde_json::from_str(element.get())
         .map_err(|_| Refused::BadRequest("it must be an object".to_owned()))?;
     let texts = |name: &str| {
-        let what = "it must be an object of texts, without an empty name".to_owned();
-        let bad = |_| Refused::Shape(vec![(name.to_owned(), what)]);
-        raw.get(name).map_or(Ok(None), |value| serde_json::from_str(value.get()).map_err(bad))
+        let read = |value: &&RawValue| serde_json::from_str(value.get()).map_err(|_| no_texts(name));
+        raw.get(name).map_or(Ok(None), read)
     };
     let time = |name: &str| {
         let bad = |_| Refused::Shape(vec![(name.to_owned(), "it must be a text".to_owned())]);
@@ -219,6 +232,8 @@ mod tests {
         assert_eq!(alert.labels, Labels::from_pairs([("alertname", "Down"), ("job", "c")]));
         assert_eq!((alert.annotations, &*alert.generator_url), (Labels::empty(), "http://p/é"));
         assert_eq!(alert.starts_at.rfc3339(), "2026-11-22T00:00:00.500Z");
+        let garbled = read(b"[{\"labels\": {\"a\": \"\xff\"}, \"other\": \"\xfe\"}]", NOW, LIFE).unwrap();
+        assert_eq!(garbled.good[0].labels.get("a"), Some("\u{fffd}"));
         assert_eq!(alert.ends_at, Some(NOW.plus(LIFE)));
     }
 
