@@ -18,7 +18,7 @@ use crate::incident::{Entry, Incident};
 use crate::silence::Silence;
 use data_encoding::HEXLOWER;
 use model::{Alert, Decision, Hold, Labels, Timestamp};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::{Value, json};
 
 /// Which kind of row.
@@ -180,7 +180,7 @@ impl Change {
     /// The row; `None` removes it.
     pub fn to_json(&self) -> Option<Value> {
         match self {
-            Change::Alert(_, alert) => serde_json::to_value(alert_row(alert)).ok(),
+            Change::Alert(_, alert) => serde_json::to_value(alert).ok(),
             Change::Seen { ends_at, updated_at, .. } => {
                 let ends_at = ends_at.map(Timestamp::as_millis);
                 Some(json!({"ends_at": ends_at, "updated_at": updated_at.as_millis()}))
@@ -201,7 +201,7 @@ impl Change {
     /// A row read back.
     pub fn from_json(table: Table, key: &str, row: &Value) -> Result<Change, RowError> {
         let read = || match table {
-            Table::Alert => Some(Change::Alert(key.parse().ok()?, read_alert(row)?)),
+            Table::Alert => Some(Change::Alert(key.parse().ok()?, Alert::deserialize(row).ok()?)),
             Table::Seen => Some(Change::Seen {
                 id: key.parse().ok()?,
                 ends_at: read_time(&row["ends_at"]),
@@ -226,9 +226,7 @@ impl Change {
 }
 
 fn read_labels(row: &Value) -> Option<Labels> {
-    let pairs = row.as_object()?.iter();
-    let pairs: Option<Vec<_>> = pairs.map(|(name, value)| Some((name.as_str(), value.as_str()?))).collect();
-    Some(Labels::from_pairs(pairs?))
+    Labels::deserialize(row).ok()
 }
 
 fn read_time(row: &Value) -> Option<Timestamp> {
@@ -237,39 +235,6 @@ fn read_time(row: &Value) -> Option<Timestamp> {
 
 fn read_text(row: &Value) -> Option<String> {
     row.as_str().map(str::to_owned)
-}
-
-/// An alert as it is kept.
-#[derive(Serialize)]
-struct AlertRow<'a> {
-    labels: &'a Labels,
-    annotations: &'a Labels,
-    starts_at: i64,
-    ends_at: Option<i64>,
-    generator_url: &'a str,
-    updated_at: i64,
-}
-
-fn alert_row(alert: &Alert) -> AlertRow<'_> {
-    AlertRow {
-        labels: &alert.labels,
-        annotations: &alert.annotations,
-        starts_at: alert.starts_at.as_millis(),
-        ends_at: alert.ends_at.map(Timestamp::as_millis),
-        generator_url: &alert.generator_url,
-        updated_at: alert.updated_at.as_millis(),
-    }
-}
-
-fn read_alert(row: &Value) -> Option<Alert> {
-    Some(Alert {
-        labels: read_labels(&row["labels"])?,
-        annotations: read_labels(&row["annotations"])?,
-        starts_at: read_time(&row["starts_at"])?,
-        ends_at: read_time(&row["ends_at"]),
-        generator_url: read_text(&row["generator_url"])?.into(),
-        updated_at: read_time(&row["updated_at"])?,
-    })
 }
 
 /// A fingerprint as rows hold it, in 16 digits: rows about an alert are found by it.

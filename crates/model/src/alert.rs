@@ -1,10 +1,11 @@
 //! An alert: something a rule found wrong, or a client posted.
 
 use crate::{Labels, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// One alert, known by its labels.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Alert {
     /// What identifies it.
     pub labels: Labels,

@@ -1,6 +1,7 @@
 //! A page: the message that wakes a person, before any receiver gives it its own shape.
 
 use crate::{Alert, Labels, Timestamp};
+use serde::{Deserialize, Serialize};
 
 /// Whether a page speaks of something wrong or of its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -132,8 +133,8 @@ pub struct Remedy {
     pub approve_url: String,
 }
 
-/// Where a page points to.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Where a page points to. As JSON without the acts that there is nothing to do for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Links {
     /// The incident's screen.
     pub incident: String,
@@ -142,15 +143,18 @@ pub struct Links {
     /// A silence form filled in for it.
     pub silence: String,
     /// A screen on which the receiver takes the incident on; empty if there is nothing to take on.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub acknowledge: String,
     /// A screen on which the receiver puts it off.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub snooze: String,
     /// A screen on which the receiver ends it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub resolve: String,
 }
 
 /// What is new since the last message to the same integration, by the alerts' fingerprints, sorted.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct News {
     /// Alerts that fire and that it did not speak of as firing.
     pub fired: Vec<u64>,

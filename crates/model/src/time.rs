@@ -1,9 +1,12 @@
 //! An instant: milliseconds since 1970-01-01T00:00:00Z, the resolution of Prometheus.
 
+use serde::{Deserialize, Serialize};
 use std::{fmt, time::Duration};
 
 /// An instant in milliseconds since the Unix epoch, UTC. Arithmetic saturates: a far future stays a far future.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+/// As JSON, in rows and pages, that number of milliseconds.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Timestamp(i64);
 
 /// A text that is no instant.

@@ -29,9 +29,9 @@ struct Row<'a> {
     group_key: &'a str,
     group_labels: &'a Labels,
     route_labels: &'a Labels,
-    alerts: Vec<AlertRow<'a>>,
-    news: NewsRow<'a>,
-    at: i64,
+    alerts: &'a [Alert],
+    news: &'a News,
+    at: Timestamp,
     external_url: &'a str,
     incident_id: &'a str,
     cause: &'a str,
@@ -40,7 +40,7 @@ struct Row<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     reopened: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    links: Option<LinksRow<'a>>,
+    links: Option<&'a Links>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kept: Option<&'a Json>,
 }
@@ -57,48 +57,19 @@ impl<'a> Row<'a> {
             group_key: &page.group_key,
             group_labels: &page.group_labels,
             route_labels: &page.route_labels,
-            alerts: page.alerts.iter().map(AlertRow::of).collect(),
-            news: NewsRow { fired: &page.news.fired, ended: &page.news.ended },
-            at: page.at.as_millis(),
+            alerts: &page.alerts,
+            news: &page.news,
+            at: page.at,
             external_url: &page.external_url,
             incident_id: &page.incident_id,
             cause: &page.cause,
             diagnosis: findings(page),
             remedy: remedies(page),
             reopened: page.reopened,
-            links: Some(&page.links).filter(|links| **links != Links::default()).map(LinksRow::of),
+            links: Some(&page.links).filter(|links| **links != Links::default()),
             kept,
         }
     }
-}
-
-#[derive(Serialize)]
-struct AlertRow<'a> {
-    labels: &'a Labels,
-    annotations: &'a Labels,
-    starts_at: i64,
-    ends_at: Option<i64>,
-    generator_url: &'a str,
-    updated_at: i64,
-}
-
-impl<'a> AlertRow<'a> {
-    fn of(alert: &'a Alert) -> AlertRow<'a> {
-        AlertRow {
-            labels: &alert.labels,
-            annotations: &alert.annotations,
-            starts_at: alert.starts_at.as_millis(),
-            ends_at: alert.ends_at.map(Timestamp::as_millis),
-            generator_url: &alert.generator_url,
-            updated_at: alert.updated_at.as_millis(),
-        }
-    }
-}
-
-#[derive(Serialize)]
-struct NewsRow<'a> {
-    fired: &'a [u64],
-    ended: &'a [u64],
 }
 
 /// What a diagnose step found, as pages and messages show it.
@@ -137,33 +108,6 @@ pub(crate) fn remedies(page: &Page) -> Vec<RemedyRow<'_>> {
         approve_url: &r.approve_url,
     });
     rows.collect()
-}
-
-/// Where a page points to; an act that there is nothing to do for is left out.
-#[derive(Serialize)]
-pub(crate) struct LinksRow<'a> {
-    incident: &'a str,
-    why: &'a str,
-    silence: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    acknowledge: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    snooze: &'a str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    resolve: &'a str,
-}
-
-impl<'a> LinksRow<'a> {
-    pub(crate) fn of(links: &'a Links) -> LinksRow<'a> {
-        LinksRow {
-            incident: &links.incident,
-            why: &links.why,
-            silence: &links.silence,
-            acknowledge: &links.acknowledge,
-            snooze: &links.snooze,
-            resolve: &links.resolve,
-        }
-    }
 }
 
 /// The page that [`page_to_json`] wrote; `None` if it is none.
@@ -210,16 +154,16 @@ pub(crate) fn read_args(args: &Json) -> Option<Said> {
         group_key: read.group_key,
         group_labels: read.group_labels,
         route_labels: read.route_labels,
-        alerts: read.alerts.into_iter().map(ReadAlert::alert).collect(),
-        news: News { fired: read.news.fired, ended: read.news.ended },
-        at: Timestamp::from_millis(read.at),
+        alerts: read.alerts,
+        news: read.news,
+        at: read.at,
         external_url: read.external_url,
         incident_id: read.incident_id,
         cause: read.cause,
         diagnosis: read.diagnosis.into_iter().map(ReadFinding::finding).collect::<Option<_>>()?,
         remedy: read.remedy.into_iter().map(ReadRemedy::remedy).collect::<Option<_>>()?,
         reopened: read.reopened,
-        links: read.links.map(ReadLinks::links).unwrap_or_default(),
+        links: read.links.unwrap_or_default(),
     };
     Some(Said { page, kept: read.kept, acknowledged_by: read.acknowledged_by })
 }
@@ -235,11 +179,11 @@ struct Read {
     group_key: String,
     group_labels: Labels,
     route_labels: Labels,
-    alerts: Vec<ReadAlert>,
+    alerts: Vec<Alert>,
     /// A page of an older release that still waits has none.
     #[serde(default)]
-    news: ReadNews,
-    at: i64,
+    news: News,
+    at: Timestamp,
     external_url: String,
     incident_id: String,
     cause: String,
@@ -247,39 +191,10 @@ struct Read {
     remedy: Vec<ReadRemedy>,
     reopened: Option<u32>,
     /// Pages of older releases that still wait have theirs.
-    links: Option<ReadLinks>,
+    links: Option<Links>,
     #[serde(default)]
     kept: Value,
     acknowledged_by: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct ReadAlert {
-    labels: Labels,
-    annotations: Labels,
-    starts_at: i64,
-    ends_at: Option<i64>,
-    generator_url: String,
-    updated_at: i64,
-}
-
-impl ReadAlert {
-    fn alert(self) -> Alert {
-        Alert {
-            labels: self.labels,
-            annotations: self.annotations,
-            starts_at: Timestamp::from_millis(self.starts_at),
-            ends_at: self.ends_at.map(Timestamp::from_millis),
-            generator_url: self.generator_url.into(),
-            updated_at: Timestamp::from_millis(self.updated_at),
-        }
-    }
-}
-
-#[derive(Default, Deserialize)]
-struct ReadNews {
-    fired: Vec<u64>,
-    ended: Vec<u64>,
 }
 
 #[derive(Deserialize)]
@@ -319,26 +234,6 @@ impl ReadRemedy {
             _ => return None,
         };
         Some(Remedy { id: self.id, risk, text: self.text, approve_url: self.approve_url })
-    }
-}
-
-#[derive(Deserialize)]
-struct ReadLinks {
-    incident: String,
-    why: String,
-    silence: String,
-    #[serde(default)]
-    acknowledge: String,
-    #[serde(default)]
-    snooze: String,
-    #[serde(default)]
-    resolve: String,
-}
-
-impl ReadLinks {
-    fn links(self) -> Links {
-        let ReadLinks { incident, why, silence, acknowledge, snooze, resolve } = self;
-        Links { incident, why, silence, acknowledge, snooze, resolve }
     }
 }
 

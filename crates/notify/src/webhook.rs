@@ -2,12 +2,12 @@
 
 use crate::config::WebhookConfig;
 use crate::fill::Fill;
-use crate::page_json::{self, FindingRow, LinksRow, RemedyRow};
+use crate::page_json::{self, FindingRow, RemedyRow};
 use crate::post::Post;
 use crate::scope::{Scope, file_of};
 use crate::sending::Sending;
 use crate::{Error, Sent};
-use model::{Alert, Labels, Page, Timestamp};
+use model::{Alert, Labels, Links, Page, Timestamp};
 use reach::config::Source;
 use reach::http::Request;
 use reach::signature;
@@ -105,7 +105,7 @@ pub(crate) fn payload(page: &Page, alerts_max: usize) -> impl Serialize {
             cause: &page.cause,
             diagnosis: page_json::findings(page),
             remedy: page_json::remedies(page),
-            links: LinksRow::of(&page.links),
+            links: &page.links,
         },
     }
 }
@@ -170,5 +170,5 @@ struct Ours<'a> {
     cause: &'a str,
     diagnosis: Vec<FindingRow<'a>>,
     remedy: Vec<RemedyRow<'a>>,
-    links: LinksRow<'a>,
+    links: &'a Links,
 }
