@@ -2,9 +2,15 @@
 
 mod incidents;
 mod on_call;
+mod receivers;
+mod schedule;
+mod tasks;
 
 pub use incidents::{Alerts, Incidents, IncidentsVerb, NewSilence, Silence, SilenceVerb, Why};
 pub use on_call::{OnCall, OnCallVerb};
+pub use receivers::{MadeUp, ReceiverFiles, ReceiverPreview, ReceiverTest, Receivers, Routes};
+pub use schedule::{Dialect, Fold, Gap, Schedule, ScheduleNext};
+pub use tasks::{Approve, Tasks, TasksVerb};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -223,220 +229,12 @@ pub struct Backup {
     pub data_dir: Option<PathBuf>,
 }
 
-/// `tocsin approve`
-#[derive(Debug, Args)]
-pub struct Approve {
-    /// The approval, or its task
-    pub id: Option<String>,
-    /// Say no: the task is cancelled
-    #[arg(long)]
-    pub reject: bool,
-    /// Why
-    #[arg(long)]
-    pub reason: Option<String>,
-    /// What waits for an approval
-    #[arg(long, conflicts_with_all = ["id", "reject", "reason"])]
-    pub list: bool,
-    /// Which server, as whom.
-    #[command(flatten)]
-    pub remote: Remote,
-}
-
-/// `tocsin tasks`
-#[derive(Debug, Args)]
-pub struct Tasks {
-    /// What to do [default: list]
-    #[command(subcommand)]
-    pub verb: Option<TasksVerb>,
-    /// Which server, as whom.
-    #[command(flatten)]
-    pub remote: Remote,
-}
-
-/// What to do about tasks.
-#[derive(Debug, Clone, Subcommand)]
-pub enum TasksVerb {
-    /// The newest ones
-    List {
-        /// Of this status or state
-        #[arg(long)]
-        status: Option<String>,
-        /// At most this many
-        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=200))]
-        limit: u64,
-    },
-    /// One of them, as JSON
-    Show {
-        /// Its id
-        id: String,
-    },
-    /// All that keeps one from running
-    Why {
-        /// Its id
-        id: String,
-    },
-    /// Run one now, besides its schedule
-    Run {
-        /// Its id
-        id: String,
-    },
-    /// Stop one for good
-    Cancel {
-        /// Its id
-        id: String,
-    },
-    /// Hold one until it is resumed
-    Pause {
-        /// Its id
-        id: String,
-    },
-    /// Let a held one go on
-    Resume {
-        /// Its id
-        id: String,
-    },
-    /// Put off what waits of one
-    Snooze {
-        /// Its id
-        id: String,
-        /// By how many seconds
-        seconds: u64,
-        /// Why
-        #[arg(long, default_value = "")]
-        reason: String,
-    },
-    /// The queues
-    Queues,
-    /// Let nothing of a queue begin
-    PauseQueue {
-        /// Its name
-        name: String,
-    },
-    /// Let a queue go on
-    ResumeQueue {
-        /// Its name
-        name: String,
-    },
-    /// Runs that were given up
-    Dead {
-        /// At most this many
-        #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=200))]
-        limit: u64,
-    },
-    /// Do a run again that was given up
-    Replay {
-        /// Its id
-        run: String,
-    },
-}
-
 /// `tocsin promqltest`
 #[derive(Debug, Args)]
 pub struct Promqltest {
     /// Files or folders of .test scripts
     #[arg(required = true)]
     pub paths: Vec<PathBuf>,
-}
-
-/// `tocsin routes`
-#[derive(Debug, Subcommand)]
-pub enum Routes {
-    /// The receivers of a label set, on one line
-    Test {
-        /// alertmanager.yml
-        #[arg(long, value_name = "FILE")]
-        alertmanager_config: PathBuf,
-        /// NAME=VALUE
-        labels: Vec<String>,
-    },
-}
-
-/// `tocsin receivers`
-#[derive(Debug, Subcommand)]
-pub enum Receivers {
-    /// All of them, with their integrations
-    List {
-        /// Where they are written.
-        #[command(flatten)]
-        files: ReceiverFiles,
-        /// As JSON
-        #[arg(long)]
-        json: bool,
-    },
-    /// Send a test page by all integrations of one, and print what each answers; exits 1 if one fails
-    Test(ReceiverTest),
-    /// Print what would be sent, message by message, without sending it and without secrets
-    Preview(ReceiverPreview),
-}
-
-/// Where receivers are written.
-#[derive(Debug, Args)]
-pub struct ReceiverFiles {
-    /// A tocsin.yml [default: ./tocsin.yml, if there is one and nothing else is given]
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
-    /// An alertmanager.yml
-    #[arg(long, value_name = "FILE")]
-    pub alertmanager_config: Option<PathBuf>,
-}
-
-/// The alert that a test or a preview is about.
-#[derive(Debug, Args)]
-pub struct MadeUp {
-    /// Its labels, NAME=VALUE; may be given several times, or several at once [default: alertname=TestPage
-    /// severity=info]
-    #[arg(long = "labels", visible_alias = "label", value_name = "NAME=VALUE", num_args = 1..)]
-    pub labels: Vec<String>,
-    /// Its annotations, NAME=VALUE
-    #[arg(long = "annotations", visible_alias = "annotation", value_name = "NAME=VALUE", num_args = 1..)]
-    pub annotations: Vec<String>,
-    /// Only this integration of the receiver, such as slack[0]
-    #[arg(long, value_name = "NAME")]
-    pub integration: Option<String>,
-}
-
-/// `tocsin receivers test`
-#[derive(Debug, Args)]
-pub struct ReceiverTest {
-    /// The receiver's name
-    pub name: String,
-    /// Where it is written.
-    #[command(flatten)]
-    pub files: ReceiverFiles,
-    /// What about.
-    #[command(flatten)]
-    pub about: MadeUp,
-    /// Send the end of it as well, to those that want ends
-    #[arg(long)]
-    pub resolve: bool,
-    /// As JSON, a line for each message
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `tocsin receivers preview`
-#[derive(Debug, Args)]
-pub struct ReceiverPreview {
-    /// The receiver's name
-    pub name: String,
-    /// Where it is written.
-    #[command(flatten)]
-    pub files: ReceiverFiles,
-    /// What about.
-    #[command(flatten)]
-    pub about: MadeUp,
-    /// Of the alerts that fire at a server now, the first group of those that match instead: alertname=DiskFull
-    #[arg(long, value_name = "MATCHER", num_args = 1.., conflicts_with_all = ["labels", "annotations"])]
-    pub live: Vec<String>,
-    /// The message about its end
-    #[arg(long)]
-    pub resolved: bool,
-    /// Just this template, filled in: '{{ template \"slack.default.title\" . }}'
-    #[arg(long, value_name = "TEXT")]
-    pub template: Option<String>,
-    /// Whose alerts; JSON has a line for each message.
-    #[command(flatten)]
-    pub remote: Remote,
 }
 
 /// `tocsin secrets`
@@ -448,68 +246,4 @@ pub enum Secrets {
         #[arg(long)]
         json: bool,
     },
-}
-
-/// `tocsin schedule`
-#[derive(Debug, Subcommand)]
-pub enum Schedule {
-    /// The next fires of an expression, one instant a line
-    Next(ScheduleNext),
-}
-
-/// `tocsin schedule next`
-#[derive(Debug, Args)]
-pub struct ScheduleNext {
-    /// A cron expression, a macro such as @daily, RRULE lines with their DTSTART, or an instant
-    pub expr: String,
-    /// Which fields a cron expression has
-    #[arg(long, default_value = "standard")]
-    pub dialect: Dialect,
-    /// A time of day that clocks skip: leave it out, or shift it by as much as they jump
-    #[arg(long, default_value = "shift")]
-    pub gap: Gap,
-    /// A time of day that occurs twice: fire the first time, the second, or both [default: second; of an RRULE
-    /// first]
-    #[arg(long)]
-    pub fold: Option<Fold>,
-    /// An IANA time zone
-    #[arg(long, default_value = "UTC")]
-    pub tz: String,
-    /// The fires after this instant, exclusive [default: now]
-    #[arg(long)]
-    pub after: Option<String>,
-    /// How many
-    #[arg(long, default_value_t = 5)]
-    pub count: usize,
-}
-
-/// Which fields a cron expression has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Dialect {
-    /// Five: minute hour day month weekday.
-    Standard,
-    /// Six: second first.
-    Seconds,
-    /// Six with the year last, or seven with the second first as well.
-    Year,
-}
-
-/// A time of day that clocks skip.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Gap {
-    /// Left out.
-    Skip,
-    /// Shifted by as much as clocks jump.
-    Shift,
-}
-
-/// A time of day that occurs twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Fold {
-    /// Fires the first time.
-    First,
-    /// Fires the second time.
-    Second,
-    /// Fires both times.
-    Both,
 }
