@@ -2,6 +2,7 @@
 
 mod agents;
 mod approvals;
+mod asked;
 mod callable;
 mod desk;
 mod events;

@@ -2,7 +2,8 @@
 
 use super::{Queues, fresh};
 use crate::core::{Batch, Core};
-use crate::seams::desk::{language, refusal, sort_of, take};
+use crate::seams::asked::language;
+use crate::seams::desk::{refusal, sort_of, take};
 use crate::seams::gone::gone_holders;
 use crate::seams::once::{keep, recall};
 use crate::seams::tasks::{ask, fresh_view, status_of, view_after_submit};
