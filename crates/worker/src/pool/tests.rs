@@ -262,6 +262,35 @@ async fn a_failed_report_is_sent_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn three_reports_may_be_under_way_and_what_one_loses_is_in_the_next() {
+    let mut bench = start(5);
+    let (_, reply) = bench.next().await;
+    reply.send(runs((1..=5).map(|n| claim(n, "gate")).collect())).unwrap();
+    let mut under_way = Vec::new();
+    for _ in 0..REPORTS_MAX {
+        bench.gate.notify_one();
+        let (report, reply) = bench.next_report().await;
+        assert_eq!(report.complete.len(), 1);
+        under_way.push((report, reply));
+    }
+    bench.gate.notify_one();
+    bench.gate.notify_one();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(bench.asks.try_recv().is_err(), "what ends meanwhile waits for one to come back");
+    let (lost, reply) = under_way.remove(1);
+    reply.send(Err(DeskError("no".to_owned()))).unwrap();
+    let (report, reply) = bench.next_report().await;
+    let told = |report: &WorkRequest| report.complete.iter().map(|c| c.token).collect::<Vec<_>>();
+    assert_eq!(told(&report), [told(&lost), vec![token(4), token(5)]].concat());
+    under_way.push((report, reply));
+    for (report, reply) in under_way {
+        reply.send(results(&report, TokenResult::Accepted)).unwrap();
+    }
+    let (idle, _reply) = bench.next().await;
+    assert_eq!((idle.complete.len(), idle.want, idle.wait), (0, 5, WAIT_IDLE));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cancelled_run_is_stopped() {
     let mut bench = start(1);
     let (_, reply) = bench.next().await;
