@@ -47,6 +47,9 @@ pub struct Ledger {
     pub under_way: Option<Sent>,
     /// The last page that arrived.
     pub delivered: Option<Sent>,
+    /// The page whose place that under way has taken, while a try of it may still get through. Not kept over a restart:
+    /// its run says the later one by then.
+    pub superseded: Option<Sent>,
     /// Since when tries to deliver the page under way have failed.
     pub failing: Option<Timestamp>,
     /// What the last page that arrived left for the next one: the receiver's business.

@@ -120,10 +120,12 @@ fn whole(incident: &Value, now: Timestamp) -> Vec<String> {
         lines.push(format!("  escalates by {policy}: step {step} at {}", instant(&escalation["due"], now)));
     }
     for alert in items(&incident["alerts"]) {
-        let state = match (said(alert, "ends_at"), alert["state"].as_str()) {
-            (Some(_), _) => "ended",
-            (None, Some("suppressed")) => "held",
-            (None, _) => "fires",
+        // An alert of a client always has an end: what it will be if nobody repeats it.
+        let end = said(alert, "ends_at").and_then(|end| Timestamp::parse_rfc3339(&end).ok());
+        let state = match (end, alert["state"].as_str()) {
+            (Some(end), _) if end <= now => "ended",
+            (_, Some("suppressed")) => "held",
+            _ => "fires",
         };
         lines.push(format!(
             "  {state}  {}  since {}",

@@ -103,6 +103,29 @@ receivers: [{{name: team, webhook_configs: [{{url: '{}'}}]}}]
 }
 
 #[test]
+fn what_was_said_while_a_receiver_hung_is_not_said_after_what_is_true_now() {
+    let slow = Pages::refusing_after(Duration::from_secs(2), &[500; 2]);
+    let config = format!(
+        "route: {{receiver: team, group_wait: 0s, group_interval: 1s}}
+receivers: [{{name: team, webhook_configs: [{{url: '{}'}}]}}]
+",
+        slow.url
+    );
+    let tocsin = Tocsin::with_config(&config, &[]);
+    assert_eq!(tocsin.post("/api/v2/alerts", &posted(0..1)).status, 200);
+    slow.wait("a second try", 1, LIMIT, |_| true);
+    // While it hangs, things change.
+    assert_eq!(tocsin.post("/api/v2/alerts", &posted(1..2)).status, 200);
+    let over = json!([{"labels": {"alertname": "Posted", "n": "0"}, "endsAt": "2026-01-01T00:00:00Z"}]);
+    assert_eq!(tocsin.post("/api/v2/alerts", &over).status, 200);
+    let page = slow.wait("the page", 2, LIMIT, |_| true);
+    let state = |alert: &Value| alert["labels"]["n"].to_string() + alert["status"].as_str().unwrap_or("");
+    let states: Vec<String> = page.body["alerts"].as_array().into_iter().flatten().map(state).collect();
+    assert_eq!(states, ["\"1\"firing", "\"0\"resolved"], "{:#}", page.body);
+    slow.expect_quiet(Duration::from_secs(4));
+}
+
+#[test]
 fn the_breaker_of_a_receiver_is_in_the_metrics() {
     let down = Pages::refusing(&[503; 500]);
     let well = Pages::start();

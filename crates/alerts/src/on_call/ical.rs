@@ -2,9 +2,13 @@
 
 use super::Schedule;
 use model::Timestamp;
+use std::time::Duration;
 
 /// Bytes of a line before it is folded.
 const LINE_MAX: usize = 75;
+
+/// Shifts that began so long before are told by their true beginning: a calendar knows an event again by it.
+const LOOK_BACK: Duration = Duration::from_secs(62 * 24 * 60 * 60);
 
 /// The shifts from `from` to `until` as events of a calendar.
 pub fn ical(schedule: &Schedule, from: Timestamp, until: Timestamp, now: Timestamp) -> String {
@@ -16,7 +20,8 @@ pub fn ical(schedule: &Schedule, from: Timestamp, until: Timestamp, now: Timesta
     line("PRODID:-//Tocsin//on-call//EN");
     line("CALSCALE:GREGORIAN");
     line(&format!("X-WR-CALNAME:On call: {name}"));
-    for shift in schedule.shifts(from, until) {
+    for shift in schedule.shifts(from.minus(LOOK_BACK), until).into_iter().filter(|shift| shift.until > from)
+    {
         let hash = crate::group::fnv(&[&schedule.name, &shift.who]);
         line("BEGIN:VEVENT");
         line(&format!("UID:{hash:016x}-{}@tocsin", shift.from.as_millis()));

@@ -50,6 +50,15 @@ impl Alerts {
     ) {
         let Some((key, integration)) = self.under_way.remove(page_key) else { return };
         let Some(mut group) = self.groups.remove(&key) else { return };
+        if let Some(ledger) = group.row.ledgers.get_mut(&integration)
+            && let Some(late) = ledger.superseded.take()
+        {
+            if late.key == page_key {
+                self.superseded_outcome(group, late, &integration, tried, arrived, now, out);
+                return;
+            }
+            self.under_way.remove(&late.key);
+        }
         self.note_try(&group, (page_key, &integration), tried, arrived, now, out);
         let (mut was_failing, mut lost) = (false, None);
         if let Some(ledger) = group.row.ledgers.get_mut(&integration) {
@@ -82,6 +91,29 @@ impl Alerts {
         } else {
             self.receiver_failed(&integration, tried.error, now, out);
         }
+    }
+
+    /// A page got through, or not, though another had taken its place: that one follows it.
+    #[allow(clippy::too_many_arguments, reason = "the parts of one step, used once")]
+    fn superseded_outcome(
+        &mut self,
+        mut group: Group,
+        late: Sent,
+        integration: &str,
+        tried: Tried<'_>,
+        arrived: bool,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) {
+        if arrived {
+            self.note_try(&group, (&late.key, integration), tried, arrived, now, out);
+            if let Some(ledger) = group.row.ledgers.get_mut(integration) {
+                ledger.delivered = Some(late);
+                ledger.kept = tried.kept.cloned().or(ledger.kept.take());
+            }
+            out.push(Change::Group(group.row.clone()));
+        }
+        self.groups.insert(group.key.clone(), group);
     }
 
     /// A try to deliver a page failed, and there will be another. From now on what changes in its group goes out in

@@ -310,9 +310,11 @@ impl Alerts {
         let revision = ledger.revision + 1;
         let key = crate::group::page_key(&group.row.key, group.row.born, &name, revision);
         let stuck = ledger.is_stuck();
-        if let Some(stuck) = ledger.under_way.as_ref() {
-            self.under_way.remove(&stuck.key);
+        if let Some(stuck) = ledger.under_way.clone() {
             self.notices.push(Notice::Replaced { old: stuck.key.clone(), new: key.clone() });
+            if let Some(before) = ledger.superseded.replace(stuck) {
+                self.under_way.remove(&before.key);
+            }
         }
         let news = ledger.send(key.clone(), seen);
         let firing = seen.firing.clone();

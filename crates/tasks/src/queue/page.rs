@@ -86,12 +86,6 @@ impl Queue {
         live.run.at.state != RunState::Running
     }
 
-    /// As [`Queue::amend_args`], but only if no worker has it.
-    pub fn replace_args(&mut self, id: RunId, args: impl Into<Json>, out: &mut Vec<Change>) -> bool {
-        let waits = self.runs.get(&id).is_some_and(|live| live.run.at.state != RunState::Running);
-        waits && self.amend_args(id, args, out)
-    }
-
     /// What a page or a step of ours needs to be a task.
     pub(super) fn put_internal(
         &mut self,

@@ -31,7 +31,10 @@ const TOLD_MAX: usize = 10_000;
 #[derive(Default)]
 pub struct Pages {
     live: HashMap<RunId, Page>,
-    /// Of those, by key.
+    /// What takes the place of a page of which a try is under way. Should that fail, the next try says it; should it get
+    /// through, it is sent after it. It is durable as the arguments of the run.
+    next: HashMap<RunId, Page>,
+    /// The runs of pages that the router waits for, by key.
     runs: HashMap<String, RunId>,
     sent: VecDeque<(RunId, Page)>,
     /// Pages for which a step found something after they had left, and others still look.
@@ -76,6 +79,13 @@ impl Pages {
     /// What the last page about an alert said.
     pub fn told(&self, alert: &Labels) -> Option<&Told> {
         self.told.get(alert)
+    }
+
+    /// No try is under way any more: what took a page's place is what the next try says.
+    fn try_is_over(&mut self, run_id: RunId) {
+        if let Some(next) = self.next.remove(&run_id) {
+            self.live.insert(run_id, next);
+        }
     }
 
     fn delivered(&mut self, run_id: RunId, page: Page, now: Timestamp) {
@@ -196,15 +206,13 @@ impl Core {
         notify::page_args(page, kept)
     }
 
-    /// Puts a page in the place of one that waits for its next try. False if a worker has that, or it has ended.
+    /// Puts a page in the place of one that has not arrived. False if that has ended.
     fn replace_page(&mut self, old: &str, page: &Page, batch: &mut Batch) -> bool {
         let Some(run_id) = self.pages.runs.get(old).copied() else { return false };
         let Some(known) = self.pages.live.get(&run_id) else { return false };
         let (cause, diagnosis, remedy) = (known.cause.clone(), known.diagnosis.clone(), known.remedy.clone());
         let page = Page { cause, diagnosis, remedy, ..page.clone() };
-        if !self.queue.replace_args(run_id, self.args(&page), &mut batch.changes.tasks) {
-            return false;
-        }
+        let waits = self.queue.amend_args(run_id, self.args(&page), &mut batch.changes.tasks);
         tracing::info!(
             event = "page_replaced",
             key = page.key,
@@ -214,7 +222,8 @@ impl Core {
         );
         self.pages.runs.remove(old);
         self.pages.runs.insert(page.key.clone(), run_id);
-        self.pages.live.insert(run_id, page);
+        let pages = if waits { &mut self.pages.live } else { &mut self.pages.next };
+        pages.insert(run_id, page);
         true
     }
 
@@ -223,6 +232,7 @@ impl Core {
         let Some(run_id) = self.pages.runs.remove(key) else { return };
         tracing::info!(event = "page_withdrawn", key, "Page {key} has nothing left to say");
         self.pages.live.remove(&run_id);
+        self.pages.next.remove(&run_id);
         let task = tasks::TaskId::from_bits(run_id.bits());
         if let Ok((_, events)) = self.queue.cancel(task, "router", now, &mut batch.changes.tasks) {
             self.happened(events, batch, now);
@@ -238,10 +248,13 @@ impl Core {
                 Event::ChildLate { page, child } => self.found_late(page, &child, batch, now),
                 Event::Finished(finished) => self.finished(&finished, batch, now),
                 Event::ScheduleFired { skipped, missed, .. } => self.fired(skipped, missed),
-                Event::Rescued { run_id, kind, worker_id } => tracing::warn!(
-                    event = "run_rescued",
-                    "Run {run_id} ({kind}) taken back from {worker_id}, which fell silent"
-                ),
+                Event::Rescued { run_id, kind, worker_id } => {
+                    tracing::warn!(
+                        event = "run_rescued",
+                        "Run {run_id} ({kind}) taken back from {worker_id}, which fell silent"
+                    );
+                    self.pages.try_is_over(run_id);
+                }
                 Event::Retrying { run_id, kind, attempt, error, .. } => {
                     tracing::info!(
                         event = "run_retrying",
@@ -304,6 +317,7 @@ impl Core {
 
     /// A try to deliver a page failed.
     fn page_tried(&mut self, run_id: RunId, error: &RunError, batch: &mut Batch, now: Timestamp) {
+        self.pages.try_is_over(run_id);
         let Some(page) = self.pages.live.get(&run_id) else { return };
         let tried = Tried { code: &error.kind, error: &error.message, kept: None };
         self.alerts.attempted(&page.key, tried, now, &mut batch.changes.alerts);
@@ -334,6 +348,12 @@ impl Core {
         page.cause = runbook.conclude(&page.diagnosis);
         page.revision += 1;
         let page = page.clone();
+        if let Some(next) = self.pages.next.get_mut(&run_id) {
+            (next.cause, next.diagnosis) = (page.cause, page.diagnosis);
+            let next = next.clone();
+            self.queue.amend_args(run_id, self.args(&next), &mut batch.changes.tasks);
+            return;
+        }
         if !self.queue.amend_args(run_id, self.args(&page), &mut batch.changes.tasks) {
             tracing::info!(event = "page_amended", key = page.key, "Page to {} is amended", page.receiver);
             self.queue_page(page, Vec::new(), batch, now);
@@ -356,6 +376,10 @@ impl Core {
     }
 
     fn page_finished(&mut self, finished: &Finished, batch: &mut Batch, now: Timestamp) {
+        if finished.state != RunState::Completed {
+            self.pages.try_is_over(finished.run_id);
+        }
+        let next = self.pages.next.remove(&finished.run_id);
         let Some(page) = self.pages.live.remove(&finished.run_id) else { return };
         if self.pages.runs.get(&page.key) == Some(&finished.run_id) {
             self.pages.runs.remove(&page.key);
@@ -389,6 +413,9 @@ impl Core {
         self.alerts.outcome(&page.key, tried, result.is_ok(), now, &mut batch.changes.alerts);
         if result.is_ok() {
             self.pages.delivered(finished.run_id, page, now);
+        }
+        if let Some(next) = next {
+            self.queue_page(next, Vec::new(), batch, now);
         }
     }
 }

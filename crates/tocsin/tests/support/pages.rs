@@ -53,6 +53,8 @@ struct Kept {
     more: Condvar,
     /// What the first requests are answered; all others are taken.
     refusals: Vec<u16>,
+    /// How long it thinks about those.
+    pause: Duration,
 }
 
 /// The receiver. Its server ends with the test's process.
@@ -69,7 +71,12 @@ impl Pages {
 
     /// Answers the first requests with these, one each.
     pub fn refusing(refusals: &[u16]) -> Pages {
-        let kept = Arc::new(Kept { refusals: refusals.to_vec(), ..Kept::default() });
+        Pages::refusing_after(Duration::ZERO, refusals)
+    }
+
+    /// As [`Pages::refusing`], each after `pause`.
+    pub fn refusing_after(pause: Duration, refusals: &[u16]) -> Pages {
+        let kept = Arc::new(Kept { refusals: refusals.to_vec(), pause, ..Kept::default() });
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a socket can be non-blocking");
         let url = format!("http://{}/page", listener.local_addr().expect("it is bound"));
@@ -124,15 +131,23 @@ impl Pages {
 
 async fn take(State(kept): State<Arc<Kept>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let header = |name: &str| headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("").to_owned();
-    let mut all = kept.got.lock().expect("no holder panics");
-    let answered = kept.refusals.get(all.len()).copied().unwrap_or(200);
-    all.push(Got {
-        at: Instant::now(),
-        key: header("idempotency-key"),
-        signature: header("x-tocsin-signature"),
-        body: serde_json::from_slice(&body).unwrap_or(Value::Null),
-        answered,
-    });
+    let answered = {
+        let mut all = kept.got.lock().expect("no holder panics");
+        let refusal = kept.refusals.get(all.len()).copied();
+        let answered = refusal.unwrap_or(200);
+        all.push(Got {
+            at: Instant::now(),
+            key: header("idempotency-key"),
+            signature: header("x-tocsin-signature"),
+            body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+            answered,
+        });
+        refusal
+    };
     kept.more.notify_all();
+    if answered.is_some() {
+        tokio::time::sleep(kept.pause).await;
+    }
+    let answered = answered.unwrap_or(200);
     StatusCode::from_u16(answered).expect("the tests name real ones")
 }
