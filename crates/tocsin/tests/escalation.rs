@@ -121,7 +121,7 @@ receivers: [{{name: team, webhook_configs: [{{url: '{}'}}]}}]
     let page = slow.wait("the page", 2, LIMIT, |_| true);
     let state = |alert: &Value| alert["labels"]["n"].to_string() + alert["status"].as_str().unwrap_or("");
     let states: Vec<String> = page.body["alerts"].as_array().into_iter().flatten().map(state).collect();
-    assert_eq!(states, ["\"1\"firing", "\"0\"resolved"], "{:#}", page.body);
+    assert_eq!(states, ["\"0\"resolved", "\"1\"firing"], "{:#}", page.body);
     slow.expect_quiet(Duration::from_secs(4));
 }
 
