@@ -66,11 +66,19 @@ fn every_try_of_a_failing_task_is_recorded() {
         "orchestrator_tasks_created_total{type=\"plain\",schedule_kind=\"none\",priority=\"5\"} 3",
         "orchestrator_tasks_completed_total{type=\"plain\",result=\"dead\"} 3",
         "orchestrator_runs_total{status=\"dead\"} 3",
-        "orchestrator_worker_processed_total{worker_id=\"builtin\"} 5",
     ] {
         // The worker counts a run once it has read the answer to its outcome.
         eventually(line, LIMIT, || tocsin.get("/metrics").body.contains(line).then_some(()));
     }
+    let done = || {
+        let body = tocsin.get("/metrics").body;
+        let found = body.lines().find_map(|line| {
+            line.strip_prefix("orchestrator_worker_processed_total{worker_id=\"builtin\"} ")
+        });
+        found.and_then(|found| found.parse::<u32>().ok())
+    };
+    // The page of the Watchdog may be among them: it comes at its rule's own time.
+    eventually("five tries, and at most a page", LIMIT, || done().filter(|done| [5, 6].contains(done)));
 }
 
 #[test]
