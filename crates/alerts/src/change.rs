@@ -38,7 +38,7 @@ pub enum Table {
     Line,
     /// Decisions; only ever added.
     Decision,
-    /// Decisions about alerts that are new in their groups, many in a row; only ever added.
+    /// Decisions about alerts that wait alike, many in a row; only ever added.
     Wait,
 }
 
@@ -121,7 +121,7 @@ pub enum Change {
     IncidentGone(u64),
     /// A decision.
     Decision(Decision),
-    /// Alerts are new in their groups and wait.
+    /// Decisions about alerts that wait alike.
     Wait(Wait),
 }
 

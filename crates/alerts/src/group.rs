@@ -90,6 +90,14 @@ impl Ledger {
         self.under_way.is_some() && self.failing.is_some()
     }
 
+    /// As it will be if the page under way arrives at its first try.
+    pub(crate) fn settled(mut self) -> Ledger {
+        if !self.is_stuck() {
+            self.delivered = self.under_way.take().or(self.delivered);
+        }
+        self
+    }
+
     /// Whether a member that has ended must stay, because its end may still have to be told.
     pub(crate) fn holds(&self, fingerprint: u64) -> bool {
         let owes = |sent: &Sent| sent.owed.contains(&fingerprint);

@@ -4,8 +4,12 @@
 //! in its tree and stays the same while its matchers and its place among equal siblings do, because durable
 //! state is kept under it.
 
-use model::{Labels, Matcher};
+use crate::interval::Intervals;
+use model::{Labels, Matcher, Timestamp};
 use std::{collections::BTreeMap, time::Duration};
+
+/// How far ahead the end of a mute is looked for: most end within days, some with a season.
+const AHEAD: [Duration; 2] = [Duration::from_secs(8 * 86_400), Duration::from_secs(400 * 86_400)];
 
 /// What splits a route's alerts into groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +78,33 @@ impl RouteNode {
     /// What it gives to templates.
     pub fn template_labels(&self) -> Labels {
         Labels::from_pairs(self.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())))
+    }
+
+    /// The names of the intervals that mute it at `at`: those that it is muted in, else, outside of all that it is active
+    /// in, those.
+    pub(crate) fn muted_by(&self, intervals: &Intervals, at: Timestamp) -> Vec<String> {
+        let inside = |name: &&String| {
+            intervals.get(*name).is_some_and(|parts| parts.iter().any(|part| part.contains(at)))
+        };
+        let by: Vec<String> = self.mute.iter().filter(inside).cloned().collect();
+        let is_active = self.active.is_empty() || self.active.iter().any(|name| inside(&name));
+        if by.is_empty() && !is_active { self.active.clone() } else { by }
+    }
+
+    /// When nothing mutes it any more, from `at` on; `None`: not for a year.
+    pub(crate) fn mute_ends(&self, intervals: &Intervals, at: Timestamp) -> Option<Timestamp> {
+        if self.muted_by(intervals, at).is_empty() {
+            return Some(at);
+        }
+        AHEAD.into_iter().find_map(|ahead| {
+            let names = self.mute.iter().chain(&self.active);
+            let mut edges = Vec::new();
+            let parts = names.filter_map(|name| intervals.get(name)).flatten();
+            parts.for_each(|part| part.edges(at, at.plus(ahead), &mut edges));
+            edges.retain(|edge| *edge > at);
+            edges.sort_unstable();
+            edges.into_iter().find(|edge| self.muted_by(intervals, *edge).is_empty())
+        })
     }
 }
 

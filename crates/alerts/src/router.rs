@@ -8,6 +8,7 @@ mod acts;
 mod delivery;
 mod failing;
 mod flush;
+mod forecast;
 mod holds;
 mod incidents;
 mod intake;

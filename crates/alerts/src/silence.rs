@@ -12,6 +12,9 @@ pub(crate) const KEPT: Duration = Duration::from_secs(120 * 60 * 60);
 /// More silences than this are refused.
 pub(crate) const SILENCES_MAX: usize = 10_000;
 
+/// Beginnings and ends of windows among which that of a silence is looked for.
+const TURNS_MAX: usize = 100;
+
 /// A silence.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Silence {
@@ -191,6 +194,12 @@ impl Silence {
             self.terms.windows.iter().filter_map(|window| window.next_edge(now.max(self.starts_at)));
         let edges = windows.chain([self.starts_at, self.ends_at]);
         edges.filter(|edge| *edge > now).min()
+    }
+
+    /// When it does not act any more, from `at` on; `None`: not for very many of its windows.
+    pub(crate) fn lets_go(&self, at: Timestamp) -> Option<Timestamp> {
+        let turns = std::iter::successors(Some(at), |turn| self.next_turn(*turn));
+        turns.take(TURNS_MAX).find(|turn| !self.acts(*turn))
     }
 
     /// Whether `filter` picks it, as `GET /api/v2/silences?filter=` does: one of its own matchers equals each.

@@ -2,6 +2,7 @@
 
 mod down;
 mod escalation;
+mod foretold;
 mod incidents;
 mod quiet;
 mod why;

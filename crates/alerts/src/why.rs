@@ -3,11 +3,16 @@
 //! Pure: decisions and incidents in, answers out. What fired, what held it, and what became of each message is all
 //! there; nothing is guessed from how things stand now.
 
+mod next;
+
+pub(crate) use next::turn_from;
+
+use crate::config::Config;
 use crate::incident::{Incident, What};
 use crate::route::Route;
+use crate::silences::Silences;
 use model::{Alert, Decision, Hold, Labels, Timestamp, Verdict};
 use std::collections::BTreeSet;
-use std::time::Duration;
 
 /// The answer for one of the groups that an alert falls into.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,7 +27,7 @@ pub struct Why {
     pub route: Vec<String>,
     /// The group.
     pub group_key: String,
-    /// When the group would speak of it next, had nothing else happened.
+    /// When the group would speak of it next, had nothing else happened; of what is held, once it is known when that ends.
     pub next_send: Option<Timestamp>,
     /// What held at that instant; `None`: nothing is on record, so nothing was to be told.
     pub verdict: Option<Verdict>,
@@ -64,6 +69,21 @@ pub struct Attempt {
 }
 
 impl Why {
+    /// Whether its group tells it, or tells it again, or waits to.
+    pub(crate) fn is_to_be_told(&self) -> bool {
+        match self.verdict {
+            _ if self.over => false,
+            Some(Verdict::Deliver) => {
+                let attempts = self.receivers.iter().flat_map(|receiver| &receiver.attempts);
+                attempts.last().is_some_and(|attempt| attempt.arrived)
+            }
+            Some(Verdict::Hold(hold)) => {
+                matches!(hold, Hold::Grouped | Hold::Damped | Hold::Repeat | Hold::Acknowledged)
+            }
+            None => false,
+        }
+    }
+
     /// `deliver` or `hold`.
     pub fn verdict_word(&self) -> &'static str {
         match self.verdict {
@@ -81,16 +101,24 @@ impl Why {
     }
 }
 
-/// One answer for each group that an alert was or would be in. `decisions` are those about it, in any order; `known`
-/// the alert as it is now, if it is.
-pub fn explain<'a>(
+/// What is known beside the decisions.
+#[derive(Debug)]
+pub(crate) struct Beside<'a> {
+    pub(crate) incidents: Vec<&'a Incident>,
+    pub(crate) config: &'a Config,
+    pub(crate) silences: &'a Silences,
+    /// The alert as it is now, if it is.
+    pub(crate) alert: Option<&'a Alert>,
+}
+
+/// One answer for each group that an alert was or would be in. `decisions` are those about it, in any order.
+pub(crate) fn explain<'a>(
     labels: &Labels,
     at: Timestamp,
     decisions: impl IntoIterator<Item = &'a Decision>,
-    incidents: &[&Incident],
-    route: &Route,
-    known: Option<&Alert>,
+    beside: &Beside<'_>,
 ) -> Vec<Why> {
+    let route = &beside.config.route;
     let mut about: Vec<&Decision> =
         decisions.into_iter().filter(|decision| decision.at <= at && decision.alert == *labels).collect();
     about.sort_by_key(|decision| (decision.at, decision.nth));
@@ -109,14 +137,7 @@ pub fn explain<'a>(
     let one = |(key, place): (String, Option<usize>)| {
         let decisions: Vec<&Decision> =
             about.iter().filter(|decision| *decision.group_key == *key).copied().collect();
-        let incidents: Vec<&Incident> =
-            incidents.iter().filter(|incident| incident.group_key == key).copied().collect();
-        let interval = place.map_or(Duration::ZERO, |place| route.nodes[place].group_interval);
-        let path = match place {
-            Some(place) => route.path(place),
-            None => vec![key.rsplit_once(':').map_or(key.clone(), |(route, _)| route.to_owned())],
-        };
-        answer(labels, at, key, path, interval, &decisions, &incidents, known)
+        answer(labels, at, (key, place), &decisions, beside)
     };
     let answers: Vec<Why> = groups.into_iter().map(one).collect();
     // Routes of today in which it never was say nothing about then, if others do.
@@ -124,21 +145,19 @@ pub fn explain<'a>(
     answers.into_iter().filter(|why| why.verdict.is_some() || spoken.len() == 1).collect()
 }
 
-#[allow(clippy::too_many_arguments, reason = "the parts of one answer, used once")]
 fn answer(
     labels: &Labels,
     at: Timestamp,
-    group_key: String,
-    route: Vec<String>,
-    interval: Duration,
+    (group_key, place): (String, Option<usize>),
     decisions: &[&Decision],
-    incidents: &[&Incident],
-    known: Option<&Alert>,
+    beside: &Beside<'_>,
 ) -> Why {
+    let incidents = beside.incidents.iter().filter(|incident| incident.group_key == group_key);
+    let incidents: Vec<&Incident> = incidents.copied().collect();
     // Since it last began to fire.
     let ended = decisions.windows(2).rposition(|pair| pair[0].over && !pair[1].over);
     let life = &decisions[ended.map_or(0, |place| place + 1)..];
-    let receivers = receivers(life, incidents, at);
+    let receivers = receivers(life, &incidents, at);
     let last = life.last();
     let tries = |key: &str| {
         let all = receivers.iter().flat_map(|receiver| &receiver.attempts);
@@ -162,14 +181,21 @@ fn answer(
             None => {}
         }
     }
-    let starts_at = known.map(|alert| alert.starts_at).filter(|starts_at| *starts_at <= at);
+    let turn = last.and_then(|last| last.next_send);
+    let next_send =
+        turn.zip(verdict).and_then(|(turn, verdict)| beside.next(turn, (verdict, &by), place, at));
+    let route = match place {
+        Some(place) => beside.config.route.path(place),
+        None => vec![group_key.rsplit_once(':').map_or(group_key.clone(), |(route, _)| route.to_owned())],
+    };
+    let starts_at = beside.alert.map(|alert| alert.starts_at).filter(|starts_at| *starts_at <= at);
     Why {
         alert: labels.clone(),
         at,
         since: starts_at.or_else(|| life.first().map(|decision| decision.at)),
         route,
         group_key,
-        next_send: last.and_then(|last| last.next_send).map(|next| turn_after(next, interval, at)),
+        next_send,
         verdict,
         over: last.is_some_and(|last| last.over),
         by,
@@ -209,15 +235,6 @@ fn receivers(life: &[&Decision], incidents: &[&Incident], at: Timestamp) -> Vec<
         receiver.attempts.sort_by_key(|attempt| attempt.at);
     }
     receivers
-}
-
-/// The first turn after `at` of a group whose turns are `interval` apart.
-fn turn_after(turn: Timestamp, interval: Duration, at: Timestamp) -> Timestamp {
-    if turn > at || interval.is_zero() {
-        return turn;
-    }
-    let turns = at.since(turn).as_millis() / interval.as_millis().max(1) + 1;
-    turn.plus(interval.saturating_mul(u32::try_from(turns).unwrap_or(u32::MAX)))
 }
 
 /// The route whose group has this key: the one with the longest key that it begins with.

@@ -1,5 +1,5 @@
-//! Alerts that are new in their groups and wait for the group's turn to speak: what was decided about all of them in one
-//! instant, in one row. In a storm these are most of all decisions, and alike but for the alert.
+//! What was decided about many alerts alike in one instant, in one row: they are new in their groups and wait for the
+//! group's turn to speak, or somebody took on the incident that they are. In a storm these are most of all decisions.
 
 use super::instant::InstantKey;
 use super::{HOLDS, Mark, read_text, read_time};
@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
 
-/// What was decided about alerts of one instant, group by group.
+/// What was decided in one instant about alerts that wait, group by group.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
     /// When.
@@ -19,7 +19,7 @@ pub struct Wait {
     pub groups: Vec<WaitingGroup>,
 }
 
-/// The new alerts of one group.
+/// Alerts of one group that wait alike.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WaitingGroup {
     /// Whom it will tell.
@@ -28,8 +28,10 @@ pub struct WaitingGroup {
     pub group_key: Arc<str>,
     /// What they wait for.
     pub hold: Hold,
-    /// Until when.
-    pub next_send: Timestamp,
+    /// By what: who took them on.
+    pub by: Vec<String>,
+    /// Until when; `None`: nobody knows.
+    pub next_send: Option<Timestamp>,
     /// Their fingerprints.
     pub alerts: Vec<u64>,
 }
@@ -43,10 +45,10 @@ impl WaitingGroup {
             verdict: Verdict::Hold(self.hold),
             receiver: self.receiver.clone(),
             group_key: self.group_key.clone(),
-            by: Vec::new(),
+            by: self.by.clone(),
             page_key: None,
             over: false,
-            next_send: Some(self.next_send),
+            next_send: self.next_send,
             nth,
         }
     }
@@ -77,7 +79,8 @@ impl Wait {
             receiver: &group.receiver,
             group_key: &group.group_key,
             verdict: group.hold.as_str(),
-            next_send: group.next_send.as_millis(),
+            by: &group.by,
+            next_send: group.next_send.map(Timestamp::as_millis),
             alerts: group.alerts.iter().copied().map(Mark).collect(),
         });
         row.collect()
@@ -87,11 +90,13 @@ impl Wait {
         let groups = rows.as_array()?.iter().map(|row| {
             let marks = row["alerts"].as_array()?.iter();
             let alerts = marks.map(|mark| Mark::read(mark).map(|Mark(fingerprint)| fingerprint));
+            let by = row["by"].as_array().into_iter().flatten();
             Some(WaitingGroup {
                 receiver: read_text(&row["receiver"])?.into(),
                 group_key: read_text(&row["group_key"])?.into(),
                 hold: HOLDS.into_iter().find(|hold| Some(hold.as_str()) == row["verdict"].as_str())?,
-                next_send: read_time(&row["next_send"])?,
+                by: by.map(read_text).collect::<Option<_>>()?,
+                next_send: read_time(&row["next_send"]),
                 alerts: alerts.collect::<Option<_>>()?,
             })
         });
@@ -105,6 +110,9 @@ pub(super) struct Row<'a> {
     receiver: &'a str,
     group_key: &'a str,
     verdict: &'static str,
-    next_send: i64,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    by: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_send: Option<i64>,
     alerts: Vec<Mark>,
 }

@@ -43,6 +43,9 @@ impl Alerts {
         let Some(mut incident) = self.incidents.remove(id) else { return Ok(()) };
         let what = apply(&mut incident, act, by, now);
         self.tell(&incident, what, by);
+        if !matches!(what, What::Assigned | What::Note) {
+            self.record_act(&incident, now, out);
+        }
         out.push(Change::Incident(Box::new(incident.clone())));
         let key = incident.group_key.clone();
         self.incidents.insert(incident.id.clone(), incident);

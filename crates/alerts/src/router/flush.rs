@@ -3,7 +3,7 @@
 use super::{Alerts, Quiet, SWEEP};
 use crate::change::Change;
 use crate::config::Integration;
-use crate::group::{Group, Need, Now, UNDER_WAY_MAX, page_order};
+use crate::group::{Group, Ledger, Need, Now, UNDER_WAY_MAX, page_order};
 use crate::incident::{Incident, Restraint};
 use crate::known::Slot;
 use crate::notice::Notice;
@@ -58,8 +58,39 @@ pub(super) struct Target {
 }
 
 impl Target {
-    fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         format!("{}/{}", self.receiver, self.integration.name)
+    }
+}
+
+impl Turn<'_> {
+    /// Whether an integration has anything to hear at this turn; `step`: it is told in any case.
+    pub(super) fn speaks_to(&self, ledger: &Ledger, step: bool) -> bool {
+        self.full || step || self.reminded || ledger.is_stuck()
+    }
+
+    /// Which of the alerts that fire an integration knows of.
+    pub(super) fn known_to(&self, ledger: &Ledger) -> BTreeSet<u64> {
+        ledger.told().map(|told| &told.firing & &self.firing).unwrap_or_default()
+    }
+
+    /// What an integration, which knows of these alerts, is to see.
+    pub(super) fn seen<'a>(
+        &'a self,
+        target: &Target,
+        ledger: &Ledger,
+        known: &'a BTreeSet<u64>,
+        step: bool,
+    ) -> Now<'a> {
+        Now {
+            at: self.now,
+            firing: if target.only_ends { known } else { &self.firing },
+            ended: &self.ended,
+            quiet: &self.held,
+            send_resolved: target.integration.send_resolved,
+            repeat_interval: if target.only_ends { Duration::MAX } else { self.node.repeat_interval },
+            forced: step || self.reminded && ledger.revision > 0 && !target.only_ends,
+        }
     }
 }
 
@@ -151,7 +182,7 @@ impl Alerts {
         pages: &mut Vec<Page>,
     ) {
         let known = incident.clone();
-        let mut turn = self.survey(group, node, regular, now);
+        let mut turn = self.survey(group, node, regular, (now, now));
         group.again = false;
         group.step_held &= !regular;
         self.begin_incident(group, incident, &mut turn);
@@ -181,14 +212,20 @@ impl Alerts {
         }
     }
 
-    /// What fires, what has ended, what is held.
-    fn survey<'a>(&self, group: &Group, node: &'a RouteNode, regular: bool, now: Timestamp) -> Turn<'a> {
+    /// What fires or has ended by `known`, and what of it is held at `now`.
+    pub(super) fn survey<'a>(
+        &self,
+        group: &Group,
+        node: &'a RouteNode,
+        regular: bool,
+        (known, now): (Timestamp, Timestamp),
+    ) -> Turn<'a> {
         let muted = self.muted(group.route, now);
         let (mut firing, mut ended, mut quiet) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
         for alert in self.members(group) {
             let labels = &alert.labels;
             let fingerprint = labels.fingerprint();
-            if alert.is_resolved(now) {
+            if alert.is_resolved(known) {
                 ended.insert(fingerprint);
             } else if let Some(held) = self.quiet(labels, &muted, now) {
                 quiet.insert(labels.clone(), held);
@@ -216,7 +253,7 @@ impl Alerts {
 
     /// Everybody whom the group may tell: the receiver of its route, those an escalation brought in, and whoever was
     /// told before a reload and is owed an end.
-    fn targets(&self, group: &Group, node: &RouteNode) -> Vec<Target> {
+    pub(super) fn targets(&self, group: &Group, node: &RouteNode) -> Vec<Target> {
         let main = group.row.instead.as_deref().unwrap_or(&node.receiver);
         let names = Some(main).filter(|_| !group.orphan).into_iter();
         let names = names.chain(group.row.also.iter().map(String::as_str).filter(|also| *also != main));
@@ -276,19 +313,11 @@ impl Alerts {
             self.under_way.remove(&sent.key);
             ledger.delivered = Some(sent);
         }
-        if !turn.full && step.is_none() && !turn.reminded && !ledger.is_stuck() {
+        if !turn.speaks_to(ledger, step.is_some()) {
             return;
         }
-        let known = ledger.told().map(|told| &told.firing & &turn.firing).unwrap_or_default();
-        let seen = Now {
-            at: turn.now,
-            firing: if target.only_ends { &known } else { &turn.firing },
-            ended: &turn.ended,
-            quiet: &turn.held,
-            send_resolved: target.integration.send_resolved,
-            repeat_interval: if target.only_ends { Duration::MAX } else { turn.node.repeat_interval },
-            forced: step.is_some() || turn.reminded && ledger.revision > 0 && !target.only_ends,
-        };
+        let known = turn.known_to(ledger);
+        let seen = turn.seen(target, ledger, &known, step.is_some());
         let need = ledger.need(seen);
         let reason = match need {
             Need::Page(reason) | Need::Instead(reason) => reason,
@@ -388,7 +417,7 @@ impl Alerts {
 
 impl Restraint {
     /// Whether it keeps a message of this reason back. The end of all is always told.
-    fn holds(&self, reason: PageReason) -> bool {
+    pub(super) fn holds(&self, reason: PageReason) -> bool {
         match reason {
             PageReason::AllEnded => false,
             PageReason::Repeat | PageReason::Escalated => true,

@@ -28,15 +28,7 @@ impl Alerts {
 
     /// The names of the intervals that mute a route at `now`.
     pub(super) fn muted(&self, route: usize, now: Timestamp) -> Vec<String> {
-        let node = &self.config.route.nodes[route];
-        let inside = |name: &&String| {
-            self.config.intervals.get(*name).is_some_and(|parts| parts.iter().any(|part| part.contains(now)))
-        };
-        let mut by: Vec<String> = node.mute.iter().filter(inside).cloned().collect();
-        if by.is_empty() && !node.active.is_empty() && !node.active.iter().any(|name| inside(&name)) {
-            by.clone_from(&node.active);
-        }
-        by
+        self.config.route.nodes[route].muted_by(&self.config.intervals, now)
     }
 
     pub(super) fn ended(&self, labels: &Labels, now: Timestamp) -> bool {

@@ -2,7 +2,7 @@
 
 use super::{Alerts, flush::Turn};
 use crate::change::Change;
-use crate::escalate::{Escalating, Tell};
+use crate::escalate::{Escalating, Step, Tell};
 use crate::group::Group;
 use crate::incident::{Entry, Incident, IncidentState, What};
 use crate::notice::Notice;
@@ -146,15 +146,7 @@ impl Alerts {
             }
             let number = escalating.step + 1;
             let Some(step) = escalating.take(policy, turn.now) else { break };
-            let main = group.row.instead.clone().unwrap_or_else(|| turn.node.receiver.clone());
-            let receiver = match &step.tell {
-                Tell::Again => Some(main.clone()),
-                Tell::Receiver(name) => Some(name.clone()),
-                Tell::OnCall(name) => {
-                    let schedule = config.schedule(name);
-                    schedule.and_then(|schedule| schedule.who(turn.now).map(str::to_owned))
-                }
-            };
+            let receiver = self.told_by(step, group, turn);
             let what = match &step.tell {
                 Tell::OnCall(name) => format!("{} step {number}, on call: {name}", policy.name),
                 _ => format!("{} step {number}", policy.name),
@@ -173,9 +165,18 @@ impl Alerts {
             for target in &targets {
                 self.address(group, target, Some(&what), turn, pages);
             }
-            group.row.also.extend(receiver.filter(|receiver| *receiver != main));
+            group.row.also.extend(receiver.filter(|receiver| *receiver != main_receiver(group, turn)));
         }
         incident.escalation = Some(escalating);
+    }
+
+    /// Whom a step tells, if there is anybody.
+    pub(super) fn told_by(&self, step: &Step, group: &Group, turn: &Turn<'_>) -> Option<String> {
+        match &step.tell {
+            Tell::Again => Some(main_receiver(group, turn).to_owned()),
+            Tell::Receiver(name) => Some(name.clone()),
+            Tell::OnCall(name) => self.config.schedule(name)?.who(turn.now).map(str::to_owned),
+        }
     }
 
     /// Adds the lines of timelines that have rows of their own.
@@ -252,6 +253,11 @@ impl Alerts {
         names.truncate(NAMED_MAX);
         format!("{} firing: {}", firing.len(), names.join(", "))
     }
+}
+
+/// Whom a group's route tells, or who is told instead.
+fn main_receiver<'a>(group: &'a Group, turn: &'a Turn<'_>) -> &'a str {
+    group.row.instead.as_deref().unwrap_or(&turn.node.receiver)
 }
 
 /// The labels that all share.

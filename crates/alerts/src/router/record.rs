@@ -1,13 +1,14 @@
 //! The record of decisions: one for each alert whose verdict is new, and one for each message about it.
 
-use super::{Alerts, DECISIONS_MAX, flush::Turn};
-use crate::change::Change;
+use super::{Alerts, DECISIONS_MAX, flush::Turn, waits::Waits};
+use crate::change::{Change, WaitingGroup};
 use crate::group::{Group, Member};
 use crate::incident::Incident;
-use crate::why::{self, Why};
+use crate::known::Slot;
+use crate::why::{self, Beside, Why};
 use model::{Alert, Decision, Hold, Labels, Timestamp, Verdict};
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::{sync::Arc, time::Duration};
 
 impl Alerts {
     /// One decision per member whose verdict is new, and one per message about it.
@@ -118,9 +119,77 @@ impl Alerts {
         at: Timestamp,
         decisions: impl IntoIterator<Item = &'a Decision>,
     ) -> Vec<Why> {
-        let incidents: Vec<&Incident> = self.incidents.values().collect();
-        let known = self.alerts.get(labels).map(|tracked| &tracked.alert);
-        why::explain(labels, at, decisions, &incidents, &self.config.route, known)
+        why::explain(labels, at, decisions, &self.beside(labels))
+    }
+
+    /// As [`Alerts::why_from`] of this moment: what came to hold an alert since its group's last turn, and is put on
+    /// record at the next one, counts already, and when it is told next is foretold from how things stand.
+    pub fn why_now<'a>(
+        &self,
+        labels: &Labels,
+        now: Timestamp,
+        decisions: impl IntoIterator<Item = &'a Decision>,
+    ) -> Vec<Why> {
+        let beside = self.beside(labels);
+        let mut answers = why::explain(labels, now, decisions, &beside);
+        for why in answers.iter_mut().filter(|why| !why.over && why.verdict.is_some()) {
+            let group = self.groups.get(why.group_key.as_str()).filter(|_| self.fires(labels, now));
+            why.next_send = group.and_then(|group| self.forecast(group, labels, now));
+            let quiet = group.and_then(|group| self.quiet(labels, &self.muted(group.route, now), now));
+            if let Some(quiet) = quiet.filter(|_| why.is_to_be_told()) {
+                (why.verdict, why.by) = (Some(Verdict::Hold(quiet.hold)), quiet.by);
+            }
+        }
+        answers
+    }
+
+    fn beside(&self, labels: &Labels) -> Beside<'_> {
+        Beside {
+            incidents: self.incidents.values().collect(),
+            config: &self.config,
+            silences: &self.silences,
+            alert: self.alerts.get(labels).map(|tracked| &tracked.alert),
+        }
+    }
+
+    /// Somebody took a group's incident on, or put it off: those of its alerts that are held by that from now on.
+    pub(super) fn record_act(&mut self, incident: &Incident, now: Timestamp, out: &mut Vec<Change>) {
+        let Some(restraint) = incident.restraint(now) else { return };
+        let Some(group) = self.groups.get(incident.group_key.as_str()) else { return };
+        if *group.incident != *incident.id {
+            return;
+        }
+        let muted = self.muted(group.route, now);
+        let (mut told, mut tried) = (BTreeSet::<u64>::new(), BTreeSet::new());
+        for ledger in group.row.ledgers.values() {
+            let known = if ledger.is_stuck() { &mut tried } else { &mut told };
+            known.extend(ledger.told().into_iter().flat_map(|sent| &sent.firing));
+        }
+        let held = |slot: &Slot| {
+            let alert = &self.alerts.at(*slot)?.alert;
+            let fingerprint = alert.labels.fingerprint();
+            // What was tried in vain is tried again; news is told even of what somebody has.
+            let waits = told.contains(&fingerprint) || restraint.news && !tried.contains(&fingerprint);
+            let held = waits && !alert.is_resolved(now) && self.quiet(&alert.labels, &muted, now).is_none();
+            held.then(|| (*slot, alert.labels.clone()))
+        };
+        let held: Vec<(Slot, Labels)> = group.members.keys().filter_map(held).collect();
+        let waiting = WaitingGroup {
+            receiver: group.receiver.clone(),
+            group_key: group.key.clone(),
+            hold: Hold::Acknowledged,
+            by: vec![restraint.by],
+            next_send: incident.timer(),
+            alerts: held.iter().map(|(_, labels)| labels.fingerprint()).collect(),
+        };
+        let Some(group) = self.groups.get_mut(incident.group_key.as_str()) else { return };
+        for (slot, _) in &held {
+            if let Some(member) = group.members.get_mut(slot) {
+                member.recorded = Some((Verdict::Hold(Hold::Acknowledged), false));
+            }
+        }
+        let sets = held.into_iter().map(|(_, labels)| labels).collect();
+        self.decide_waits(&mut Waits::of(now, waiting, sets), out);
     }
 
     /// The latest decisions, oldest first, as far as they are kept in memory.

@@ -1,4 +1,4 @@
-//! Alerts that are new in their groups and wait, while a batch of them is taken: what goes on record of them together.
+//! Alerts that wait, most of them because they are new in their groups: what goes on record of many together.
 
 use super::Alerts;
 use crate::change::{Change, Wait, WaitingGroup};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// Groups of a batch that are looked through for the one that an alert joins: a client sends the alerts of a rule together.
 const LOOKED_AT: usize = 16;
 
-/// The alerts of a batch that wait.
+/// Alerts that wait.
 #[derive(Debug)]
 pub(super) struct Waits {
     at: Timestamp,
@@ -33,11 +33,16 @@ impl Waits {
         Waits { at, groups: Vec::new() }
     }
 
+    /// These alone, which wait in one group.
+    pub(super) fn of(at: Timestamp, waiting: WaitingGroup, sets: Vec<Labels>) -> Waits {
+        Waits { at, groups: vec![(waiting, sets)] }
+    }
+
     /// Adds an alert that waits in `group`.
     pub(super) fn add(&mut self, group: &Group, hold: Hold, labels: &Labels) {
         let same = |(known, _): &&mut (WaitingGroup, Vec<Labels>)| {
             known.hold == hold
-                && known.next_send == group.row.next_flush
+                && known.next_send == Some(group.row.next_flush)
                 && known.group_key == group.key
                 && known.receiver == group.receiver
         };
@@ -52,7 +57,8 @@ impl Waits {
                     receiver: group.receiver.clone(),
                     group_key: group.key.clone(),
                     hold,
-                    next_send: group.row.next_flush,
+                    by: Vec::new(),
+                    next_send: Some(group.row.next_flush),
                     alerts: vec![fingerprint],
                 };
                 self.groups.push((waiting, vec![labels.clone()]));
@@ -64,6 +70,7 @@ impl Waits {
 impl Alerts {
     /// Puts them on record, in one row.
     pub(super) fn decide_waits(&mut self, waits: &mut Waits, out: &mut Vec<Change>) {
+        waits.groups.retain(|(_, sets)| !sets.is_empty());
         if waits.groups.is_empty() {
             return;
         }
@@ -123,7 +130,6 @@ impl Alerts {
             });
             group.alerts = sets.iter().map(Labels::fingerprint).collect();
         }
-        waits.groups.retain(|(_, sets)| !sets.is_empty());
         self.decide_waits(waits, out);
     }
 

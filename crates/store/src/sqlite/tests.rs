@@ -291,7 +291,8 @@ fn wait(secs: i64) -> alerts::Wait {
         receiver: "r".into(),
         group_key: "g".into(),
         hold: model::Hold::Grouped,
-        next_send: at(secs + 30),
+        by: Vec::new(),
+        next_send: Some(at(secs + 30)),
         alerts: vec![Labels::from_pairs([("alertname", "Down")]).fingerprint()],
     };
     alerts::Wait { at: at(secs), nth: 3, groups: vec![group] }

@@ -13,7 +13,9 @@ pub(crate) fn sentence(why: &WhyView) -> String {
     match why.reason {
         "silenced" => format!("Held: {}.", by("a silence matches it")),
         "inhibited" => format!("Held: {}, which fires.", by("inhibited by another alert")),
-        "muted" => format!("Held: its route is muted by {}.", by("a time interval")),
+        "muted" => {
+            format!("Held: its route is {}{}.", by("muted by a time interval"), then("it speaks again"))
+        }
         "acknowledged" => format!("Held: {}{}.", by("somebody has it"), then("looked at again")),
         "grouped" => format!("Held: it waits for its group{}.", then("it speaks")),
         "damped" => format!("Held: it came back soon after its end{}.", then("its group speaks")),
@@ -149,8 +151,8 @@ mod tests {
                 "Held: inhibited by {a=\"b\"}, which fires.",
             ),
             (
-                by(why("hold", "muted"), "night", "time interval night"),
-                "Held: its route is muted by time interval night.",
+                by(why("hold", "muted"), "night", "muted by time interval night"),
+                "Held: its route is muted by time interval night; it speaks again at 04:12:40 UTC.",
             ),
             (why("hold", "grouped"), "Held: it waits for its group; it speaks at 04:12:40 UTC."),
             (

@@ -1,7 +1,7 @@
 //! The router's answers to "why?", with the rule behind an alert, and what held it in words.
 
 use crate::core::Core;
-use alerts::{Incident, InstantKey, why::Why};
+use alerts::{Incident, InstantKey, Route, why::Why};
 use model::{Decision, Labels, MatchOp, Matcher, Timestamp};
 use server::views::{AttemptWhy, ByView, ReceiverWhy, RuleWhy, WhyView};
 use std::{collections::BTreeSet, time::Duration};
@@ -65,13 +65,15 @@ pub(super) fn explain(
     at: Option<Timestamp>,
     now: Timestamp,
 ) -> Vec<WhyView> {
-    let at = at.unwrap_or(now);
     let key = |decision: &Decision| InstantKey::new(decision.at, decision.nth);
     let known: BTreeSet<InstantKey> = journal.iter().map(key).collect();
     let fresh = core.alerts.decisions().filter(|one| one.alert == *labels && !known.contains(&key(one)));
     let all: Vec<Decision> = journal.iter().chain(fresh).cloned().collect();
-    let rule = rule_of(core, labels, at, now);
-    let answers = core.alerts.why_from(labels, at, &all);
+    let rule = rule_of(core, labels, at.unwrap_or(now), now);
+    let answers = match at {
+        Some(at) => core.alerts.why_from(labels, at, &all),
+        None => core.alerts.why_now(labels, now, &all),
+    };
     let incidents = core.alerts.incidents(None);
     answers.into_iter().map(|why| said(core, why, rule.clone(), &incidents)).collect()
 }
@@ -81,7 +83,9 @@ fn said(core: &Core, why: Why, rule: Option<RuleWhy>, incidents: &[&Incident]) -
     let mine = |incident: &&&Incident| incident.group_key == why.group_key && incident.opened_at <= why.at;
     let incident = incidents.iter().filter(mine).max_by_key(|incident| incident.opened_at);
     let incident_id = incident.map(|incident| incident.id.clone());
-    let by = why.by.into_iter().map(|what| ByView { says: words(core, reason, &what), what }).collect();
+    let route = why.route.last().map_or("", String::as_str);
+    let by =
+        why.by.into_iter().map(|what| ByView { says: words(core, reason, route, &what), what }).collect();
     let attempt = |attempt: alerts::why::Attempt| AttemptWhy {
         at: attempt.at,
         key: attempt.key,
@@ -111,8 +115,8 @@ fn said(core: &Core, why: Why, rule: Option<RuleWhy>, incidents: &[&Incident]) -
     }
 }
 
-/// What an id or a name stands for, for people.
-fn words(core: &Core, reason: &str, what: &str) -> String {
+/// What an id or a name stands for, for people; `route`: the key of the route that the alert took.
+fn words(core: &Core, reason: &str, route: &str, what: &str) -> String {
     match reason {
         "silenced" => {
             let silence = core.alerts.silences().find(|silence| silence.id == what);
@@ -126,7 +130,13 @@ fn words(core: &Core, reason: &str, what: &str) -> String {
             let decision = core.alerts.decisions().rev().find(|decision| is_it(&decision.alert));
             decision.map_or_else(String::new, |decision| format!("inhibited by {}", decision.alert))
         }
-        "muted" => format!("time interval {what}"),
+        "muted" => {
+            let Route { nodes } = &core.alerts.config().route;
+            let node = nodes.iter().find(|node| node.key == route);
+            let is_muted = node.is_none_or(|node| node.mute.iter().any(|name| name == what));
+            let words = if is_muted { "muted by" } else { "active only in" };
+            format!("{words} time interval {what}")
+        }
         "acknowledged" => format!("taken on by {what}"),
         _ => what.to_owned(),
     }

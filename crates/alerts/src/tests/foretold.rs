@@ -1,0 +1,116 @@
+//! What `why` says of the next message, and what it says at once when somebody acts.
+
+use super::*;
+use crate::why::Why;
+
+/// The only answer, from the record and from how things stand.
+fn why(story: &Story, labels: &[(&str, &str)], secs: u64) -> Why {
+    let labels = Labels::from_pairs(labels.iter().copied());
+    let mut answers = story.alerts.why_now(&labels, story.time(secs), story.alerts.decisions());
+    assert_eq!(answers.len(), 1, "{answers:#?}");
+    answers.remove(0)
+}
+
+/// What holds the alert, by what, and in how many seconds from the start it is told next.
+fn held(story: &Story, why: &Why) -> (&'static str, Vec<String>, Option<u64>) {
+    let next = why.next_send.map(|next| next.since(story.start).as_secs());
+    (why.reason_word(), why.by.clone(), next)
+}
+
+fn act(story: &mut Story, secs: u64, act: Act) {
+    let (id, now) = (story.alerts.incidents(None)[0].id.clone(), story.time(secs));
+    story.last = now;
+    story.alerts.act(&id, act, "ada", now, &mut story.journal).unwrap();
+}
+
+#[test]
+fn an_act_is_on_record_when_it_is_done() {
+    let mut story = Story::at_hour(12);
+    story.post(0, A1, false);
+    story.told(30);
+    assert_eq!(held(&story, &why(&story, A1, 40)), ("none", vec![], Some(14_430)), "the repeat");
+    let until = story.time(1_000);
+    let said = "ada until 2026-11-22T12:16:40.000Z".to_owned();
+    for (secs, what, by, next) in [
+        (50, Act::Acknowledge, "ada".to_owned(), None),
+        (60, Act::Snooze { until }, said, Some(1_000)),
+        (70, Act::Resolve, "ada".to_owned(), None),
+    ] {
+        act(&mut story, secs, what);
+        assert_eq!(held(&story, &why(&story, A1, secs)), ("acknowledged", vec![by.clone()], next));
+        let labels = Labels::from_pairs(A1.iter().copied());
+        let from_record = story.alerts.why(&labels, story.time(secs + 1)).remove(0);
+        assert_eq!(held(&story, &from_record), ("acknowledged", vec![by], next), "by the record alone");
+    }
+    let before = story.alerts.why(&Labels::from_pairs(A1.iter().copied()), story.time(45)).remove(0);
+    assert_eq!(held(&story, &before), ("none", vec![], Some(14_430)), "as it was then");
+    story.restart(80);
+    assert_eq!(why(&story, A1, 81).reason_word(), "acknowledged", "after a restart");
+}
+
+#[test]
+fn what_an_act_does_not_hold_stays_as_it_was() {
+    let mut story = Story::at_hour(12);
+    story.post(0, A1, false);
+    story.told(30);
+    story.post(40, A2, false);
+    act(&mut story, 50, Act::Acknowledge);
+    assert_eq!(held(&story, &why(&story, A2, 51)), ("grouped", vec![], Some(330)), "news is told");
+    let until = story.time(1_000);
+    act(&mut story, 60, Act::Snooze { until });
+    assert_eq!(why(&story, A2, 61).reason_word(), "acknowledged", "a snooze holds news too");
+    let decided = story.alerts.decisions().count();
+    act(&mut story, 70, Act::Note { text: "looking".to_owned() });
+    act(&mut story, 70, Act::Assign { to: "bob".to_owned() });
+    assert_eq!(story.alerts.decisions().count(), decided, "words hold nothing");
+}
+
+#[test]
+fn what_is_held_speaks_when_that_ends() {
+    let mut story = Story::at_hour(12);
+    story.post(0, A1, false);
+    let id = story.silence(10, 1_000, "A");
+    assert_eq!(
+        held(&story, &why(&story, A1, 11)),
+        ("silenced", vec![id.clone()], Some(1_230)),
+        "before its group's first turn"
+    );
+    assert!(story.told(400).is_empty());
+    assert_eq!(held(&story, &why(&story, A1, 400)), ("silenced", vec![id.clone()], Some(1_230)));
+    story.alerts.expire_silence(&id, story.time(500), &mut story.journal).unwrap();
+    assert_eq!(why(&story, A1, 501).next_send, Some(story.time(630)), "it was ended early");
+    assert_eq!(story.told(700), ["630 firing +A1"]);
+
+    let mut story = Story::at_hour(5);
+    story.post(0, NIGHT, false);
+    story.told(100);
+    let (reason, by, next) = held(&story, &why(&story, NIGHT, 100));
+    assert_eq!((reason, by, next), ("muted", vec!["night".to_owned()], Some(3_630)), "6 o'clock has passed");
+    assert_eq!(story.told(3_700), ["3630 firing +N"]);
+}
+
+#[test]
+fn nobody_knows_when_an_inhibition_ends() {
+    let mut story = Story::at_hour(12);
+    let labels = |severity| [("alertname", "Full"), ("severity", severity), ("cluster", "eu")];
+    story.post(0, &labels("critical"), false);
+    story.post(0, &labels("warning"), false);
+    story.told(100);
+    let said = why(&story, &labels("warning"), 100);
+    assert_eq!((said.reason_word(), said.next_send), ("inhibited", None));
+    assert_eq!(said.by, [format!("{:016x}", Labels::from_pairs(labels("critical")).fingerprint())]);
+}
+
+#[test]
+fn a_route_outside_its_active_hours_waits_for_them() {
+    let config = config();
+    let mut node = config.route.nodes[0].clone();
+    node.active = vec!["night".to_owned()];
+    let at = |text: &str| Timestamp::parse_rfc3339(text).unwrap();
+    let (noon, midnight) = (at("2026-11-22T12:00:00Z"), at("2026-11-23T00:00:00Z"));
+    assert_eq!(node.muted_by(&config.intervals, noon), ["night"]);
+    assert_eq!(node.mute_ends(&config.intervals, noon), Some(midnight));
+    assert_eq!(node.mute_ends(&config.intervals, midnight), Some(midnight));
+    node.mute = vec!["night".to_owned()];
+    assert_eq!(node.mute_ends(&config.intervals, noon), None, "never both");
+}
