@@ -16,11 +16,14 @@ use crate::known::Slot;
 use crate::route::Resolve;
 use hashbrown::HashMap;
 use model::{Alert, Json, Labels, News, PageReason, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::{cmp::Ordering, sync::Arc, time::Duration};
 
 /// A page whose outcome nobody reported for so long counts as delivered: the durable queue has it.
 pub(crate) const UNDER_WAY_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// Superseded pages of one integration that are remembered; of more the oldest is forgotten.
+const SUPERSEDED_MAX: usize = 16;
 
 /// What a page said.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,9 +50,9 @@ pub struct Ledger {
     pub under_way: Option<Sent>,
     /// The last page that arrived.
     pub delivered: Option<Sent>,
-    /// The page whose place that under way has taken, while a try of it may still get through. Not kept over a restart:
-    /// its run says the later one by then.
-    pub superseded: Option<Sent>,
+    /// Pages whose place that under way has taken, oldest first, while a try of one may still get through; the next
+    /// report of a try empties it. Not kept over a restart: their run says the later one by then.
+    pub superseded: VecDeque<Sent>,
     /// Since when tries to deliver the page under way have failed.
     pub failing: Option<Timestamp>,
     /// What the last page that arrived left for the next one: the receiver's business.
@@ -88,6 +91,12 @@ impl Ledger {
     /// Whether the page under way was tried, and did not arrive.
     pub fn is_stuck(&self) -> bool {
         self.under_way.is_some() && self.failing.is_some()
+    }
+
+    /// Another page has taken this one's place. Returns one that is forgotten for it.
+    pub(crate) fn supersede(&mut self, sent: Sent) -> Option<Sent> {
+        self.superseded.push_back(sent);
+        if self.superseded.len() > SUPERSEDED_MAX { self.superseded.pop_front() } else { None }
     }
 
     /// As it will be if the page under way arrives at its first try.

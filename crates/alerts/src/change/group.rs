@@ -106,7 +106,7 @@ fn read_ledger(row: &Value) -> Option<Ledger> {
         revision: row["revision"].as_u64().and_then(|n| u32::try_from(n).ok())?,
         under_way: read_sent(&row["under_way"]),
         delivered: read_sent(&row["delivered"]),
-        superseded: None,
+        superseded: Default::default(),
         failing: read_time(&row["failing"]),
         kept: Some(&row["kept"]).filter(|kept| !kept.is_null()).map(Json::from),
     })

@@ -6,8 +6,7 @@ use crate::group::{Group, Sent};
 use crate::incident::What;
 use crate::route::Resolve;
 use model::{Decision, Hold, Json, Timestamp, Verdict};
-use std::sync::Arc;
-use std::time::Duration;
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// A page that has not arrived after so long is told of through another receiver, as one that was given up is.
 const FAILING_MAX: Duration = Duration::from_secs(10 * 60);
@@ -50,14 +49,15 @@ impl Alerts {
     ) {
         let Some((key, integration)) = self.under_way.remove(page_key) else { return };
         let Some(mut group) = self.groups.remove(&key) else { return };
-        if let Some(ledger) = group.row.ledgers.get_mut(&integration)
-            && let Some(late) = ledger.superseded.take()
-        {
-            if late.key == page_key {
-                self.superseded_outcome(group, late, &integration, tried, arrived, now, out);
-                return;
+        let late =
+            self.forget_superseded(&mut group, &integration).into_iter().find(|sent| sent.key == page_key);
+        if let Some(late) = late {
+            self.superseded_outcome(&mut group, late, &integration, tried, arrived, now, out);
+            self.groups.insert(key, group);
+            if arrived {
+                self.receiver_well(&integration, now, out);
             }
-            self.under_way.remove(&late.key);
+            return;
         }
         self.note_try(&group, (page_key, &integration), tried, arrived, now, out);
         let (mut was_failing, mut lost) = (false, None);
@@ -97,7 +97,7 @@ impl Alerts {
     #[allow(clippy::too_many_arguments, reason = "the parts of one step, used once")]
     fn superseded_outcome(
         &mut self,
-        mut group: Group,
+        group: &mut Group,
         late: Sent,
         integration: &str,
         tried: Tried<'_>,
@@ -105,15 +105,24 @@ impl Alerts {
         now: Timestamp,
         out: &mut Vec<Change>,
     ) {
-        if arrived {
-            self.note_try(&group, (&late.key, integration), tried, arrived, now, out);
-            if let Some(ledger) = group.row.ledgers.get_mut(integration) {
-                ledger.delivered = Some(late);
-                ledger.kept = tried.kept.cloned().or(ledger.kept.take());
-            }
-            out.push(Change::Group(group.row.clone()));
+        if !arrived {
+            return;
         }
-        self.groups.insert(group.key.clone(), group);
+        self.note_try(group, (&late.key, integration), tried, arrived, now, out);
+        if let Some(ledger) = group.row.ledgers.get_mut(integration) {
+            ledger.delivered = Some(late);
+            ledger.failing = None;
+            ledger.kept = tried.kept.cloned().or(ledger.kept.take());
+        }
+        out.push(Change::Group(group.row.clone()));
+    }
+
+    /// A try was reported: none of another page goes on.
+    fn forget_superseded(&mut self, group: &mut Group, integration: &str) -> VecDeque<Sent> {
+        let ledger = group.row.ledgers.get_mut(integration);
+        let superseded = ledger.map(|ledger| std::mem::take(&mut ledger.superseded)).unwrap_or_default();
+        superseded.iter().for_each(|sent| drop(self.under_way.remove(&sent.key)));
+        superseded
     }
 
     /// A try to deliver a page failed, and there will be another. From now on what changes in its group goes out in
@@ -121,6 +130,7 @@ impl Alerts {
     pub fn attempted(&mut self, page_key: &str, tried: Tried<'_>, now: Timestamp, out: &mut Vec<Change>) {
         let Some((key, integration)) = self.under_way.get(page_key).cloned() else { return };
         let Some(mut group) = self.groups.remove(&key) else { return };
+        self.forget_superseded(&mut group, &integration);
         self.note_try(&group, (page_key, &integration), tried, false, now, out);
         let (mut since, mut stuck) = (None, None);
         if let Some(ledger) = group.row.ledgers.get_mut(&integration) {

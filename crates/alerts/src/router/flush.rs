@@ -341,7 +341,7 @@ impl Alerts {
         let stuck = ledger.is_stuck();
         if let Some(stuck) = ledger.under_way.clone() {
             self.notices.push(Notice::Replaced { old: stuck.key.clone(), new: key.clone() });
-            if let Some(before) = ledger.superseded.replace(stuck) {
+            if let Some(before) = ledger.supersede(stuck) {
                 self.under_way.remove(&before.key);
             }
         }
