@@ -158,8 +158,7 @@ async fn silences_by_the_clock_and_how_far_one_reaches() {
         assert_eq!(get(&state, &format!("/api/v1/silences/preview{query}")).await.status, 422, "{query}");
     }
     let silence = |more: serde_json::Value| {
-        let mut silence =
-            json!({"matchers": [{"name": "a", "value": "b"}], "endsAt": "2026-12-01T00:00:00Z"});
+        let mut silence = json!({"matchers": [{"name": "a", "value": "b"}], "endsAt": "2026-12-01T00:00:00Z", "comment": "c"});
         silence.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         silence.to_string()
     };
@@ -171,6 +170,7 @@ async fn silences_by_the_clock_and_how_far_one_reaches() {
         (json!({"windows": [{"start": "22:00"}]}), 422),
         (json!({"windows": {}}), 422),
         (json!({"maintenance": "yes"}), 422),
+        (json!({"comment": null}), 422),
     ] {
         let answer = post(&state, "/api/v1/silences", silence(more.clone())).await;
         assert_eq!(answer.status.as_u16(), code, "{more}: {}", answer.body);

@@ -169,6 +169,16 @@ impl Core {
         }
     }
 
+    /// When a page about an alert that has not arrived is tried next, unless that is now.
+    pub fn next_try(&self, group_key: &str, alert: &Labels) -> Option<Timestamp> {
+        let about =
+            |page: &Page| page.group_key == group_key && page.alerts.iter().any(|one| one.labels == *alert);
+        let runs = self.pages.live.iter().filter(|(_, page)| about(page));
+        let runs = runs.filter_map(|(run_id, _)| self.queue.single(tasks::TaskId::from_bits(run_id.bits())));
+        let waits = runs.filter(|(_, at)| at.state == RunState::Retryable);
+        waits.map(|(_, at)| at.run_at).min()
+    }
+
     /// The steps of the runbook that matches a firing page; its remedies go on the page.
     fn plan_diagnosis(&self, page: &mut Page) -> Vec<(String, TaskSpec)> {
         let Some(runbook) = self.book.for_alerts(page.firing()) else { return Vec::new() };

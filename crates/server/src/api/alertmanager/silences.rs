@@ -116,7 +116,10 @@ fn read(posted: &Map<String, Value>, principal: &Principal, now: Timestamp) -> R
     }
     let text = |name: &str| posted.get(name).and_then(Value::as_str).unwrap_or("").to_owned();
     let created_by = Some(text("createdBy")).filter(|by| !by.is_empty());
-    let comment = text("comment");
+    let comment = match posted.get("comment") {
+        Some(Value::String(comment)) => comment.clone(),
+        _ => return Err(Refused::Shape(vec![("comment".to_owned(), "say why, in a text".to_owned())])),
+    };
     if comment.len() > COMMENT_MAX {
         return Err(Refused::value("comment", format!("it has more than {COMMENT_MAX} bytes")));
     }

@@ -23,7 +23,11 @@ pub(crate) fn sentence(why: &WhyView) -> String {
         "receiver_down" => {
             let tries: u32 = why.receivers.iter().flat_map(|one| &one.attempts).map(|one| one.tries).sum();
             let tries = if tries == 0 { String::new() } else { format!(" ({tries} tries)") };
-            format!("Not delivered yet{tries}: {}. It is tried again by itself.", by("the receiver fails"))
+            let again = match why.next_send {
+                Some(next) if next > why.at => format!("It is tried again {}.", at(next)),
+                _ => "It is tried again by itself.".to_owned(),
+            };
+            format!("Not delivered yet{tries}: {}. {again}", by("the receiver fails"))
         }
         _ if why.verdict == "deliver" => match told(why, at).as_str() {
             "" => format!("On its way to {}.", names(&why.receivers)),
@@ -157,7 +161,11 @@ mod tests {
             (why("hold", "grouped"), "Held: it waits for its group; it speaks at 04:12:40 UTC."),
             (
                 tried(by(why("hold", "receiver_down"), "503", ""), "503"),
-                "Not delivered yet (2 tries): 503. It is tried again by itself.",
+                "Not delivered yet (2 tries): 503. It is tried again at 04:12:40 UTC.",
+            ),
+            (
+                WhyView { next_send: None, ..by(why("hold", "receiver_down"), "refused", "") },
+                "Not delivered yet: refused. It is tried again by itself.",
             ),
             (
                 WhyView { next_send: None, ..by(why("hold", "acknowledged"), "kim", "taken on by kim") },

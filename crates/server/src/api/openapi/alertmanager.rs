@@ -103,14 +103,9 @@ fn takes_silence(operation: Operation, fields: Fields) -> Operation {
         [
             ("matchers", json!({"type": "array", "items": matcher, "minItems": 1, "maxItems": 100})),
             ("endsAt", instant()),
-        ],
-        [
-            ("id", text()),
-            ("startsAt", instant()),
-            ("createdBy", text()),
             ("comment", text_of(0, 10_000)),
-            ("annotations", texts()),
         ],
+        [("id", text()), ("startsAt", instant()), ("createdBy", text()), ("annotations", texts())],
     );
     let silence = match fields {
         Fields::Upstream => silence,

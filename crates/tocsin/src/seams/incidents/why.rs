@@ -2,7 +2,7 @@
 
 use crate::core::Core;
 use alerts::{Incident, InstantKey, Route, why::Why};
-use model::{Decision, Labels, MatchOp, Matcher, Timestamp};
+use model::{Decision, Hold, Labels, MatchOp, Matcher, Timestamp, Verdict};
 use server::views::{AttemptWhy, ByView, ReceiverWhy, RuleWhy, WhyView};
 use std::{collections::BTreeSet, time::Duration};
 
@@ -74,8 +74,14 @@ pub(super) fn explain(
         Some(at) => core.alerts.why_from(labels, at, &all),
         None => core.alerts.why_now(labels, now, &all),
     };
+    let with_try = |why: Why| match why.verdict {
+        Some(Verdict::Hold(Hold::ReceiverDown)) if at.is_none() => {
+            Why { next_send: core.next_try(&why.group_key, labels), ..why }
+        }
+        _ => why,
+    };
     let incidents = core.alerts.incidents(None);
-    answers.into_iter().map(|why| said(core, why, rule.clone(), &incidents)).collect()
+    answers.into_iter().map(with_try).map(|why| said(core, why, rule.clone(), &incidents)).collect()
 }
 
 fn said(core: &Core, why: Why, rule: Option<RuleWhy>, incidents: &[&Incident]) -> WhyView {
