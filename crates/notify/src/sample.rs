@@ -13,6 +13,10 @@ pub struct Sample<'a> {
     pub labels: &'a Labels,
     /// Its annotations.
     pub annotations: &'a Labels,
+    /// Those by which its route groups it.
+    pub group_labels: &'a Labels,
+    /// Those that its route gives to templates.
+    pub route_labels: &'a Labels,
     /// Our own address as users see it.
     pub external_url: &'a str,
 }
@@ -41,10 +45,8 @@ impl Sample<'_> {
             receiver: self.receiver.to_owned(),
             integration: self.integration.to_owned(),
             group_key: format!("{{}}:{}:test:{}", self.labels, at.as_millis()),
-            group_labels: Labels::from_pairs(
-                self.labels.iter().filter(|(name, _)| *name == model::ALERTNAME),
-            ),
-            route_labels: Labels::default(),
+            group_labels: self.group_labels.clone(),
+            route_labels: self.route_labels.clone(),
             alerts: vec![alert],
             at,
             external_url: self.external_url.to_owned(),

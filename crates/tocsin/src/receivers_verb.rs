@@ -6,6 +6,7 @@
 use crate::client::{Client as Server, LocalKey, block_on};
 use crate::terminal::{escape, items};
 use crate::{cli, config};
+use alerts::{Route, RouteNode};
 use anyhow::{Context, Result, anyhow, bail};
 use model::{ALERTNAME, Alert, Clock, Labels, Page, PageStatus, SystemClock, Timestamp};
 use notify::{Registry, Sample, Sent, Told};
@@ -27,6 +28,7 @@ pub fn run(args: &cli::Receivers) -> Result<ExitCode> {
 struct Ready {
     registry: Registry,
     shapes: Vec<notify::ReceiverShape>,
+    route: Route,
     external_url: String,
 }
 
@@ -46,6 +48,7 @@ fn load(files: &cli::ReceiverFiles) -> Result<Ready> {
     let client = Client::new(Policy::OPERATOR, Default::default());
     Ok(Ready {
         shapes: loaded.receivers.shapes(),
+        route: loaded.alerts.route,
         registry: Registry::new(client, loaded.receivers, templates),
         external_url: loaded.external_url.unwrap_or_else(|| "http://localhost:8080".to_owned()),
     })
@@ -66,6 +69,13 @@ impl Ready {
         }
         Ok(chosen)
     }
+
+    /// The route by which a receiver is told of an alert, else its first, else the root.
+    fn route_to(&self, receiver: &str, labels: &Labels) -> &RouteNode {
+        let nodes = &self.route.nodes;
+        let taken = self.route.find(labels).into_iter().map(|place| &nodes[place]);
+        taken.chain(nodes).find(|node| node.receiver == receiver).unwrap_or(&nodes[0])
+    }
 }
 
 fn list(files: &cli::ReceiverFiles, as_json: bool) -> Result<ExitCode> {
@@ -83,6 +93,8 @@ fn list(files: &cli::ReceiverFiles, as_json: bool) -> Result<ExitCode> {
 async fn test(args: &cli::ReceiverTest) -> Result<ExitCode> {
     let ready = load(&args.files)?;
     let (labels, annotations) = made_up(&args.about)?;
+    let node = ready.route_to(&args.name, &labels);
+    let (group_labels, route_labels) = (node.group_by.of(&labels), node.template_labels());
     let mut failed = false;
     for (integration, wants_ends) in ready.integrations(&args.name, args.about.integration.as_deref())? {
         let sample = Sample {
@@ -90,6 +102,8 @@ async fn test(args: &cli::ReceiverTest) -> Result<ExitCode> {
             integration: &integration,
             labels: &labels,
             annotations: &annotations,
+            group_labels: &group_labels,
+            route_labels: &route_labels,
             external_url: &ready.external_url,
         };
         let begun = SystemClock.now();
@@ -136,6 +150,8 @@ fn say(integration: &str, status: PageStatus, sent: &Result<Sent, notify::Error>
 async fn preview(args: &cli::ReceiverPreview) -> Result<ExitCode> {
     let ready = load(&args.files)?;
     let (labels, annotations) = made_up(&args.about)?;
+    let node = ready.route_to(&args.name, &labels);
+    let (group_labels, route_labels) = (node.group_by.of(&labels), node.template_labels());
     let status = if args.resolved { PageStatus::Resolved } else { PageStatus::Firing };
     let now = SystemClock.now();
     let live = if args.live.is_empty() { None } else { Some(firing_at(args).await?) };
@@ -145,6 +161,8 @@ async fn preview(args: &cli::ReceiverPreview) -> Result<ExitCode> {
             integration: &integration,
             labels: &labels,
             annotations: &annotations,
+            group_labels: &group_labels,
+            route_labels: &route_labels,
             external_url: &ready.external_url,
         };
         let mut page = sample.page(status, now);

@@ -24,6 +24,9 @@ pub fn run(args: &cli::Why) -> Result<ExitCode> {
             true => println!("{answer}"),
             false => show(&answer, now).iter().for_each(|line| println!("{line}")),
         }
+        if is_unknown(&answer) {
+            eprintln!("neither an alert nor a rule of that name is known; `tocsin alerts` lists what fires");
+        }
         Ok(ExitCode::SUCCESS)
     })
 }
@@ -47,6 +50,15 @@ fn path(what: &[String], at: Option<&str>, now: Timestamp) -> Result<String> {
         }
         labels => format!("/api/v1/why?labels={}{}", escape(&labels.join(",")), at('&')),
     })
+}
+
+/// Whether nothing at all is known of what was asked about.
+fn is_unknown(answer: &Value) -> bool {
+    answer["reason"] == "none"
+        && answer["verdict"] == "hold"
+        && answer["since"].is_null()
+        && answer["rule"].is_null()
+        && items(&answer["receivers"]).is_empty()
 }
 
 /// The answer, line by line: what was made of it first.

@@ -139,8 +139,9 @@ fn a_preview_sends_nothing_and_shows_no_secret() {
     let dir = tempfile::tempdir().expect("a directory");
     let file = format!(
         "global: {{smtp_smarthost: 'mail.example.org:587', smtp_from: 'a@example.org', smtp_auth_username: a, smtp_auth_password: s3cret}}
-route: {{receiver: team}}
+route: {{receiver: other, routes: [{{matchers: [x=1], receiver: team, group_by: [x, y]}}, {{receiver: team, group_by: [alertname]}}]}}
 receivers:
+- name: other
 - name: team
   slack_configs: [{{api_url: '{0}/hook/s3cret'}}]
   pagerduty_configs: [{{routing_key: s3cret, url: '{0}/'}}]
@@ -172,9 +173,9 @@ receivers:
         line["body"].as_str().is_some_and(|body| body.contains("\"event_action\":\"resolve\"")),
         "{line}"
     );
-    let template = "{{ template \"slack.default.title\" . }} {{ .CommonLabels.x }}";
+    let template = "{{ template \"slack.default.title\" . }} {{ .GroupLabels.x }} {{ .GroupLabels.Names }}";
     let (_, said, _) = run(&["receivers", "preview", "team", "--template", template, "--label", "x=1"]);
-    assert_eq!(said.trim_end(), "[FIRING:1] TestPage (1) 1");
+    assert_eq!(said.trim_end(), "[FIRING:1] 1 (TestPage) 1 [x]", "grouped as its route does");
     let (code, _, why) = run(&["receivers", "preview", "team", "--template", "{{ .X.Y }}"]);
     assert_eq!((code, why.contains("the template of the command line failed")), (Some(1), true), "{why}");
 }

@@ -28,11 +28,11 @@ pub(super) fn resolve(
         }
         let steps = config.steps.iter().map(|raw| step(raw, receivers, schedules, problems));
         let steps: Vec<Step> = steps.collect();
-        if steps.iter().all(|step| step.wait.is_zero()) && config.repeat != Some(0) {
-            let what = match steps.is_empty() {
-                true => format!("escalation {name:?} has no steps"),
-                false => format!("escalation {name:?} begins again without a wait"),
-            };
+        if steps.is_empty() {
+            let what = format!("escalation {name:?} has no steps");
+            problems.push(error(&config.name, what, "give it some, such as {notify: RECEIVER, wait: 5m}"));
+        } else if steps.iter().all(|step| step.wait.is_zero()) && config.repeat != Some(0) {
+            let what = format!("escalation {name:?} begins again without a wait");
             problems.push(error(&config.name, what, "give a step a wait such as 5m, or write repeat: 0"));
         }
         let repeat = config.repeat;

@@ -13,6 +13,8 @@ use std::time::Duration;
 const KEPT_MAX: usize = 1_000;
 /// The longest one.
 const LENGTH_MAX: Duration = Duration::from_secs(366 * 86_400);
+/// Receivers that a refusal names.
+const NAMED_MAX: usize = 20;
 /// For so long one that is over is kept, for those who look back.
 const KEPT_AFTER: Duration = Duration::from_secs(30 * 86_400);
 
@@ -137,8 +139,11 @@ impl Config {
             return Err(StandInError::NoSchedule(schedule.to_owned()));
         }
         if !self.has_receiver(&over.who) {
-            let what = "is no receiver; whoever is on call is told by the receiver of that name";
-            return invalid("who", what);
+            let names = self.receivers.iter().take(NAMED_MAX).map(|receiver| receiver.name.as_str());
+            let names = names.collect::<Vec<_>>().join(", ");
+            let what =
+                format!("is no receiver; whoever is on call is told by the receiver of that name: {names}");
+            return invalid("who", &what);
         }
         if over.until <= over.from {
             return invalid("until", "must be after from");

@@ -91,20 +91,31 @@ fn identify(way: &Way, request: &Request) -> Result<Option<Principal>, Refused> 
         Some(principal) => Ok(Some(principal)),
         None => {
             state.metrics.rejected("none", "missing");
-            Err(Refused::Unauthorized("a credential is needed: X-API-Key or Authorization: Bearer"))
+            Err(Refused::Unauthorized(match is_operator_here(state, request, Forms::Taken) {
+                // All that is in the way is how the body came: `curl -d` sends a form.
+                true => {
+                    "a form is taken only with a credential; send the body with Content-Type: application/json"
+                }
+                false => "a credential is needed: X-API-Key or Authorization: Bearer",
+            }))
         }
     }
 }
 
 fn without_credential(state: &State, need: Need, request: &Request) -> Option<Principal> {
     let forms = if need.reads() { Forms::Taken } else { Forms::Refused };
-    let peer = request.extensions().get::<Peer>();
-    let local = peer.is_some_and(|peer| is_local(request.headers(), *peer, forms));
-    if local && state.auth.local == LocalRule::Operator {
+    if is_operator_here(state, request, forms) {
         return Some(Principal::new("local", Role::Operator));
     }
     let open = need.reads() && state.auth.reading == Reading::Open;
     open.then(|| Principal::new("anonymous", Role::User))
+}
+
+/// Whether requests from this machine need no credential, and this is one.
+fn is_operator_here(state: &State, request: &Request, forms: Forms) -> bool {
+    let peer = request.extensions().get::<Peer>();
+    state.auth.local == LocalRule::Operator
+        && peer.is_some_and(|peer| is_local(request.headers(), *peer, forms))
 }
 
 /// Counts the request for its client. `None`: it is not limited.

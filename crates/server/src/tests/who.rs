@@ -71,6 +71,8 @@ async fn a_form_is_local_only_where_it_reads() {
             .header("content-length", body.len())
             .body(Body::from(body))
             .unwrap();
-        assert_eq!(send(&state, request).await.status, want, "{uri}");
+        let answer = send(&state, request).await;
+        assert_eq!(answer.status, want, "{uri}");
+        assert_eq!(answer.body.contains("Content-Type: application/json"), want == 401, "{}", answer.body);
     }
 }

@@ -48,6 +48,23 @@ pub fn masked(text: &str) -> String {
     shown
 }
 
+/// Those sections of a text that begin with one of these keys, as Alertmanager's tools read routing back.
+pub fn sections(text: &str, keys: &[&str]) -> String {
+    let mut wanted = false;
+    let mut found = String::with_capacity(text.len());
+    for line in text.lines() {
+        if line.starts_with(|first: char| !matches!(first, ' ' | '-' | '#' | ']' | '}')) {
+            wanted =
+                line.split_once(':').is_some_and(|(key, _)| keys.contains(&key.trim_matches(['"', '\''])));
+        }
+        if wanted {
+            found.push_str(line);
+            found.push('\n');
+        }
+    }
+    found
+}
+
 /// A line with its secrets replaced, and whether the value goes on below.
 fn mask_line(line: &str) -> (String, bool) {
     let mut shown = String::with_capacity(line.len());
@@ -125,5 +142,12 @@ mod tests {
         ] {
             assert_eq!(masked(text), shown, "{text}");
         }
+    }
+
+    #[test]
+    fn sections_are_taken_whole() {
+        let text = "a: 1\nroute:\n  receiver: x\nreceivers:\n- name: x\n\nb:\n- c\n\"route\": {\n}\n";
+        let found = sections(text, &["route", "receivers"]);
+        assert_eq!(found, "route:\n  receiver: x\nreceivers:\n- name: x\n\n\"route\": {\n}\n");
     }
 }

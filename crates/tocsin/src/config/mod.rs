@@ -100,12 +100,15 @@ pub struct Loaded {
     pub findings: Report,
 }
 
+/// The sections that both `tocsin.yml` and `alertmanager.yml` have.
+const ROUTING: [&str; 4] = ["route", "receivers", "inhibit_rules", "time_intervals"];
+
 /// Configuration texts with secrets masked.
 #[derive(Debug, Clone, Default)]
 pub struct Shown {
     /// `tocsin.yml` and `prometheus.yml`, whichever there are.
     pub main: String,
-    /// `alertmanager.yml`, or nothing.
+    /// `alertmanager.yml`, or the sections of `tocsin.yml` that stand for it.
     pub alertmanager: String,
 }
 
@@ -248,6 +251,7 @@ impl Load<'_> {
                 raw.beside_routes(&mut routing.alerts, problems);
                 return Some(routing);
             }
+            self.shown.alertmanager = mask::sections(&self.shown.main, &ROUTING);
             let parts = alertmanager::Parts {
                 global: notify::GlobalConfig::default(),
                 route: raw.route.clone(),
