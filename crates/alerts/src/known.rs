@@ -3,9 +3,11 @@
 //!
 //! Not a map by labels, which would read those of every alert again each time it grows, all over memory.
 
+mod shelves;
+
 use hashbrown::{DefaultHashBuilder, HashTable};
 use model::{Alert, Labels};
-use slab::Slab;
+use shelves::Shelves;
 use std::hash::BuildHasher;
 use std::sync::Arc;
 
@@ -31,7 +33,7 @@ pub(crate) type Places = Arc<[(usize, Arc<str>)]>;
 /// The alerts that are known.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    slots: Slab<Tracked>,
+    slots: Shelves,
     /// Half the hash of each one's labels, with its slot.
     by_labels: HashTable<(u32, Slot)>,
     hasher: DefaultHashBuilder,
@@ -50,7 +52,7 @@ impl Tracked {
 }
 
 impl Slot {
-    /// A slab of alerts, of which there are far fewer than 4 billion, numbers its places from zero.
+    /// Places of alerts, of which there are far fewer than 4 billion, are numbered from zero.
     fn of(place: usize) -> Slot {
         Slot(u32::try_from(place).expect("alerts are bounded far below 2^32"))
     }
@@ -100,7 +102,9 @@ impl Known {
     pub(crate) fn put(&mut self, tracked: Tracked) -> Slot {
         match self.slot_of(&tracked.alert.labels) {
             Some(slot) => {
-                self.slots[slot.place()] = tracked;
+                if let Some(known) = self.at_mut(slot) {
+                    *known = tracked;
+                }
                 slot
             }
             None => self.add(tracked),
@@ -117,7 +121,7 @@ impl Known {
 
     /// Lets an alert go.
     pub(crate) fn remove(&mut self, slot: Slot) -> Option<Tracked> {
-        let gone = self.slots.try_remove(slot.place())?;
+        let gone = self.slots.remove(slot.place())?;
         let hash = whole_hash(self.half_hash(&gone.alert.labels));
         if let Ok(entry) = self.by_labels.find_entry(hash, |(_, of)| *of == slot) {
             entry.remove();
@@ -137,7 +141,7 @@ impl Known {
 
     /// Every alert.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut Tracked> {
-        self.slots.iter_mut().map(|(_, tracked)| tracked)
+        self.slots.iter_mut()
     }
 
     fn half_hash(&self, labels: &Labels) -> u32 {
@@ -179,6 +183,7 @@ mod tests {
             let found = known.slot_of(&alert(n).labels);
             assert_eq!(found, (n % 2 == 1).then_some(*slot), "{n}");
         }
+        assert_eq!(known.slots(), slots.iter().skip(1).step_by(2).copied().collect::<Vec<_>>());
         // A place that is free again is another's.
         let again = known.add(Tracked::new(7, alert(0)));
         assert_eq!(known.get(&alert(0).labels).map(|known| known.id), Some(7));
