@@ -30,10 +30,12 @@ pub(crate) enum Act {
     Resolve,
     /// Makes or ends a silence: of our own screens only.
     Silence,
+    /// Has somebody stand in on call, or not after all: of our own screens only.
+    StandIn,
 }
 
 impl Act {
-    const ALL: [Act; 9] = [
+    const ALL: [Act; 10] = [
         Act::Approve,
         Act::Reject,
         Act::Acknowledge,
@@ -43,6 +45,7 @@ impl Act {
         Act::Merge,
         Act::Resolve,
         Act::Silence,
+        Act::StandIn,
     ];
 
     pub(crate) fn as_str(self) -> &'static str {
@@ -56,6 +59,7 @@ impl Act {
             Act::Merge => "merge",
             Act::Resolve => "resolve",
             Act::Silence => "silence",
+            Act::StandIn => "stand_in",
         }
     }
 

@@ -375,6 +375,12 @@ fn screen_routes() -> Vec<Route> {
         get("/ui/silences", USER, "What is silenced, and what another would mute", screens::silences),
         post("/ui/silences", OPEN, "Make or end a silence by a signed form", screens::act_on_silences),
         get("/ui/on-call", USER, "Who is on call, and who comes next", screens::on_call),
+        post(
+            "/ui/on-call",
+            OPEN,
+            "Have somebody stand in by a signed form, or take it back",
+            screens::act_on_call,
+        ),
         get("/ui/approvals", USER, "What waits for an approval, and what was decided", screens::approvals),
         get("/ui/approvals/{id}", USER, "One approval: exactly what would happen", screens::approval),
         get("/ui/links/approvals/{id}", OPEN, "What a signed link would do", screens::open_link),

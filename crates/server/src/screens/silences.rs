@@ -1,32 +1,29 @@
 //! `/ui/silences`: what is silenced, by whom and why; and a form for another, which first shows what it would mute.
-//!
-//! Its forms carry a signed link of their own: a form of another site cannot silence anything.
 
 use super::layout::{Frame, page};
+use super::own::{Own, Screen, spans};
 use super::words::{age, plural};
 use crate::api::{Params, Refused};
-use crate::auth::{Principal, Role};
-use crate::links::{Act, Link};
-use crate::seam::{Asked, Failure};
+use crate::auth::Principal;
+use crate::links::Act;
+use crate::seam::Asked;
 use crate::state::State;
 use crate::views::{ReachView, SilenceTerms, SilenceView};
 use axum::Extension;
 use axum::extract::State as Given;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::Response;
 use maud::{Markup, html};
 use model::{Labels, Matcher, Timestamp, parse_duration};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Silences that are shown; further ones are only counted.
 const ROWS: usize = 200;
 /// Alerts that the preview names.
 const NAMED_MAX: usize = 20;
-const FORM_LIFE: Duration = Duration::from_secs(3600);
 const TEXT_MAX: usize = 2_000;
 const HERE: &str = "/ui/silences";
-const SPANS: [&str; 6] = ["30m", "1h", "4h", "12h", "1d", "1w"];
+const SCREEN: Screen = Screen { here: HERE, title: "Silences", act: Act::Silence, subject: "silences" };
 
 pub(crate) async fn silences(
     Given(state): Given<Arc<State>>,
@@ -38,8 +35,7 @@ pub(crate) async fn silences(
     let mut kept = state.reads.monitoring.silences().await;
     kept.retain(|silence| silence.ends_at > now);
     kept.sort_by_key(|silence| (silence.starts_at > now, silence.ends_at));
-    let may = principal.role >= Role::Operator && state.links.is_some();
-    let link = may.then(|| own_link(&principal, now));
+    let own = SCREEN.own(&state, &principal, now);
     let filter = params.get("filter").map(str::to_owned);
     let preview = match &filter {
         Some(filter) => Some(preview(&state, filter).await?),
@@ -55,14 +51,14 @@ pub(crate) async fn silences(
                         span {} span {}
                         button { "What would it mute?" }
                     }
-                    @if let (Some(filter), Some(preview)) = (&filter, &preview) { (asked(&state, filter, preview, link.as_ref())) }
+                    @if let (Some(filter), Some(preview)) = (&filter, &preview) { (asked(filter, preview, own.as_ref())) }
                 }
             }
             section {
                 h2 { "Silences" @if !kept.is_empty() { span.count { (kept.len()) } } }
                 div.panel {
                     @if kept.is_empty() { p.none { "Nothing is silenced." } }
-                    ul.rows { @for silence in kept.iter().take(ROWS) { (row(&state, silence, link.as_ref(), now)) } }
+                    ul.rows { @for silence in kept.iter().take(ROWS) { (row(silence, own.as_ref(), now)) } }
                     @if kept.len() > ROWS { p.none { "and " (kept.len() - ROWS) " more" } }
                 }
             }
@@ -78,31 +74,18 @@ pub(crate) async fn act(
 ) -> Result<Response, Refused> {
     let params = params?;
     let now = state.clock.now();
-    let read = state.links.as_ref().map(|links| links.read("silences", |name| params.get(name), now));
-    let link = match read {
-        Some(Ok(link)) if link.act == Act::Silence => link,
-        _ => {
-            let why = "This form is too old, or not one of ours: open the screen anew.";
-            return Ok(refusal(&state, StatusCode::BAD_REQUEST, why));
-        }
-    };
+    let Some(by) = SCREEN.sent_by(&state, &params, now) else { return Ok(SCREEN.too_old(&state)) };
     let done = match params.get("expire") {
-        Some(id) => state.desk.expire_silence(id.to_owned(), link.recipient).await,
-        None => match new(&state, &params, link.recipient.clone(), now) {
+        Some(id) => state.desk.expire_silence(id.to_owned(), by).await,
+        None => match new(&state, &params, by.clone(), now) {
             Ok(silence) => {
                 let silent = Asked { once: None, answer: Box::new(|_: &String| (200, String::new())) };
-                state.desk.put_silence(silence, link.recipient, silent).await.map(drop)
+                state.desk.put_silence(silence, by, silent).await.map(drop)
             }
-            Err(why) => return Ok(refusal(&state, StatusCode::BAD_REQUEST, &why)),
+            Err(why) => return Ok(SCREEN.refusal(&state, StatusCode::BAD_REQUEST, &why)),
         },
     };
-    match done {
-        Ok(()) => Ok(Redirect::to(HERE).into_response()),
-        Err(Failure::Conflict(why)) => Ok(refusal(&state, StatusCode::CONFLICT, &why)),
-        Err(Failure::NotFound(why)) => Ok(refusal(&state, StatusCode::NOT_FOUND, &why)),
-        Err(Failure::Value { what, .. }) => Ok(refusal(&state, StatusCode::BAD_REQUEST, &what)),
-        Err(other) => Err(other.into()),
-    }
+    SCREEN.after(&state, done)
 }
 
 fn new(state: &State, params: &Params, by: String, now: Timestamp) -> Result<SilenceView, String> {
@@ -138,12 +121,11 @@ async fn preview(state: &State, filter: &str) -> Result<Result<ReachView, String
     }
 }
 
-fn asked(state: &State, filter: &str, preview: &Result<ReachView, String>, link: Option<&Link>) -> Markup {
+fn asked(filter: &str, preview: &Result<ReachView, String>, own: Option<&Own>) -> Markup {
     let reach = match preview {
         Ok(reach) => reach,
         Err(why) => return html! { div.notice role="alert" { (why) } },
     };
-    let fields = fields(state, link);
     html! {
         p.none {
             @if reach.alerts.is_empty() { "It would mute nothing now; " (plural(reach.firing, "alert")) " fire." }
@@ -153,29 +135,27 @@ fn asked(state: &State, filter: &str, preview: &Result<ReachView, String>, link:
             @for labels in reach.alerts.iter().take(NAMED_MAX) { li { span.dot.down {} span.what.mono { (labels) } } }
         }
         @if reach.alerts.len() > NAMED_MAX { p.none { "and " (reach.alerts.len() - NAMED_MAX) " more" } }
-        @if link.is_some() {
+        @if let Some(own) = own {
             div.acts {
-                form method="post" action=(HERE) {
-                    @for (name, value) in &fields { input type="hidden" name=(name) value=(value); }
+                (own.form("", &html! {
                     input type="hidden" name="filter" value=(filter);
-                    select name="for" aria-label="for how long" { @for span in SPANS { option selected[span == "1h"] { (span) } } }
+                    (spans())
                     input type="text" name="comment" required maxlength=(TEXT_MAX) aria-label="why" placeholder="why";
                     label { input type="checkbox" name="until_resolved" value="1"; " ends when they have ended" }
                     @if reach.broad {
                         label { input type="checkbox" name="confirm" value="1" required; " this is very broad, and I mean it" }
                     }
                     button { "Silence" }
-                }
+                }))
             }
         }
     }
 }
 
-fn row(state: &State, silence: &SilenceView, link: Option<&Link>, now: Timestamp) -> Markup {
+fn row(silence: &SilenceView, own: Option<&Own>, now: Timestamp) -> Markup {
     let begins = silence.starts_at > now;
     let matchers: Vec<String> = silence.matchers.iter().map(Matcher::to_string).collect();
     let terms = silence.terms.clone().unwrap_or_default();
-    let fields = fields(state, link);
     html! {
         li {
             span class={ "dot " (if silence.acts { "due" } else { "" }) } {}
@@ -193,41 +173,14 @@ fn row(state: &State, silence: &SilenceView, link: Option<&Link>, now: Timestamp
                     " " (window.start) "–" (window.end) " " (if window.zone.is_empty() { "UTC" } else { &window.zone })
                 }
             }
-            @if link.is_some() {
+            @if let Some(own) = own {
                 span.more {
-                    form.inline method="post" action=(HERE) {
-                        @for (name, value) in &fields { input type="hidden" name=(name) value=(value); }
+                    (own.form("inline", &html! {
                         input type="hidden" name="expire" value=(silence.id);
                         button.plain { "Expire" }
-                    }
+                    }))
                 }
             }
         }
     }
-}
-
-fn own_link(principal: &Principal, now: Timestamp) -> Link {
-    Link {
-        act: Act::Silence,
-        subject: "silences".to_owned(),
-        revision: "1".to_owned(),
-        recipient: principal.person().to_owned(),
-        expires_at: now.plus(FORM_LIFE),
-        number: "screen".to_owned(),
-    }
-}
-
-fn fields(state: &State, link: Option<&Link>) -> Vec<(&'static str, String)> {
-    state.links.as_ref().zip(link).map(|(links, link)| links.fields(link)).unwrap_or_default()
-}
-
-fn refusal(state: &State, status: StatusCode, why: &str) -> Response {
-    let content = html! {
-        div.notice role="alert" { b { "Nothing was done. " } (why) }
-        p.soft { a href=(HERE) { "Silences" } }
-    };
-    let frame = Frame { title: "Nothing was done", here: HERE, renew_secs: None };
-    let mut response = page(state, &frame, &content);
-    *response.status_mut() = status;
-    response
 }

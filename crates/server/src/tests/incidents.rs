@@ -240,10 +240,41 @@ async fn a_link_shows_and_only_its_post_acts() {
         ("POST", path(&told(0, 60).acknowledge).to_owned(), 409),
         ("GET", path(&told(1, -1).acknowledge).to_owned(), 410),
         ("POST", "/ui/silences".to_owned(), 400),
+        ("POST", "/ui/on-call".to_owned(), 400),
     ] {
         assert_eq!(ask(method, &uri).await.status, code, "{method} {uri}");
     }
     assert_eq!(world.incident_acts.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn somebody_stands_in_by_a_form() {
+    let (_, state) = World::calm().state();
+    let state = Arc::into_inner(state).expect("nobody else has it");
+    let state = Arc::new(state.with_links(crate::Links::new(SECRET, "https://tocsin.example")));
+    let screen = get(&state, "/ui/on-call").await.body;
+    // The first form of the screen takes an override back; its link is that of the others too.
+    let hidden = screen.split("<input type=\"hidden\" ").skip(1).map_while(|input| {
+        let mut parts = input.split('"');
+        let (name, value) = (parts.nth(1)?, parts.nth(1)?);
+        (name != "schedule").then(|| format!("{name}={}", value.replace("&amp;", "&")))
+    });
+    let link = hidden.collect::<Vec<_>>().join("&");
+    let sent = async |fields: &str| {
+        let request = remote("POST", &format!("/ui/on-call?{link}&{fields}")).body(Body::empty()).unwrap();
+        send(&state, request).await
+    };
+    for (fields, code) in [
+        ("schedule=primary&who=kim&for=4h", 303),
+        ("schedule=primary&remove=o1", 303),
+        ("schedule=primary&remove=o9", 404),
+        ("schedule=other&who=kim&for=4h", 404),
+        ("schedule=primary&who=kim&for=soon", 400),
+    ] {
+        let answer = sent(fields).await;
+        assert_eq!(answer.status.as_u16(), code, "{fields}: {}", answer.body);
+    }
+    assert!(screen.contains("Stands in from now on") && screen.contains("Not after all"));
 }
 
 #[tokio::test]

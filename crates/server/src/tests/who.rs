@@ -40,7 +40,7 @@ async fn what_is_open_is_exactly_this() {
         .collect();
     let want = "GET /health,GET /health/live,GET /health/ready,GET /health/startup,GET /-/healthy,GET /-/ready,\
                 GET /metrics,GET /openapi.json,GET /stats,GET /api/v1/health,GET /api/health,GET /,\
-                GET /ui/links/incidents/{id},POST /ui/links/incidents/{id},POST /ui/silences,GET /ui/links/approvals/{id},POST /ui/links/approvals/{id},GET /graph,GET /alerts,GET /docs,GET /redoc,\
+                GET /ui/links/incidents/{id},POST /ui/links/incidents/{id},POST /ui/silences,POST /ui/on-call,GET /ui/links/approvals/{id},POST /ui/links/approvals/{id},GET /graph,GET /alerts,GET /docs,GET /redoc,\
                 GET /docs/assets/{file}";
     assert_eq!(open.join(","), want);
 }
