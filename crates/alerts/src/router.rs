@@ -16,6 +16,7 @@ mod read;
 mod record;
 mod reload;
 mod silences;
+mod turn;
 mod waits;
 mod windows;
 

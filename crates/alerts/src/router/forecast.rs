@@ -2,7 +2,7 @@
 //! itself will ask.
 
 use super::Alerts;
-use super::flush::{Target, Turn};
+use super::turn::{Target, Turn};
 use crate::group::{Group, Ledger, Need};
 use crate::incident::{Incident, IncidentState};
 use crate::route::RouteNode;

@@ -1,6 +1,6 @@
 //! What a flush means for its group's incident: it wakes, gets graver, is opened, reopened, resolved, escalated.
 
-use super::{Alerts, flush::Turn};
+use super::{Alerts, turn::Turn};
 use crate::change::Change;
 use crate::escalate::{Escalating, Step, Tell};
 use crate::group::Group;

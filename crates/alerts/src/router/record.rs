@@ -1,6 +1,6 @@
 //! The record of decisions: one for each alert whose verdict is new, and one for each message about it.
 
-use super::{Alerts, DECISIONS_MAX, flush::Turn, waits::Waits};
+use super::{Alerts, DECISIONS_MAX, turn::Turn, waits::Waits};
 use crate::change::{Change, WaitingGroup};
 use crate::group::{Group, Member};
 use crate::incident::Incident;

@@ -1,4 +1,4 @@
-//! What `why` says of the next message, and what it says at once when somebody acts.
+//! What `why` says of the next message, and what it says at once when somebody acts or a reload moves an alert.
 
 use super::*;
 use crate::why::Why;
@@ -113,4 +113,46 @@ fn a_route_outside_its_active_hours_waits_for_them() {
     assert_eq!(node.mute_ends(&config.intervals, midnight), Some(midnight));
     node.mute = vec!["night".to_owned()];
     assert_eq!(node.mute_ends(&config.intervals, noon), None, "never both");
+}
+
+#[test]
+fn an_alert_that_a_reload_moves_waits_in_its_new_group() {
+    let with = |routes: &str| {
+        let route: RouteConfig =
+            serde_saphyr::from_str(&format!("receiver: team\ngroup_wait: 30s\n{routes}")).unwrap();
+        let receivers = ["team", "boss"].map(|name| ReceiverShape {
+            name: name.to_owned(),
+            integrations: vec![Integration { name: "webhook[0]".to_owned(), send_resolved: true }],
+        });
+        let raw = RawConfig { route: Some(&route), receivers: &receivers, ..RawConfig::default() };
+        Config::resolve(raw).unwrap().0
+    };
+    const MOVES: &[(&str, &str)] = &[("alertname", "A"), ("team", "db")];
+    const STAYS: &[(&str, &str)] = &[("alertname", "B")];
+    for by_restart in [false, true] {
+        let mut story = Story::with(with(""), 12);
+        story.post(0, MOVES, false);
+        story.post(0, STAYS, false);
+        let before = story.alerts.decisions().count();
+        story.config = with("routes:\n- matchers: [team=db]\n  receiver: boss\n");
+        let now = story.time(10);
+        if by_restart {
+            story.restart(10);
+            story.alerts.tick(now, &mut story.journal);
+        } else {
+            story.alerts.reload(story.config.clone(), now, &mut story.journal);
+        }
+        let labels = |set: &[(&str, &str)]| Labels::from_pairs(set.iter().copied());
+        let answers = story.alerts.why(&labels(MOVES), story.time(11));
+        let new = answers.iter().find(|why| why.receivers.iter().any(|receiver| receiver.name == "boss"));
+        let new = new.expect("an answer about the new group");
+        assert_eq!((new.verdict, new.since), (Some(Verdict::Hold(Hold::Grouped)), Some(story.time(0))));
+        assert_eq!(story.alerts.decisions().count(), before + 1, "by a restart: {by_restart}");
+        story.restart(12);
+        assert_eq!(
+            story.alerts.decisions().count(),
+            before + 1,
+            "what stayed, and what is known, is on record"
+        );
+    }
 }
