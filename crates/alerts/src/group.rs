@@ -99,14 +99,6 @@ impl Ledger {
         if self.superseded.len() > SUPERSEDED_MAX { self.superseded.pop_front() } else { None }
     }
 
-    /// As it will be if the page under way arrives at its first try.
-    pub(crate) fn settled(mut self) -> Ledger {
-        if !self.is_stuck() {
-            self.delivered = self.under_way.take().or(self.delivered);
-        }
-        self
-    }
-
     /// Whether a member that has ended must stay, because its end may still have to be told.
     pub(crate) fn holds(&self, fingerprint: u64) -> bool {
         let owes = |sent: &Sent| sent.owed.contains(&fingerprint);
@@ -114,7 +106,22 @@ impl Ledger {
             || self.delivered.as_ref().is_some_and(owes)
     }
 
+    /// Fingerprints of the alerts that it [holds](Ledger::holds); one may come twice.
+    pub(crate) fn held(&self) -> impl Iterator<Item = u64> {
+        let under_way = self.under_way.iter().flat_map(|sent| sent.owed.iter().chain(&sent.ended));
+        under_way.chain(self.delivered.iter().flat_map(|sent| &sent.owed)).copied()
+    }
+
     pub(crate) fn need(&self, now: Now<'_>) -> Need {
+        self.need_while(now, self.under_way.is_some())
+    }
+
+    /// As it will be if the page under way arrives at its first try.
+    pub(crate) fn need_once_settled(&self, now: Now<'_>) -> Need {
+        self.need_while(now, false)
+    }
+
+    fn need_while(&self, now: Now<'_>, is_under_way: bool) -> Need {
         if let Some(stuck) = self.under_way.as_ref().filter(|_| self.failing.is_some()) {
             return self.instead_of(stuck, now);
         }
@@ -132,7 +139,7 @@ impl Ledger {
             (false, false) if forced => PageReason::Escalated,
             (false, false) => PageReason::Repeat,
         };
-        match (news || end || repeat, self.under_way.is_some()) {
+        match (news || end || repeat, is_under_way) {
             (true, true) => Need::Later,
             (true, false) => Need::Page(reason),
             // What is being told this moment needs no reminder.
@@ -280,6 +287,8 @@ pub(crate) struct Member {
     /// The last verdict that was recorded and whether the alert had ended by then, so that the same one is not recorded
     /// at every flush.
     pub(crate) recorded: Option<(model::Verdict, bool)>,
+    /// A reload moved it to another group: it is here only until its end was told to those who know of it.
+    pub(crate) has_left: bool,
 }
 
 impl Group {

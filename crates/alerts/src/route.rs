@@ -8,8 +8,8 @@ use crate::interval::Intervals;
 use model::{Labels, Matcher, Timestamp};
 use std::{collections::BTreeMap, time::Duration};
 
-/// How far ahead the end of a mute is looked for: most end within days, some with a season.
-const AHEAD: [Duration; 2] = [Duration::from_secs(8 * 86_400), Duration::from_secs(400 * 86_400)];
+/// How far ahead the end of a mute is looked for: most end within days, some with a month.
+const AHEAD: [Duration; 2] = [Duration::from_secs(8 * 86_400), Duration::from_secs(62 * 86_400)];
 
 /// What splits a route's alerts into groups.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,7 +91,7 @@ impl RouteNode {
         if by.is_empty() && !is_active { self.active.clone() } else { by }
     }
 
-    /// When nothing mutes it any more, from `at` on; `None`: not for a year.
+    /// When nothing mutes it any more, from `at` on; `None`: not for two months.
     pub(crate) fn mute_ends(&self, intervals: &Intervals, at: Timestamp) -> Option<Timestamp> {
         if self.muted_by(intervals, at).is_empty() {
             return Some(at);
@@ -103,6 +103,7 @@ impl RouteNode {
             parts.for_each(|part| part.edges(at, at.plus(ahead), &mut edges));
             edges.retain(|edge| *edge > at);
             edges.sort_unstable();
+            edges.dedup();
             edges.into_iter().find(|edge| self.muted_by(intervals, *edge).is_empty())
         })
     }

@@ -197,7 +197,7 @@ impl Silence {
     }
 
     /// When it does not act any more, from `at` on; `None`: not for very many of its windows.
-    pub(crate) fn lets_go(&self, at: Timestamp) -> Option<Timestamp> {
+    pub fn lets_go(&self, at: Timestamp) -> Option<Timestamp> {
         let turns = std::iter::successors(Some(at), |turn| self.next_turn(*turn));
         turns.take(TURNS_MAX).find(|turn| !self.acts(*turn))
     }

@@ -83,13 +83,17 @@ impl Story {
     }
 
     fn post(&mut self, secs: u64, labels: &[(&str, &str)], ended: bool) {
+        self.post_until(secs, labels, ended.then_some(secs));
+    }
+
+    fn post_until(&mut self, secs: u64, labels: &[(&str, &str)], until: Option<u64>) {
         let now = self.time(secs);
         self.last = now;
         let alert = Alert {
             labels: Labels::from_pairs(labels.iter().copied()),
             annotations: Labels::empty(),
             starts_at: now,
-            ends_at: ended.then_some(now),
+            ends_at: until.map(|until| self.time(until)),
             generator_url: "".into(),
             updated_at: now,
         };

@@ -1,7 +1,8 @@
 //! "Why was I (not) paged?", answered from what was journalled: for any alert, at any instant that is still on record.
 //!
 //! Pure: decisions and incidents in, answers out. What fired, what held it, and what became of each message is all
-//! there; nothing is guessed from how things stand now.
+//! there; nothing of that is guessed from how things stand now. Only until when a silence or an interval held is read from
+//! the silences and intervals that there are.
 
 mod next;
 
@@ -12,7 +13,7 @@ use crate::incident::{Incident, What};
 use crate::route::Route;
 use crate::silences::Silences;
 use model::{Alert, Decision, Hold, Labels, Timestamp, Verdict};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The answer for one of the groups that an alert falls into.
 #[derive(Debug, Clone, PartialEq)]
@@ -27,7 +28,7 @@ pub struct Why {
     pub route: Vec<String>,
     /// The group.
     pub group_key: String,
-    /// When the group would speak of it next, had nothing else happened; of what is held, once it is known when that ends.
+    /// When the group would speak of it next, had nothing else happened. `None`: never, or nobody knows.
     pub next_send: Option<Timestamp>,
     /// What held at that instant; `None`: nothing is on record, so nothing was to be told.
     pub verdict: Option<Verdict>,
@@ -82,6 +83,11 @@ impl Why {
             }
             None => false,
         }
+    }
+
+    /// Whether a silence, an inhibition or an interval holds it.
+    pub(crate) fn is_kept_quiet(&self) -> bool {
+        matches!(self.verdict, Some(Verdict::Hold(Hold::Silenced | Hold::Inhibited | Hold::Muted)))
     }
 
     /// `deliver` or `hold`.
@@ -174,12 +180,18 @@ fn answer(
                     by = Vec::new();
                 }
             }
-            Some(attempt) => {
-                verdict = Some(Verdict::Hold(Hold::ReceiverDown));
-                by = vec![attempt.error.clone()];
-            }
+            Some(_) => verdict = Some(Verdict::Hold(Hold::ReceiverDown)),
             None => {}
         }
+    }
+    // Told is what has reached every integration that was to tell of it.
+    let failing = failing(&receivers);
+    let is_told = matches!(verdict, Some(Verdict::Deliver | Verdict::Hold(Hold::Repeat)));
+    if is_told && !failing.is_empty() && last.is_some_and(|last| !last.over) {
+        verdict = Some(Verdict::Hold(Hold::ReceiverDown));
+    }
+    if verdict == Some(Verdict::Hold(Hold::ReceiverDown)) && !failing.is_empty() {
+        by = failing;
     }
     let turn = last.and_then(|last| last.next_send);
     let next_send =
@@ -235,6 +247,17 @@ fn receivers(life: &[&Decision], incidents: &[&Incident], at: Timestamp) -> Vec<
         receiver.attempts.sort_by_key(|attempt| attempt.at);
     }
     receivers
+}
+
+/// What each integration said whose last try failed: `RECEIVER/webhook[0]: 503`.
+fn failing(receivers: &[Receiver]) -> Vec<String> {
+    let attempts = receivers.iter().flat_map(|receiver| &receiver.attempts);
+    let mut last: BTreeMap<&str, &Attempt> = BTreeMap::new();
+    for attempt in attempts {
+        last.insert(&attempt.integration, attempt);
+    }
+    let failed = last.into_values().filter(|attempt| !attempt.arrived);
+    failed.map(|attempt| format!("{}: {}", attempt.integration, attempt.error)).collect()
 }
 
 /// The route whose group has this key: the one with the longest key that it begins with.

@@ -1,5 +1,5 @@
 //! What was decided about many alerts alike in one instant, in one row: they are new in their groups and wait for the
-//! group's turn to speak, or somebody took on the incident that they are. In a storm these are most of all decisions.
+//! group's turn to speak, or somebody took on their incident. In a storm these are most of all decisions.
 
 use super::instant::InstantKey;
 use super::{HOLDS, Mark, read_text, read_time};
@@ -96,7 +96,10 @@ impl Wait {
                 group_key: read_text(&row["group_key"])?.into(),
                 hold: HOLDS.into_iter().find(|hold| Some(hold.as_str()) == row["verdict"].as_str())?,
                 by: by.map(read_text).collect::<Option<_>>()?,
-                next_send: read_time(&row["next_send"]),
+                next_send: match &row["next_send"] {
+                    Value::Null => None,
+                    time => Some(read_time(time)?),
+                },
                 alerts: alerts.collect::<Option<_>>()?,
             })
         });

@@ -45,6 +45,10 @@ impl Alerts {
         self.tell(&incident, what, by);
         if !matches!(what, What::Assigned | What::Note) {
             self.record_act(&incident, now, out);
+            // A step that waited does so no longer; the end of a snooze is another matter.
+            if let Some(group) = self.groups.get_mut(incident.group_key.as_str()) {
+                group.step_held = false;
+            }
         }
         out.push(Change::Incident(Box::new(incident.clone())));
         let key = incident.group_key.clone();

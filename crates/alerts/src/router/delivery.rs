@@ -117,6 +117,15 @@ impl Alerts {
         out.push(Change::Group(group.row.clone()));
     }
 
+    /// No try is under way of a page whose place another has taken: it cannot get through any more.
+    pub fn idle(&mut self, page_key: &str) {
+        let Some((key, integration)) = self.under_way.remove(page_key) else { return };
+        let ledger = self.groups.get_mut(&key).and_then(|group| group.row.ledgers.get_mut(&integration));
+        if let Some(ledger) = ledger {
+            ledger.superseded.retain(|sent| sent.key != page_key);
+        }
+    }
+
     /// A try was reported: none of another page goes on.
     fn forget_superseded(&mut self, group: &mut Group, integration: &str) -> VecDeque<Sent> {
         let ledger = group.row.ledgers.get_mut(integration);
@@ -174,7 +183,8 @@ impl Alerts {
         let verdict = Verdict::Hold(Hold::ReceiverDown);
         let mut decisions = Vec::new();
         for (slot, member) in &mut group.members {
-            let fires = self.alerts.at(*slot).filter(|tracked| !tracked.alert.is_resolved(now));
+            let known = self.alerts.at(*slot).filter(|_| !member.has_left);
+            let fires = known.filter(|tracked| !tracked.alert.is_resolved(now));
             let Some(labels) = fires.map(|tracked| &tracked.alert.labels) else { continue };
             if !sent.firing.contains(&labels.fingerprint()) {
                 continue;

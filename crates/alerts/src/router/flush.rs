@@ -5,7 +5,7 @@ use super::{Alerts, SWEEP};
 use crate::change::Change;
 use crate::group::{Group, Need, UNDER_WAY_MAX, page_order};
 use crate::incident::Incident;
-use crate::known::Slot;
+use crate::known::{Slot, Tracked};
 use crate::notice::Notice;
 use crate::route::{Resolve, RouteNode};
 use model::{Alert, Labels, Links, Page, PageStatus, Timestamp};
@@ -100,7 +100,7 @@ impl Alerts {
         pages: &mut Vec<Page>,
     ) {
         let known = incident.clone();
-        let mut turn = self.survey(group, node, regular, (now, now));
+        let mut turn = self.survey(group, node, regular, now);
         group.again = false;
         group.step_held &= !regular;
         self.begin_incident(group, incident, &mut turn);
@@ -130,21 +130,18 @@ impl Alerts {
         }
     }
 
-    /// What fires or has ended by `known`, and what of it is held at `now`.
-    pub(super) fn survey<'a>(
-        &self,
-        group: &Group,
-        node: &'a RouteNode,
-        regular: bool,
-        (known, now): (Timestamp, Timestamp),
-    ) -> Turn<'a> {
+    /// What fires, what has ended, what is held.
+    fn survey<'a>(&self, group: &Group, node: &'a RouteNode, regular: bool, now: Timestamp) -> Turn<'a> {
         let muted = self.muted(group.route, now);
         let (mut firing, mut ended, mut quiet) = (BTreeSet::new(), BTreeSet::new(), BTreeMap::new());
-        for alert in self.members(group) {
+        for (slot, member) in &group.members {
+            let Some(Tracked { alert, .. }) = self.alerts.at(*slot) else { continue };
             let labels = &alert.labels;
             let fingerprint = labels.fingerprint();
-            if alert.is_resolved(known) {
+            if alert.is_resolved(now) {
                 ended.insert(fingerprint);
+            } else if member.has_left {
+                continue;
             } else if let Some(held) = self.quiet(labels, &muted, now) {
                 quiet.insert(labels.clone(), held);
             } else {
@@ -152,21 +149,9 @@ impl Alerts {
             }
         }
         let over = firing.is_empty() && quiet.is_empty();
-        Turn {
-            now,
-            node,
-            full: regular || group.catch_up || over && node.resolve == Resolve::AtOnce,
-            firing,
-            ended,
-            held: quiet.keys().map(Labels::fingerprint).collect(),
-            quiet,
-            reminded: false,
-            restraint: None,
-            paged: Vec::new(),
-            repeats: false,
-            restrained: false,
-            stuck: false,
-        }
+        let full = regular || group.catch_up || over && node.resolve == Resolve::AtOnce;
+        let held = quiet.keys().map(Labels::fingerprint).collect();
+        Turn { firing, ended, held, quiet, ..Turn::new(now, node, full) }
     }
 
     /// Everybody whom the group may tell: the receiver of its route, those an escalation brought in, and whoever was
@@ -244,14 +229,17 @@ impl Alerts {
                     self.under_way.remove(&sent.key);
                     self.notices.push(Notice::Withdrawn { key: sent.key });
                 }
-                return ledger.failing = None;
+                ledger.failing = None;
+                let superseded = std::mem::take(&mut ledger.superseded);
+                return superseded.iter().for_each(|sent| drop(self.under_way.remove(&sent.key)));
             }
             Need::Stuck => return turn.stuck = true,
             Need::Later => return group.again = true,
-            Need::Repeat => return turn.repeats = true,
+            // What is on its way is neither told nor due again.
+            Need::Repeat => return turn.repeats |= ledger.under_way.is_none(),
             Need::Nothing => return,
         };
-        if turn.restraint.as_ref().is_some_and(|restraint| restraint.holds(reason)) {
+        if turn.holds(reason) {
             return turn.restrained = true;
         }
         let revision = ledger.revision + 1;
@@ -295,6 +283,12 @@ impl Alerts {
     /// The alerts of a group.
     pub(super) fn members<'a>(&'a self, group: &Group) -> impl Iterator<Item = &'a Alert> {
         group.members.keys().filter_map(|slot| self.alerts.at(*slot)).map(|tracked| &tracked.alert)
+    }
+
+    /// Those of them that belong there.
+    pub(super) fn present<'a>(&'a self, group: &Group) -> impl Iterator<Item = &'a Tracked> {
+        let present = group.members.iter().filter(|(_, member)| !member.has_left);
+        present.filter_map(|(slot, _)| self.alerts.at(*slot))
     }
 
     pub(super) fn alerts_of(&self, group: &Group, wanted: impl Fn(u64) -> bool) -> Vec<Alert> {

@@ -1,5 +1,7 @@
-//! When a group speaks of an alert next, if nothing else happens: each look that it may take is asked as the turn
-//! itself will ask.
+//! When a group speaks of an alert next, if whatever fires goes on and nobody does anything: the looks at the group that
+//! may have something to say are found, and each is asked as the turn itself will ask.
+//!
+//! Not foreseen: that a receiver which fails is reached again.
 
 use super::Alerts;
 use super::turn::{Target, Turn};
@@ -7,102 +9,204 @@ use crate::group::{Group, Ledger, Need};
 use crate::incident::{Incident, IncidentState};
 use crate::route::RouteNode;
 use crate::why::turn_from;
-use model::{Labels, Timestamp};
+use model::{Alert, Labels, Timestamp};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// How often one thing may take over from another to hold an alert before its end counts as unknown.
 const HOLDS_MAX: usize = 20;
+/// Steps of an escalation that are looked ahead.
+const STEPS_MAX: usize = 50;
+/// Members of a group that are looked through for news that is told with an alert; of a larger group, none.
+const MEMBERS_MAX: usize = 10_000;
+/// Members with news whose holds are followed.
+const NEWS_MAX: usize = 20;
+
+/// A group from the view of one of its alerts, which fires.
+struct Outlook<'a> {
+    alerts: &'a Alerts,
+    group: &'a Group,
+    node: &'a RouteNode,
+    labels: &'a Labels,
+    now: Timestamp,
+    targets: Vec<Target>,
+    /// Other members that fire and of which not everybody was told.
+    news: Vec<&'a Labels>,
+    /// Fingerprints of the members that have ended.
+    ended: BTreeSet<u64>,
+}
+
+/// An instant at which the group is looked at.
+struct Look {
+    at: Timestamp,
+    /// Whether it is the group's turn.
+    regular: bool,
+    /// A snooze ends.
+    reminded: bool,
+    /// Whom steps of an escalation tell then.
+    steps: Vec<Target>,
+}
 
 impl Alerts {
-    /// When a group speaks of one of its alerts next after `now`, if whatever fires goes on and nobody does anything.
-    /// `None`: not as far as it is known, or as soon as its receiver can be reached.
+    /// When a group speaks of one of its alerts, which fires, next after `now`. `None`: nobody knows.
     pub(super) fn forecast(&self, group: &Group, labels: &Labels, now: Timestamp) -> Option<Timestamp> {
-        let node = &self.config.route.nodes[group.route];
-        let incident = self.incidents.get(&*group.incident);
-        let after = now.plus(Duration::from_millis(1));
-        let on_turn = |due: Timestamp| {
-            let mut turn = turn_from(group.row.next_flush, node.group_interval, due.max(after));
-            for _ in 0..HOLDS_MAX {
-                match self.free_from(labels, node, turn)? {
-                    free if free == turn => return Some(turn),
-                    free => turn = turn_from(turn, node.group_interval, free),
-                }
-            }
-            None
-        };
-        let told = group.row.ledgers.values().filter_map(Ledger::told);
-        let repeats = told.map(|sent| sent.at.plus(node.repeat_interval));
-        let timer = incident.and_then(Incident::timer).filter(|timer| *timer > now);
-        let looks = repeats.chain([after]).chain(timer).filter_map(on_turn).map(|look| (look, true));
-        let mut looks: Vec<(Timestamp, bool)> =
-            looks.chain(timer.map(|timer| (timer, timer == group.row.next_flush))).collect();
-        looks.sort_unstable();
-        looks.dedup();
-        let tells = |(look, regular): &(Timestamp, bool)| {
-            self.will_tell(group, labels, incident, (*look, *regular), now)
-        };
-        looks.into_iter().find(tells).map(|(look, _)| look)
-    }
-
-    /// From when on, not before `at`, neither silence nor interval holds an alert. `None`: that is not known, or it is
-    /// inhibited, and nobody knows how long.
-    fn free_from(&self, labels: &Labels, node: &RouteNode, at: Timestamp) -> Option<Timestamp> {
-        if !self.inhibited_by(labels, at).is_empty() {
+        if !self.inhibited_by(labels, now).is_empty() {
             return None;
         }
-        let free = node.mute_ends(&self.config.intervals, at)?;
-        let silences = self.silences.acting_on(labels, free).into_iter().map(|silence| silence.lets_go(free));
-        Some(silences.collect::<Option<Vec<_>>>()?.into_iter().fold(free, Timestamp::max))
+        let outlook = self.outlook(group, labels, now);
+        let incident = self.incidents.get(&*group.incident);
+        let mut looks = outlook.turns();
+        looks.extend(outlook.of_incident(incident.cloned()));
+        looks.sort_by_key(|look| look.at);
+        looks.iter().find(|look| outlook.tells(look, incident)).map(|look| look.at)
     }
 
-    /// Whether a look at a group, which is a turn of it or not, has somebody told of an alert that fires at `now`.
-    fn will_tell(
-        &self,
-        group: &Group,
-        labels: &Labels,
-        incident: Option<&Incident>,
-        (look, regular): (Timestamp, bool),
-        now: Timestamp,
-    ) -> bool {
+    fn outlook<'a>(&'a self, group: &'a Group, labels: &'a Labels, now: Timestamp) -> Outlook<'a> {
         let node = &self.config.route.nodes[group.route];
-        let mut turn = self.survey(group, node, regular, (now, look));
-        let snoozed_until = incident.and_then(|incident| incident.snoozed_until);
-        turn.reminded = snoozed_until == Some(look);
-        let is_awake = snoozed_until.is_some_and(|until| until <= look);
-        turn.restraint = incident.filter(|_| !is_awake).and_then(|incident| incident.restraint(look));
-        if !turn.firing.contains(&labels.fingerprint()) {
+        let targets = self.targets(group, node);
+        let names: Vec<String> = targets.iter().map(Target::name).collect();
+        let ledgers: Vec<_> = names.iter().map(|name| group.row.ledgers.get(name)?.told()).collect();
+        let is_news = |alert: &&Alert| {
+            let fingerprint = alert.labels.fingerprint();
+            ledgers.iter().any(|told| told.is_none_or(|told| !told.firing.contains(&fingerprint)))
+        };
+        let is_small = group.members.len() <= MEMBERS_MAX;
+        let present = self.present(group).map(|tracked| &tracked.alert).filter(|_| is_small);
+        let others = present.filter(|alert| alert.labels != *labels);
+        let firing = others.filter(|alert| !alert.is_resolved(now)).filter(is_news);
+        let over = self.members(group).filter(|alert| alert.is_resolved(now));
+        Outlook {
+            alerts: self,
+            group,
+            node,
+            labels,
+            now,
+            news: firing.map(|alert| &alert.labels).collect(),
+            ended: over.map(|alert| alert.labels.fingerprint()).collect(),
+            targets,
+        }
+    }
+}
+
+impl Outlook<'_> {
+    /// From when on, not before `at`, neither silence nor interval holds an alert of the group that is not inhibited now.
+    /// `None`: nobody knows.
+    fn free_from(&self, labels: &Labels, at: Timestamp) -> Option<Timestamp> {
+        let free = self.node.mute_ends(&self.alerts.config.intervals, at)?;
+        let silences = self.alerts.silences.acting_on(labels, free).into_iter();
+        let ends: Option<Vec<Timestamp>> = silences.map(|silence| silence.lets_go(free)).collect();
+        Some(ends?.into_iter().fold(free, Timestamp::max))
+    }
+
+    fn is_free(&self, labels: &Labels, at: Timestamp) -> bool {
+        self.free_from(labels, at) == Some(at)
+    }
+
+    /// The first turn of the group from `due` on at which nothing holds the alert.
+    fn on_turn(&self, due: Timestamp) -> Option<Timestamp> {
+        let interval = self.node.group_interval;
+        let after = self.now.plus(Duration::from_millis(1));
+        let mut turn = turn_from(self.group.row.next_flush, interval, due.max(after));
+        for _ in 0..HOLDS_MAX {
+            match self.free_from(self.labels, turn)? {
+                free if free == turn => return Some(turn),
+                free => turn = turn_from(turn, interval, free),
+            }
+        }
+        None
+    }
+
+    /// Turns at which there may be something to say: the next; those at which what was told is repeated; those at which
+    /// another member is held no longer.
+    fn turns(&self) -> Vec<Look> {
+        let told = self.group.row.ledgers.values().filter_map(Ledger::told);
+        let repeats = told.map(|sent| sent.at.plus(self.node.repeat_interval));
+        let news = self.news.iter().take(NEWS_MAX);
+        let news = news.filter_map(|labels| self.free_from(labels, self.group.row.next_flush));
+        let dues = [self.now].into_iter().chain(repeats).chain(news);
+        let look = |at| Look { at, regular: true, reminded: false, steps: Vec::new() };
+        dues.filter_map(|due| self.on_turn(due)).map(look).collect()
+    }
+
+    /// Looks for the incident's sake: the end of a snooze, the steps of its escalation.
+    fn of_incident(&self, incident: Option<Incident>) -> Vec<Look> {
+        let Some(mut incident) = incident else { return Vec::new() };
+        let mut looks = Vec::new();
+        if let Some(until) = incident.snoozed_until {
+            let regular = until == self.group.row.next_flush;
+            looks.push(Look { at: until.max(self.now), regular, reminded: true, steps: Vec::new() });
+            incident.open(until);
+        }
+        if incident.state != IncidentState::Open || self.group.orphan {
+            return looks;
+        }
+        let Some(mut escalating) = incident.escalation else { return looks };
+        for _ in 0..STEPS_MAX {
+            let Some(due) = escalating.due else { break };
+            let waits = self.group.step_held && due <= self.now;
+            let due = due.max(self.now);
+            let look = if !waits && self.is_free(self.labels, due) {
+                Some(Look {
+                    at: due,
+                    regular: due == self.group.row.next_flush,
+                    reminded: false,
+                    steps: Vec::new(),
+                })
+            } else if !waits && self.others_speak(due) {
+                // It is taken for their sake, and tells nothing of this one.
+                None
+            } else {
+                let Some(at) = self.on_turn(due) else { break };
+                Some(Look { at, regular: true, reminded: false, steps: Vec::new() })
+            };
+            let at = look.as_ref().map_or(due, |look| look.at);
+            let steps = self.alerts.due_steps(self.group, self.node, &mut escalating, at);
+            looks.extend(look.map(|look| Look { steps, ..look }));
+        }
+        looks
+    }
+
+    /// Whether another member fires that nothing holds at `at`.
+    fn others_speak(&self, at: Timestamp) -> bool {
+        let alerts = self.alerts;
+        let present = alerts.present(self.group).map(|tracked| &tracked.alert);
+        let others = present.filter(|alert| alert.labels != *self.labels);
+        let mut firing = others.take(MEMBERS_MAX).filter(|alert| !alert.is_resolved(self.now));
+        firing.any(|alert| self.speaks(&alert.labels, at))
+    }
+
+    fn speaks(&self, labels: &Labels, at: Timestamp) -> bool {
+        self.alerts.inhibited_by(labels, self.now).is_empty() && self.is_free(labels, at)
+    }
+
+    /// Whether somebody is told of the alert at a look.
+    fn tells(&self, look: &Look, incident: Option<&Incident>) -> bool {
+        if !self.is_free(self.labels, look.at) {
             return false;
         }
-        let tells = |target: &Target, step: bool| {
-            let ledger = group.row.ledgers.get(&target.name()).cloned().unwrap_or_default().settled();
-            turn.speaks_to(&ledger, step) && {
-                let known = turn.known_to(&ledger);
-                let seen = turn.seen(target, &ledger, &known, step);
-                let held = |reason| turn.restraint.as_ref().is_some_and(|restraint| restraint.holds(reason));
-                let says = |reason| !held(reason) && seen.firing.contains(&labels.fingerprint());
-                matches!(ledger.need(seen), Need::Page(reason) | Need::Instead(reason) if says(reason))
-            }
+        let news = self.news.iter().filter(|labels| self.speaks(labels, look.at));
+        let awake = |incident: &&Incident| incident.snoozed_until.is_none_or(|until| look.at < until);
+        let turn = Turn {
+            firing: news.map(|labels| labels.fingerprint()).chain([self.labels.fingerprint()]).collect(),
+            ended: self.ended.clone(),
+            reminded: look.reminded,
+            restraint: incident.filter(awake).and_then(|incident| incident.restraint(look.at)),
+            ..Turn::new(look.at, self.node, look.regular)
         };
-        self.targets(group, node).iter().any(|target| tells(target, false))
-            || self.due_step(group, incident, &turn).iter().any(|target| tells(target, true))
-    }
-
-    /// Whom the step of an escalation that is due tells.
-    fn due_step(&self, group: &Group, incident: Option<&Incident>, turn: &Turn<'_>) -> Vec<Target> {
-        let open = incident.filter(|incident| incident.state == IncidentState::Open && !group.orphan);
-        let Some(mut escalating) = open.and_then(|incident| incident.escalation.clone()) else {
-            return Vec::new();
+        let tells = |target: &Target, step| {
+            let nothing = Ledger::default();
+            let ledger = self.group.row.ledgers.get(&target.name()).unwrap_or(&nothing);
+            let known = turn.known_to(ledger);
+            let seen = turn.seen(target, ledger, &known, step);
+            turn.speaks_to(ledger, step)
+                && match ledger.need_once_settled(seen) {
+                    Need::Page(reason) | Need::Instead(reason) => {
+                        seen.firing.contains(&self.labels.fingerprint()) && !turn.holds(reason)
+                    }
+                    _ => false,
+                }
         };
-        let Some(policy) = self.config.policies.get(&escalating.policy) else { return Vec::new() };
-        for _ in &policy.steps {
-            let Some(step) = escalating.take(policy, turn.now) else { break };
-            let receiver = self.told_by(step, group, turn);
-            let targets = receiver.map(|name| self.targets_of(&name)).unwrap_or_default();
-            if !targets.is_empty() {
-                return targets;
-            }
-            escalating.due = escalating.due.map(|_| turn.now);
-        }
-        Vec::new()
+        self.targets.iter().any(|target| tells(target, false))
+            || look.steps.iter().any(|target| tells(target, true))
     }
 }

@@ -1,11 +1,13 @@
 //! What a flush means for its group's incident: it wakes, gets graver, is opened, reopened, resolved, escalated.
 
-use super::{Alerts, turn::Turn};
+use super::Alerts;
+use super::turn::{Target, Turn};
 use crate::change::Change;
-use crate::escalate::{Escalating, Step, Tell};
+use crate::escalate::{Escalating, Policy, Step, Tell};
 use crate::group::Group;
 use crate::incident::{Entry, Incident, IncidentState, What};
 use crate::notice::Notice;
+use crate::route::RouteNode;
 use crate::severity::Severity;
 use model::{Alert, Labels, Page, Timestamp};
 use std::{collections::BTreeMap, time::Duration};
@@ -146,7 +148,7 @@ impl Alerts {
             }
             let number = escalating.step + 1;
             let Some(step) = escalating.take(policy, turn.now) else { break };
-            let receiver = self.told_by(step, group, turn);
+            let receiver = self.told_by(step, group, turn.node, turn.now);
             let what = match &step.tell {
                 Tell::OnCall(name) => format!("{} step {number}, on call: {name}", policy.name),
                 _ => format!("{} step {number}", policy.name),
@@ -154,10 +156,8 @@ impl Alerts {
             let targets = receiver.as_ref().map(|name| self.targets_of(name)).unwrap_or_default();
             incident.add(turn.now, What::Escalated, receiver.as_deref().unwrap_or("nobody"), what.clone());
             if targets.is_empty() {
-                // The next step follows at once, unless nobody can be told by any of them.
                 nobody += 1;
-                let wait =
-                    if nobody < policy.steps.len() { Duration::ZERO } else { step.wait.max(NOBODY_WAIT) };
+                let wait = wait_for_nobody(nobody, policy, step);
                 escalating.due = escalating.due.map(|_| turn.now.plus(wait));
                 continue;
             }
@@ -165,18 +165,42 @@ impl Alerts {
             for target in &targets {
                 self.address(group, target, Some(&what), turn, pages);
             }
-            group.row.also.extend(receiver.filter(|receiver| *receiver != main_receiver(group, turn)));
+            group.row.also.extend(receiver.filter(|receiver| *receiver != main_receiver(group, turn.node)));
         }
         incident.escalation = Some(escalating);
     }
 
     /// Whom a step tells, if there is anybody.
-    pub(super) fn told_by(&self, step: &Step, group: &Group, turn: &Turn<'_>) -> Option<String> {
+    fn told_by(&self, step: &Step, group: &Group, node: &RouteNode, at: Timestamp) -> Option<String> {
         match &step.tell {
-            Tell::Again => Some(main_receiver(group, turn).to_owned()),
+            Tell::Again => Some(main_receiver(group, node).to_owned()),
             Tell::Receiver(name) => Some(name.clone()),
-            Tell::OnCall(name) => self.config.schedule(name)?.who(turn.now).map(str::to_owned),
+            Tell::OnCall(name) => self.config.schedule(name)?.who(at).map(str::to_owned),
         }
+    }
+
+    /// Everybody whom the steps tell that are due at `at`, which are taken. Where nobody can be told the wait is what
+    /// [`Alerts::escalate`] makes of it.
+    pub(super) fn due_steps(
+        &self,
+        group: &Group,
+        node: &RouteNode,
+        escalating: &mut Escalating,
+        at: Timestamp,
+    ) -> Vec<Target> {
+        let Some(policy) = self.config.policies.get(&escalating.policy) else { return Vec::new() };
+        let (mut told, mut nobody) = (Vec::new(), 0);
+        while let Some(step) = escalating.take(policy, at) {
+            let receiver = self.told_by(step, group, node, at);
+            let targets = receiver.map(|name| self.targets_of(&name)).unwrap_or_default();
+            if targets.is_empty() {
+                nobody += 1;
+                let wait = wait_for_nobody(nobody, policy, step);
+                escalating.due = escalating.due.map(|_| at.plus(wait));
+            }
+            told.extend(targets);
+        }
+        told
     }
 
     /// Adds the lines of timelines that have rows of their own.
@@ -256,8 +280,14 @@ impl Alerts {
 }
 
 /// Whom a group's route tells, or who is told instead.
-fn main_receiver<'a>(group: &'a Group, turn: &'a Turn<'_>) -> &'a str {
-    group.row.instead.as_deref().unwrap_or(&turn.node.receiver)
+fn main_receiver<'a>(group: &'a Group, node: &'a RouteNode) -> &'a str {
+    group.row.instead.as_deref().unwrap_or(&node.receiver)
+}
+
+/// How long after the n-th step in a row that could tell nobody the next one follows: at once, unless nobody can be told
+/// by any of them.
+fn wait_for_nobody(nth: usize, policy: &Policy, step: &Step) -> Duration {
+    if nth < policy.steps.len() { Duration::ZERO } else { step.wait.max(NOBODY_WAIT) }
 }
 
 /// The labels that all share.

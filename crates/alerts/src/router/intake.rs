@@ -219,7 +219,7 @@ fn enter(group: &mut Group, joining: &Joining, recorded: Option<(Verdict, bool)>
     match group.members.entry(joining.slot) {
         Entry::Occupied(known) if !is_back(known.get()) => return false,
         Entry::Occupied(known) => known.into_mut().recorded = recorded,
-        Entry::Vacant(vacant) => drop(vacant.insert(Member { recorded })),
+        Entry::Vacant(vacant) => drop(vacant.insert(Member { recorded, has_left: false })),
     }
     true
 }

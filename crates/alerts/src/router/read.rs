@@ -63,9 +63,9 @@ impl Alerts {
             .map(|group| {
                 let node = &self.config.route.nodes[group.route];
                 let muted = self.muted(group.route, now);
-                let members = group.members.keys().filter_map(|slot| self.alerts.at(*slot));
+                let present = self.present(group);
                 let mut firing: Vec<&Tracked> =
-                    members.filter(|known| !known.alert.is_resolved(now)).collect();
+                    present.filter(|known| !known.alert.is_resolved(now)).collect();
                 firing.sort_unstable_by_key(|tracked| tracked.id);
                 let view = |tracked: &&Tracked| self.view(tracked, muted.clone(), &mut told, now);
                 GroupView {

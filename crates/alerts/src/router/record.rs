@@ -2,13 +2,13 @@
 
 use super::{Alerts, DECISIONS_MAX, turn::Turn, waits::Waits};
 use crate::change::{Change, WaitingGroup};
-use crate::group::{Group, Member};
+use crate::group::{Group, Ledger, Member};
 use crate::incident::Incident;
 use crate::known::Slot;
 use crate::why::{self, Beside, Why};
 use model::{Alert, Decision, Hold, Labels, Timestamp, Verdict};
 use std::collections::BTreeSet;
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 impl Alerts {
     /// One decision per member whose verdict is new, and one per message about it.
@@ -57,10 +57,10 @@ impl Alerts {
                 member.recorded = Some((Verdict::Deliver, over));
                 continue;
             }
-            if over {
+            if over || member.has_left {
                 continue;
             }
-            let restraint = turn.restraint.as_ref().filter(|_| turn.restrained);
+            let restraint = turn.restraint.as_ref().filter(|_| turn.restrained || turn.repeats);
             let (hold, by, next) = match (turn.quiet.remove(labels), restraint) {
                 (Some(quiet), _) => (quiet.hold, quiet.by, Some(look)),
                 (None, Some(restraint)) => (Hold::Acknowledged, vec![restraint.by.clone()], again),
@@ -122,8 +122,9 @@ impl Alerts {
         why::explain(labels, at, decisions, &self.beside(labels))
     }
 
-    /// As [`Alerts::why_from`] of this moment: what came to hold an alert since its group's last turn, and is put on
-    /// record at the next one, counts already, and when it is told next is foretold from how things stand.
+    /// As [`Alerts::why_from`] of this moment: what came to hold an alert since its group's last turn, or holds it no
+    /// longer, and is put on record at the next one, counts already, and when it is told next is foretold from how
+    /// things stand.
     pub fn why_now<'a>(
         &self,
         labels: &Labels,
@@ -132,12 +133,25 @@ impl Alerts {
     ) -> Vec<Why> {
         let beside = self.beside(labels);
         let mut answers = why::explain(labels, now, decisions, &beside);
+        if let Some(tracked) = self.alerts.get(labels).filter(|tracked| !tracked.alert.is_resolved(now)) {
+            // In a group where it was once, it is told of no more.
+            let is_there = |why: &Why| tracked.places.iter().any(|(_, key)| **key == *why.group_key);
+            answers.retain(|why| why.over || is_there(why));
+        }
         for why in answers.iter_mut().filter(|why| !why.over && why.verdict.is_some()) {
             let group = self.groups.get(why.group_key.as_str()).filter(|_| self.fires(labels, now));
             why.next_send = group.and_then(|group| self.forecast(group, labels, now));
-            let quiet = group.and_then(|group| self.quiet(labels, &self.muted(group.route, now), now));
-            if let Some(quiet) = quiet.filter(|_| why.is_to_be_told()) {
-                (why.verdict, why.by) = (Some(Verdict::Hold(quiet.hold)), quiet.by);
+            let Some(group) = group.filter(|_| why.is_to_be_told() || why.is_kept_quiet()) else { continue };
+            match self.quiet(labels, &self.muted(group.route, now), now) {
+                Some(quiet) => (why.verdict, why.by) = (Some(Verdict::Hold(quiet.hold)), quiet.by),
+                None if why.is_kept_quiet() => {
+                    let told = group.row.ledgers.values().filter_map(Ledger::told);
+                    let knows =
+                        told.flat_map(|sent| &sent.firing).any(|known| *known == labels.fingerprint());
+                    let hold = if knows { Hold::Repeat } else { Hold::Grouped };
+                    (why.verdict, why.by) = (Some(Verdict::Hold(hold)), Vec::new());
+                }
+                None => {}
             }
         }
         answers
@@ -221,14 +235,10 @@ impl Alerts {
 /// When the group has something to say next, if nothing changes: it repeats itself at a flush, or a step of its
 /// escalation is due, or a snooze ends.
 fn next_message(group: &Group, incident: Option<&Incident>, turn: &Turn<'_>) -> Option<Timestamp> {
-    let interval = turn.node.group_interval.max(Duration::from_millis(1));
+    let interval = turn.node.group_interval;
     let told = group.row.ledgers.values().filter_map(|ledger| ledger.told()).map(|sent| sent.at).min();
-    let repeat = told.map(|told| {
-        let due = told.plus(turn.node.repeat_interval);
-        let wait = due.since(group.row.next_flush).as_millis();
-        let flushes = wait.div_ceil(interval.as_millis());
-        group.row.next_flush.plus(interval.saturating_mul(u32::try_from(flushes).unwrap_or(u32::MAX)))
-    });
+    let repeat =
+        told.map(|told| why::turn_from(group.row.next_flush, interval, told.plus(turn.node.repeat_interval)));
     let restrained = incident.is_some_and(|incident| incident.restraint(turn.now).is_some());
     let timer = incident.and_then(Incident::timer);
     [repeat.filter(|_| !restrained), timer].into_iter().flatten().min()

@@ -5,12 +5,12 @@ use super::waits::{Stood, Waits};
 use super::{Alerts, new_group};
 use crate::change::Change;
 use crate::config::Config;
-use crate::group::{GroupRow, Ledger};
+use crate::group::{GroupRow, Ledger, Member};
 use crate::inhibit::Sources;
 use crate::known::Slot;
 use hashbrown::HashMap;
 use model::{Labels, Timestamp};
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 impl Alerts {
     /// Takes a new configuration. Groups whose route and labels are still there keep what they told and when
@@ -81,7 +81,6 @@ impl Alerts {
     ) {
         self.wakes.clear();
         self.under_way.clear();
-        let mut orphans = Vec::new();
         for (key, row) in rows {
             let route = self.config.route.by_key(&row.route);
             if route.is_none() && !row.ledgers.values().any(Ledger::owes_an_end) {
@@ -90,7 +89,7 @@ impl Alerts {
             }
             let key: Arc<str> = key.into();
             for (integration, ledger) in &row.ledgers {
-                if let Some(sent) = &ledger.under_way {
+                for sent in ledger.under_way.iter().chain(&ledger.superseded) {
                     self.under_way.insert(sent.key.clone(), (key.clone(), integration.clone()));
                 }
             }
@@ -101,18 +100,17 @@ impl Alerts {
             let mut ledgers = group.row.ledgers.values();
             group.nudged = ledgers.clone().any(Ledger::is_stuck).then_some(now);
             group.again = ledgers.any(|ledger| ledger.under_way.is_some() && !ledger.is_stuck());
-            if group.orphan {
-                orphans.push(key.clone());
-            }
             self.wakes.insert((group.wake, key.clone()));
             self.groups.insert(key, group);
         }
+        let owing = self.owing();
         let mut waits = Waits::new(now);
         for slot in self.alerts.slots() {
-            self.adopt(slot, &orphans);
             self.file(slot, now, out, &mut waits);
+            self.adopt(slot, &owing);
         }
         self.decide_moved(&mut waits, stood, out);
+        self.decide_left(stood, now, out);
         let keys: Vec<Arc<str>> = self.groups.keys().cloned().collect();
         for key in keys {
             self.rewake(&key);
@@ -120,17 +118,30 @@ impl Alerts {
         self.close_groupless(now, out);
     }
 
-    /// An alert may inhibit others again, and stays in the groups without a route that still owe its end to somebody.
-    fn adopt(&mut self, slot: Slot, orphans: &[Arc<str>]) {
+    /// The groups that owe somebody the end of an alert, by its fingerprint.
+    fn owing(&self) -> HashMap<u64, Vec<Arc<str>>> {
+        let mut owing: HashMap<u64, Vec<Arc<str>>> = HashMap::new();
+        for group in self.groups.values() {
+            let owed = group.row.ledgers.values().flat_map(Ledger::held);
+            for fingerprint in owed.collect::<BTreeSet<u64>>() {
+                owing.entry(fingerprint).or_default().push(group.key.clone());
+            }
+        }
+        owing
+    }
+
+    /// An alert may inhibit others again, and stays in groups where it belongs no more and that still owe somebody its
+    /// end.
+    fn adopt(&mut self, slot: Slot, owing: &HashMap<u64, Vec<Arc<str>>>) {
         let Some(tracked) = self.alerts.at_mut(slot) else { return };
         self.sources.add(&tracked.alert.labels);
-        let fingerprint = tracked.alert.labels.fingerprint();
-        for key in orphans {
+        for key in owing.get(&tracked.alert.labels.fingerprint()).into_iter().flatten() {
             let Some(group) = self.groups.get_mut(key) else { continue };
-            if group.row.ledgers.values().any(|ledger| ledger.holds(fingerprint)) {
-                group.members.insert(slot, Default::default());
-                Arc::make_mut(tracked.left.get_or_insert_default()).push(key.clone());
+            if group.members.contains_key(&slot) {
+                continue;
             }
+            group.members.insert(slot, Member { recorded: None, has_left: !group.orphan });
+            Arc::make_mut(tracked.left.get_or_insert_default()).push(key.clone());
         }
     }
 }

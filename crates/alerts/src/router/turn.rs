@@ -60,7 +60,31 @@ impl Target {
     }
 }
 
-impl Turn<'_> {
+impl<'a> Turn<'a> {
+    /// One that has seen nothing yet.
+    pub(super) fn new(now: Timestamp, node: &'a RouteNode, full: bool) -> Turn<'a> {
+        Turn {
+            now,
+            node,
+            full,
+            firing: BTreeSet::new(),
+            ended: BTreeSet::new(),
+            held: BTreeSet::new(),
+            quiet: BTreeMap::new(),
+            reminded: false,
+            restraint: None,
+            paged: Vec::new(),
+            repeats: false,
+            restrained: false,
+            stuck: false,
+        }
+    }
+
+    /// Whether somebody keeps a message of this reason back.
+    pub(super) fn holds(&self, reason: PageReason) -> bool {
+        self.restraint.as_ref().is_some_and(|restraint| restraint.holds(reason))
+    }
+
     /// Whether an integration has anything to hear at this turn; `step`: it is told in any case.
     pub(super) fn speaks_to(&self, ledger: &Ledger, step: bool) -> bool {
         self.full || step || self.reminded || ledger.is_stuck()
@@ -72,13 +96,13 @@ impl Turn<'_> {
     }
 
     /// What an integration, which knows of these alerts, is to see.
-    pub(super) fn seen<'a>(
-        &'a self,
+    pub(super) fn seen<'b>(
+        &'b self,
         target: &Target,
         ledger: &Ledger,
-        known: &'a BTreeSet<u64>,
+        known: &'b BTreeSet<u64>,
         step: bool,
-    ) -> Now<'a> {
+    ) -> Now<'b> {
         Now {
             at: self.now,
             firing: if target.only_ends { known } else { &self.firing },
@@ -93,7 +117,7 @@ impl Turn<'_> {
 
 impl Restraint {
     /// Whether it keeps a message of this reason back. The end of all is always told.
-    pub(super) fn holds(&self, reason: PageReason) -> bool {
+    fn holds(&self, reason: PageReason) -> bool {
         match reason {
             PageReason::AllEnded => false,
             PageReason::Repeat | PageReason::Escalated => true,

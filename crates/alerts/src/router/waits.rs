@@ -4,7 +4,7 @@ use super::Alerts;
 use crate::change::{Change, Wait, WaitingGroup};
 use crate::group::Group;
 use hashbrown::HashMap;
-use model::{Hold, Labels, Timestamp};
+use model::{Decision, Hold, Labels, Timestamp, Verdict};
 use std::sync::Arc;
 
 /// Groups of a batch that are looked through for the one that an alert joins: a client sends the alerts of a rule together.
@@ -16,6 +16,9 @@ pub(super) struct Waits {
     at: Timestamp,
     groups: Vec<(WaitingGroup, Vec<Labels>)>,
 }
+
+/// By what an alert is held in a group where it was.
+const MOVED: &str = "a reload moved it to another group";
 
 /// A group's key and its receiver.
 type Place = (Arc<str>, Arc<str>);
@@ -131,6 +134,36 @@ impl Alerts {
             group.alerts = sets.iter().map(Labels::fingerprint).collect();
         }
         self.decide_waits(waits, out);
+    }
+
+    /// After every alert was filed anew: that those who stood elsewhere are told of there no more, unless it is their end.
+    pub(super) fn decide_left(&mut self, stood: &Stood, now: Timestamp, out: &mut Vec<Change>) {
+        if !stood.is_whole {
+            return;
+        }
+        let mut decisions = Vec::new();
+        for tracked in self.alerts.values() {
+            let labels = &tracked.alert.labels;
+            for (group_key, receiver) in stood.of.get(&labels.fingerprint()).into_iter().flatten() {
+                if tracked.places.iter().all(|(_, key)| key != group_key) {
+                    decisions.push(Decision {
+                        at: now,
+                        alert: labels.clone(),
+                        verdict: Verdict::Hold(Hold::Over),
+                        receiver: receiver.clone(),
+                        group_key: group_key.clone(),
+                        by: vec![MOVED.to_owned()],
+                        page_key: None,
+                        over: true,
+                        next_send: None,
+                        nth: 0,
+                    });
+                }
+            }
+        }
+        for decision in decisions {
+            self.decide(decision, out);
+        }
     }
 
     /// Takes back what was on record at the last start, of alerts that are still known.

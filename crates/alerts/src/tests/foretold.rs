@@ -3,6 +3,8 @@
 use super::*;
 use crate::why::Why;
 
+const STAYS: &[(&str, &str)] = &[("alertname", "B")];
+
 /// The only answer, from the record and from how things stand.
 fn why(story: &Story, labels: &[(&str, &str)], secs: u64) -> Why {
     let labels = Labels::from_pairs(labels.iter().copied());
@@ -42,10 +44,13 @@ fn an_act_is_on_record_when_it_is_done() {
         let from_record = story.alerts.why(&labels, story.time(secs + 1)).remove(0);
         assert_eq!(held(&story, &from_record), ("acknowledged", vec![by], next), "by the record alone");
     }
+    assert!(story.told(700).is_empty());
+    assert_eq!(why(&story, A1, 700).reason_word(), "acknowledged", "after turns of its group");
     let before = story.alerts.why(&Labels::from_pairs(A1.iter().copied()), story.time(45)).remove(0);
     assert_eq!(held(&story, &before), ("none", vec![], Some(14_430)), "as it was then");
-    story.restart(80);
-    assert_eq!(why(&story, A1, 81).reason_word(), "acknowledged", "after a restart");
+    story.restart(710);
+    assert_eq!(story.told(1_000), Vec::<String>::new());
+    assert_eq!(why(&story, A1, 1_000).reason_word(), "acknowledged", "after a restart");
 }
 
 #[test]
@@ -90,6 +95,65 @@ fn what_is_held_speaks_when_that_ends() {
 }
 
 #[test]
+fn what_is_on_its_way_is_not_told() {
+    let mut story = Story::at_hour(12);
+    story.post(0, A1, false);
+    let page = story.run(30).remove(0).1;
+    assert!(story.run(700).is_empty(), "its group has had its turns");
+    assert_eq!(held(&story, &why(&story, A1, 700)).0, "none");
+    assert_eq!(why(&story, A1, 700).verdict, Some(Verdict::Deliver));
+    let tried = Tried { code: "503", error: "unwell", kept: None };
+    let now = story.time(701);
+    story.alerts.attempted(&page.key, tried, now, &mut story.journal);
+    let said = why(&story, A1, 701);
+    assert_eq!(
+        (said.reason_word(), &said.by[..]),
+        ("receiver_down", &["team/webhook[0]: unwell".to_owned()][..])
+    );
+}
+
+#[test]
+fn an_alert_that_a_reload_moves_away_from_a_route_that_stays() {
+    let with = |routes: &str| {
+        let route: RouteConfig =
+            serde_saphyr::from_str(&format!("receiver: team\ngroup_wait: 30s\n{routes}")).unwrap();
+        let receivers = ["team", "boss"].map(|name| ReceiverShape {
+            name: name.to_owned(),
+            integrations: vec![Integration { name: "webhook[0]".to_owned(), send_resolved: true }],
+        });
+        let raw = RawConfig { route: Some(&route), receivers: &receivers, ..RawConfig::default() };
+        Config::resolve(raw).unwrap().0
+    };
+    for by_restart in [false, true] {
+        let mut story = Story::with(with(""), 12);
+        story.post(0, A1, false);
+        story.post(0, STAYS, false);
+        assert_eq!(story.told(30).len(), 1);
+        story.config = with("routes:\n- matchers: [alertname=A]\n  receiver: boss\n  repeat_interval: 1h\n");
+        let now = story.time(100);
+        story.last = now;
+        match by_restart {
+            true => story.restart(100),
+            false => story.alerts.reload(story.config.clone(), now, &mut story.journal),
+        }
+        let said = story.told(8_000);
+        assert_eq!(said, ["100 firing +A1", "3700 firing +A1", "7300 firing +A1"], "the new one alone");
+        let labels = Labels::from_pairs(A1.iter().copied());
+        let answers = story.alerts.why_now(&labels, story.time(8_000), story.alerts.decisions());
+        let old = answers.iter().find(|why| why.group_key == "{}:{}");
+        assert!(!answers.is_empty() && old.is_none_or(|why| why.over), "{answers:#?}");
+        story.post(9_000, A1, true);
+        let mut ends: Vec<String> = story
+            .run(9_400)
+            .into_iter()
+            .map(|(_, page)| format!("{} {}", page.receiver, line(0, &page)))
+            .collect();
+        ends.sort_unstable();
+        assert_eq!(ends, ["boss 0 resolved -A1", "team 0 firing +B -A1"], "whoever was told hears the end");
+    }
+}
+
+#[test]
 fn nobody_knows_when_an_inhibition_ends() {
     let mut story = Story::at_hour(12);
     let labels = |severity| [("alertname", "Full"), ("severity", severity), ("cluster", "eu")];
@@ -128,7 +192,6 @@ fn an_alert_that_a_reload_moves_waits_in_its_new_group() {
         Config::resolve(raw).unwrap().0
     };
     const MOVES: &[(&str, &str)] = &[("alertname", "A"), ("team", "db")];
-    const STAYS: &[(&str, &str)] = &[("alertname", "B")];
     for by_restart in [false, true] {
         let mut story = Story::with(with(""), 12);
         story.post(0, MOVES, false);
@@ -147,11 +210,13 @@ fn an_alert_that_a_reload_moves_waits_in_its_new_group() {
         let new = answers.iter().find(|why| why.receivers.iter().any(|receiver| receiver.name == "boss"));
         let new = new.expect("an answer about the new group");
         assert_eq!((new.verdict, new.since), (Some(Verdict::Hold(Hold::Grouped)), Some(story.time(0))));
-        assert_eq!(story.alerts.decisions().count(), before + 1, "by a restart: {by_restart}");
+        // That it waits there, and after a reload that it is told of elsewhere no more.
+        let more = if by_restart { 1 } else { 2 };
+        assert_eq!(story.alerts.decisions().count(), before + more, "by a restart: {by_restart}");
         story.restart(12);
         assert_eq!(
             story.alerts.decisions().count(),
-            before + 1,
+            before + more,
             "what stayed, and what is known, is on record"
         );
     }

@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 const SCENARIOS: u64 = 200;
 /// How long each goes on, in seconds.
 const LENGTH: u64 = 3 * 3600;
+/// From then on nothing happens but what was to be foreseen.
+const CALM: u64 = 2 * 3600;
 
 /// SplitMix64.
 struct Dice(u64);
@@ -99,7 +101,7 @@ impl Scenario {
         };
         let mut next = 0;
         for now in 0..LENGTH {
-            if now == next {
+            if now == next && now < CALM {
                 one.event(now);
                 one.stirred.insert(now);
                 next = now + 1 + one.dice.roll(240);
@@ -129,7 +131,11 @@ impl Scenario {
     fn event(&mut self, now: u64) {
         let set = SETS[self.dice.roll(SETS.len() as u64) as usize];
         match self.dice.roll(20) {
-            0..8 => self.story.post(now, set, false),
+            0..2 => {
+                self.story.post_until(now, set, Some(now + 240));
+                self.stirred.insert(now + 240);
+            }
+            2..8 => self.story.post(now, set, false),
             8..13 => self.story.post(now, set, true),
             13 => {
                 let length = 60 + self.dice.roll(2000);
@@ -171,7 +177,11 @@ impl Scenario {
                 let at = self.story.time(now);
                 self.story.alerts.reload(setup(), at, &mut self.story.journal);
             }
-            _ => self.story.restart(now),
+            _ => {
+                self.story.restart(now);
+                // What had ended and not been seen to gets as long again.
+                self.stirred.insert(now + 240);
+            }
         }
     }
 
@@ -393,5 +403,6 @@ fn why_says_what_the_receivers_got() {
         assert!(answered.contains_key(reason), "no scenario leads to {reason}");
     }
     assert!(answered.contains_key("receiver_down"), "no receiver was down");
+    assert!(foretold > 200, "{foretold} pages were foretold");
     assert!(bad.is_empty(), "{} differ; the first:\n{}", bad.len(), bad[0]);
 }

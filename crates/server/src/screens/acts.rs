@@ -53,7 +53,7 @@ pub(super) fn buttons(state: &State, seen: &Seen<'_>) -> Markup {
                     (form(Act::Snooze, html! { (spans()) button.plain { "Snooze" } }))
                     (form(Act::Resolve, html! { button.plain { "Resolve" } }))
                     (form(Act::Assign, html! {
-                        input type="text" name="to" required maxlength=(NAME_MAX) aria-label="to whom" placeholder="to whom";
+                        input type="text" name="assignee" required maxlength=(NAME_MAX) aria-label="to whom" placeholder="to whom";
                         button.plain { "Assign" }
                     }))
                 }
@@ -180,7 +180,10 @@ async fn check(
 }
 
 fn is_of_incidents(act: Act) -> bool {
-    !matches!(act, Act::Approve | Act::Reject | Act::Silence)
+    match act {
+        Act::Acknowledge | Act::Snooze | Act::Assign | Act::Note | Act::Merge | Act::Resolve => true,
+        Act::Approve | Act::Reject | Act::Silence | Act::StandIn => false,
+    }
 }
 
 /// What a form asks for.
@@ -195,7 +198,7 @@ fn asked(act: Act, params: &Params, now: Timestamp) -> Result<IncidentAct, &'sta
             let span = span.filter(|span| !span.is_zero()).ok_or("Say for how long.")?;
             IncidentAct::Snooze { until: now.plus(span) }
         }
-        Act::Assign => IncidentAct::Assign { to: text("to", NAME_MAX).ok_or("Say to whom.")? },
+        Act::Assign => IncidentAct::Assign { to: text("assignee", NAME_MAX).ok_or("Say to whom.")? },
         Act::Note => IncidentAct::Note { text: text("text", NOTE_MAX).ok_or("The note is empty.")? },
         Act::Merge => IncidentAct::Merge { into: text("into", NAME_MAX).ok_or("Say into which.")? },
         Act::Resolve => IncidentAct::Resolve,

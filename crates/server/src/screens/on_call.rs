@@ -89,7 +89,10 @@ fn one(schedule: &OnCallView, own: Option<&Own>, receivers: &[String], now: Time
                     div.acts {
                         (own.form("", &html! {
                             input type="hidden" name="schedule" value=(schedule.name);
-                            select name="who" aria-label="who" { @for name in receivers { option { (name) } } }
+                            select name="who" required aria-label="who" {
+                                option value="" { "who" }
+                                @for name in receivers { option value=(name) { (name) } }
+                            }
                             (spans())
                             button.plain { "Stands in from now on" }
                         }))

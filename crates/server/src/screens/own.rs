@@ -1,4 +1,4 @@
-//! The forms of screens on which people act without a subject of its own: silences, who is on call.
+//! The forms of screens where people act on no one thing that has a link of its own: silences, who is on call.
 //!
 //! Each carries a signed link of the screen's own, made for who looks at it: a form of another site can do nothing.
 
@@ -67,7 +67,8 @@ impl Screen {
             Ok(()) => return Ok(Redirect::to(self.here).into_response()),
             Err(Failure::Conflict(why)) => (StatusCode::CONFLICT, why),
             Err(Failure::NotFound(why)) => (StatusCode::NOT_FOUND, why),
-            Err(Failure::Value { what, .. }) => (StatusCode::BAD_REQUEST, what),
+            Err(Failure::Full(why)) => (StatusCode::TOO_MANY_REQUESTS, why),
+            Err(why @ Failure::Value { .. }) => (StatusCode::BAD_REQUEST, why.to_string()),
             Err(other) => return Err(other.into()),
         };
         Ok(self.refusal(state, status, &why))

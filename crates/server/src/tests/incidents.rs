@@ -253,13 +253,8 @@ async fn somebody_stands_in_by_a_form() {
     let state = Arc::into_inner(state).expect("nobody else has it");
     let state = Arc::new(state.with_links(crate::Links::new(SECRET, "https://tocsin.example")));
     let screen = get(&state, "/ui/on-call").await.body;
-    // The first form of the screen takes an override back; its link is that of the others too.
-    let hidden = screen.split("<input type=\"hidden\" ").skip(1).map_while(|input| {
-        let mut parts = input.split('"');
-        let (name, value) = (parts.nth(1)?, parts.nth(1)?);
-        (name != "schedule").then(|| format!("{name}={}", value.replace("&amp;", "&")))
-    });
-    let link = hidden.collect::<Vec<_>>().join("&");
+    // The first form takes an override back; its link is that of the others too.
+    let link = link_of(&screen, "<form ");
     let sent = async |fields: &str| {
         let request = remote("POST", &format!("/ui/on-call?{link}&{fields}")).body(Body::empty()).unwrap();
         send(&state, request).await
@@ -275,6 +270,40 @@ async fn somebody_stands_in_by_a_form() {
         assert_eq!(answer.status.as_u16(), code, "{fields}: {}", answer.body);
     }
     assert!(screen.contains("Stands in from now on") && screen.contains("Not after all"));
+    let other =
+        send(&state, remote("POST", &format!("/ui/silences?{link}&expire=s1")).body(Body::empty()).unwrap());
+    assert_eq!(other.await.status, 400, "what one screen may do another may not");
+    let incident =
+        remote("POST", &format!("/ui/links/incidents/on-call?{link}")).body(Body::empty()).unwrap();
+    assert_eq!(send(&state, incident).await.status, 400);
+}
+
+/// The signed fields of the form that begins with this, as a browser sends them.
+fn link_of(screen: &str, form: &str) -> String {
+    let hidden = screen.split(form).nth(1).expect("the form").split("<input type=\"hidden\" ").skip(1);
+    let hidden = hidden.map_while(|input| {
+        let mut parts = input.split('"');
+        let (name, value) = (parts.nth(1)?, parts.nth(1)?);
+        (name != "schedule").then(|| format!("{name}={}", value.replace("&amp;", "&")))
+    });
+    hidden.take(6).collect::<Vec<_>>().join("&")
+}
+
+#[tokio::test]
+async fn an_incident_is_assigned_by_its_form() {
+    let (world, state) = World::incident().state();
+    let state = Arc::into_inner(state).expect("nobody else has it");
+    let state = Arc::new(state.with_links(crate::Links::new(SECRET, "https://tocsin.example")));
+    let screen = get(&state, "/ui/incidents/i1").await.body;
+    let before = screen.split("Assign</button>").next().expect("the button");
+    let form = before.rsplit("<form ").next().expect("its form");
+    let link = link_of(&format!("<form {form}"), "<form ");
+    let sent = remote("POST", &format!("/ui/links/incidents/i1?{link}&assignee=lee")).body(Body::empty());
+    assert!(form.contains("name=\"assignee\""), "{form}");
+    let answer = send(&state, sent.unwrap()).await;
+    assert!(answer.status.is_redirection() || answer.status.is_success(), "{}", answer.body);
+    let acts = world.incident_acts.lock().unwrap().clone();
+    assert_eq!(acts[0].1, IncidentAct::Assign { to: "lee".to_owned() });
 }
 
 #[tokio::test]

@@ -174,6 +174,8 @@ pub struct WhyView {
     pub over: bool,
     /// The incident that the group is, if it is or was one.
     pub incident_id: Option<String>,
+    /// Who has taken that on by now.
+    pub taken_by: Option<String>,
     /// Who was told, or should have been.
     pub receivers: Vec<ReceiverWhy>,
 }

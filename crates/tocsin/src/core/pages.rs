@@ -230,6 +230,9 @@ impl Core {
             "Page to {} is brought up to date",
             page.receiver
         );
+        if waits || self.pages.next.contains_key(&run_id) {
+            self.alerts.idle(old);
+        }
         self.pages.runs.remove(old);
         self.pages.runs.insert(page.key.clone(), run_id);
         let pages = if waits { &mut self.pages.live } else { &mut self.pages.next };

@@ -11,7 +11,7 @@ pub(crate) fn sentence(why: &WhyView) -> String {
     let by = |usual: &str| if by.is_empty() { usual.to_owned() } else { by.to_owned() };
     let then = |words: &str| why.next_send.map_or(String::new(), |next| format!("; {words} {}", at(next)));
     match why.reason {
-        "silenced" => format!("Held: {}.", by("a silence matches it")),
+        "silenced" => format!("Held: {}{}.", by("a silence matches it"), then("it speaks again")),
         "inhibited" => format!("Held: {}, which fires.", by("inhibited by another alert")),
         "muted" => {
             format!("Held: its route is {}{}.", by("muted by a time interval"), then("it speaks again"))
@@ -21,13 +21,19 @@ pub(crate) fn sentence(why: &WhyView) -> String {
         "damped" => format!("Held: it came back soon after its end{}.", then("its group speaks")),
         "repeat" => format!("Already told{}{}.", told(why, at), then("said again")),
         "receiver_down" => {
-            let tries: u32 = why.receivers.iter().flat_map(|one| &one.attempts).map(|one| one.tries).sum();
-            let tries = if tries == 0 { String::new() } else { format!(" ({tries} tries)") };
+            let attempts = why.receivers.iter().flat_map(|one| &one.attempts);
+            let tries: u32 = attempts.filter(|one| !one.error.is_empty()).map(|one| one.tries).sum();
+            let tries = match tries {
+                0 => String::new(),
+                1 => " (1 try)".to_owned(),
+                tries => format!(" ({tries} tries)"),
+            };
             let again = match why.next_send {
                 Some(next) if next > why.at => format!("It is tried again {}.", at(next)),
                 _ => "It is tried again by itself.".to_owned(),
             };
-            format!("Not delivered yet{tries}: {}. {again}", by("the receiver fails"))
+            let taken = why.taken_by.as_ref().map_or(String::new(), |who| format!(" Taken on by {who}."));
+            format!("Not delivered yet{tries}: {}. {again}{taken}", by("the receiver fails"))
         }
         _ if why.verdict == "deliver" => match told(why, at).as_str() {
             "" => format!("On its way to {}.", names(&why.receivers)),
@@ -41,6 +47,7 @@ pub(crate) fn sentence(why: &WhyView) -> String {
 fn not_told(why: &WhyView, at: impl Fn(Timestamp) -> String) -> String {
     let rule = why.rule.as_ref();
     match rule {
+        _ if why.over && !why.by.is_empty() => format!("It is told of elsewhere: {}.", why.by[0].what),
         _ if why.over => "It has ended, and nobody had to be told of that.".to_owned(),
         Some(rule) if rule.pending => {
             let since = rule.since.map_or(String::new(), |since| format!(" {}", since_clock(&at(since))));
@@ -105,6 +112,7 @@ mod tests {
             by: Vec::new(),
             over: false,
             incident_id: None,
+            taken_by: None,
             receivers: vec![ReceiverWhy { name: "team".to_owned(), attempts: Vec::new() }],
         }
     }
@@ -148,7 +156,7 @@ mod tests {
             ),
             (
                 by(why("hold", "silenced"), "s1", "silenced by kim until X: disk"),
-                "Held: silenced by kim until X: disk.",
+                "Held: silenced by kim until X: disk; it speaks again at 04:12:40 UTC.",
             ),
             (
                 by(why("hold", "inhibited"), "00", "inhibited by {a=\"b\"}"),
@@ -181,6 +189,14 @@ mod tests {
                 "It fires, and nobody was told: its receiver may have nothing to send by.",
             ),
             (why("hold", "none"), "It did not fire: nothing is on record of it."),
+            (
+                by(WhyView { over: true, ..why("hold", "none") }, "a reload moved it to another group", ""),
+                "It is told of elsewhere: a reload moved it to another group.",
+            ),
+            (
+                WhyView { taken_by: Some("kim".to_owned()), ..tried(why("hold", "receiver_down"), "503") },
+                "Not delivered yet (2 tries): the receiver fails. It is tried again at 04:12:40 UTC. Taken on by kim.",
+            ),
             (
                 WhyView { over: true, ..why("hold", "none") },
                 "It has ended, and nobody had to be told of that.",

@@ -25,13 +25,13 @@ pub(super) fn describe(method: &Method, path: &str) -> Option<Operation> {
             .query("g0.expr", "The same, as upstream's links write it", text())
             .query("range", "How far back", text()),
         ("GET", "/ui/incidents" | "/ui/on-call") => page(),
-        ("POST", "/ui/on-call") => acted(&[400, 404, 409], form(&["schedule", "who", "for", "remove"])),
+        ("POST", "/ui/on-call") => acted(&[400, 404, 409, 429], form(&["schedule", "who", "for", "remove"])),
         ("GET", "/ui/incidents/{id}") => page().refuses(&[404]),
         ("GET", "/ui/silences") => page().query("filter", "Matchers: what would they mute?", text()),
         ("POST", "/ui/silences") => acted(&[400, 404, 409], form(&["filter", "for", "comment", "expire"])),
         ("GET", "/ui/links/incidents/{id}") => refused(page(), &[400, 404, 409, 410]),
         ("POST", "/ui/links/incidents/{id}") => {
-            let operation = acted(&[400, 404, 409, 410], form(&["by", "for", "to", "text", "into"]));
+            let operation = acted(&[400, 404, 409, 410], form(&["by", "for", "assignee", "text", "into"]));
             html(operation, 200)
         }
         ("GET", "/ui/approvals") => page(),

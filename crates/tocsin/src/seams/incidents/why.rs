@@ -74,9 +74,11 @@ pub(super) fn explain(
         Some(at) => core.alerts.why_from(labels, at, &all),
         None => core.alerts.why_now(labels, now, &all),
     };
+    // Of what is tried again the next try counts, if that is sooner than what the group says next.
     let with_try = |why: Why| match why.verdict {
         Some(Verdict::Hold(Hold::ReceiverDown)) if at.is_none() => {
-            Why { next_send: core.next_try(&why.group_key, labels), ..why }
+            let next_try = core.next_try(&why.group_key, labels);
+            Why { next_send: [next_try, why.next_send].into_iter().flatten().min(), ..why }
         }
         _ => why,
     };
@@ -90,8 +92,9 @@ fn said(core: &Core, why: Why, rule: Option<RuleWhy>, incidents: &[&Incident]) -
     let incident = incidents.iter().filter(mine).max_by_key(|incident| incident.opened_at);
     let incident_id = incident.map(|incident| incident.id.clone());
     let route = why.route.last().map_or("", String::as_str);
+    let about = (route, incident.copied(), why.at);
     let by =
-        why.by.into_iter().map(|what| ByView { says: words(core, reason, route, &what), what }).collect();
+        why.by.into_iter().map(|what| ByView { says: words(core, reason, about, &what), what }).collect();
     let attempt = |attempt: alerts::why::Attempt| AttemptWhy {
         at: attempt.at,
         key: attempt.key,
@@ -118,16 +121,24 @@ fn said(core: &Core, why: Why, rule: Option<RuleWhy>, incidents: &[&Incident]) -
         by,
         over: why.over,
         incident_id,
+        taken_by: incident.and_then(|incident| incident.acknowledged_by.clone()),
     }
 }
 
-/// What an id or a name stands for, for people; `route`: the key of the route that the alert took.
-fn words(core: &Core, reason: &str, route: &str, what: &str) -> String {
+/// What an id or a name stands for, for people; beside it the key of the route that the alert took, its incident, and when
+/// this held.
+fn words(
+    core: &Core,
+    reason: &str,
+    (route, incident, at): (&str, Option<&Incident>, Timestamp),
+    what: &str,
+) -> String {
     match reason {
         "silenced" => {
             let silence = core.alerts.silences().find(|silence| silence.id == what);
             silence.map_or_else(String::new, |silence| {
-                let until = silence.ends_at.rfc3339();
+                let window = silence.lets_go(at).filter(|until| *until > at);
+                let until = window.unwrap_or(silence.ends_at).rfc3339();
                 format!("silenced by {} until {until}: {}", silence.created_by, silence.comment)
             })
         }
@@ -143,7 +154,11 @@ fn words(core: &Core, reason: &str, route: &str, what: &str) -> String {
             let words = if is_muted { "muted by" } else { "active only in" };
             format!("{words} time interval {what}")
         }
-        "acknowledged" => format!("taken on by {what}"),
+        "acknowledged" => match incident {
+            Some(Incident { closed_by: Some(by), .. }) if by == what => format!("resolved by {what}"),
+            Some(Incident { merged_into: Some(into), .. }) => format!("part of incident {into}, by {what}"),
+            _ => format!("taken on by {what}"),
+        },
         _ => what.to_owned(),
     }
 }
