@@ -5,6 +5,7 @@
 //! flushes each group at most once.
 
 mod acts;
+mod answers;
 mod delivery;
 mod failing;
 mod flush;

@@ -34,6 +34,8 @@ pub struct Why {
     pub verdict: Option<Verdict>,
     /// Whether it had ended by then.
     pub over: bool,
+    /// Whether the last message about it is on its way: no try has come to anything yet.
+    pub on_its_way: bool,
     /// By what it was held or told: ids of silences, fingerprints of inhibitors, names of intervals, who took it on,
     /// what a receiver said, a step of an escalation.
     pub by: Vec<String>,
@@ -83,6 +85,11 @@ impl Why {
             }
             None => false,
         }
+    }
+
+    /// Whether it is told of in another group.
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.verdict == Some(Verdict::Hold(Hold::Over)) && !self.by.is_empty()
     }
 
     /// Whether a silence, an inhibition or an interval holds it.
@@ -161,7 +168,8 @@ fn answer(
     let incidents = beside.incidents.iter().filter(|incident| incident.group_key == group_key);
     let incidents: Vec<&Incident> = incidents.copied().collect();
     // Since it last began to fire.
-    let ended = decisions.windows(2).rposition(|pair| pair[0].over && !pair[1].over);
+    let ended =
+        decisions.windows(2).rposition(|pair| pair[0].over && !pair[1].over && !is_elsewhere(pair[0]));
     let life = &decisions[ended.map_or(0, |place| place + 1)..];
     let receivers = receivers(life, &incidents, at);
     let last = life.last();
@@ -184,9 +192,11 @@ fn answer(
             None => {}
         }
     }
+    let on_its_way = last.and_then(|last| last.page_key.as_deref()).is_some_and(|key| tries(key).is_empty());
     // Told is what has reached every integration that was to tell of it.
     let failing = failing(&receivers);
-    let is_told = matches!(verdict, Some(Verdict::Deliver | Verdict::Hold(Hold::Repeat)));
+    let is_told =
+        matches!(verdict, Some(Verdict::Deliver | Verdict::Hold(Hold::Repeat | Hold::Acknowledged)));
     if is_told && !failing.is_empty() && last.is_some_and(|last| !last.over) {
         verdict = Some(Verdict::Hold(Hold::ReceiverDown));
     }
@@ -210,6 +220,7 @@ fn answer(
         next_send,
         verdict,
         over: last.is_some_and(|last| last.over),
+        on_its_way,
         by,
         receivers,
     }
@@ -247,6 +258,11 @@ fn receivers(life: &[&Decision], incidents: &[&Incident], at: Timestamp) -> Vec<
         receiver.attempts.sort_by_key(|attempt| attempt.at);
     }
     receivers
+}
+
+/// Whether a decision says no more than that an alert is told of in another group.
+fn is_elsewhere(decision: &Decision) -> bool {
+    decision.verdict == Verdict::Hold(Hold::Over) && !decision.by.is_empty()
 }
 
 /// What each integration said whose last try failed: `RECEIVER/webhook[0]: 503`.

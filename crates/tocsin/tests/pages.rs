@@ -4,7 +4,7 @@ mod support;
 
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, net::TcpListener, time::Duration};
-use support::{Pages, Tocsin};
+use support::{Pages, Tocsin, eventually};
 
 const LIMIT: Duration = Duration::from_secs(30);
 const ALERTS: usize = 40;
@@ -46,6 +46,47 @@ receivers:
         got.iter().filter(|got| got.answered == 200).map(|got| got.key.as_str()).collect();
     assert_eq!((refused.len(), taken.len()), (2, ALERTS), "each page arrives once, under a key of its own");
     assert!(refused.iter().all(|key| taken.contains(key)), "tried again with another key");
+}
+
+#[test]
+fn why_names_the_integration_that_fails_and_when_it_is_tried_again() {
+    let (good, broken) = (Pages::start(), Pages::refusing(&[503; 200]));
+    let mut tocsin = Tocsin::prepare(&[], &[]);
+    let config = tocsin.dir.path().join("alertmanager.yml");
+    let text = format!(
+        "route: {{receiver: all, group_by: [alertname], group_wait: 0s, group_interval: 1s}}
+receivers:
+- name: all
+  webhook_configs: [{{url: '{}'}}, {{url: '{}'}}]
+",
+        good.url, broken.url
+    );
+    fs::write(&config, text).expect("our own directory");
+    tocsin.add_args(&["--alertmanager-config", &config.display().to_string()]);
+    tocsin.start_again();
+
+    assert_eq!(tocsin.post("/api/v2/alerts", &alerts(1)).status, 200);
+    let why = |tocsin: &Tocsin| tocsin.get("/api/v1/why?labels=alertname=Posted").json();
+    let failing = |why: &Value| {
+        let by = why["by"][0].as_str()?;
+        let waits = why["group"]["next_send"].as_str()? > why["at"].as_str()?;
+        (why["reason"] == "receiver_down" && by.starts_with("all/webhook[1]: ") && waits).then_some(())
+    };
+    let seen = |why: &Value| why["receivers"][0]["attempts"].as_array().map_or(0, Vec::len) >= 2;
+    eventually("both were tried, and one waits to be tried again", LIMIT, || {
+        let why = why(&tocsin);
+        failing(&why).filter(|()| seen(&why))
+    });
+    tocsin.kill();
+    tocsin.start_again();
+    eventually("the same after a crash", LIMIT, || failing(&why(&tocsin)));
+    let id = why(&tocsin)["incident_id"].as_str().expect("an incident").to_owned();
+    assert_eq!(
+        tocsin.post(&format!("/api/v1/incidents/{id}/acknowledge"), &json!({"by": "kim"})).status,
+        200
+    );
+    let said = why(&tocsin);
+    assert!(said["by"].to_string().contains("kim") || said["says"].to_string().contains("kim"), "{said}");
 }
 
 #[test]

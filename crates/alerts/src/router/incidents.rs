@@ -78,7 +78,13 @@ impl Alerts {
             Some(incident) if over && incident.is_live() => {
                 incident.rest(IncidentState::Resolved, turn.now);
                 incident.resolved_at = Some(turn.now);
-                incident.add(turn.now, What::Resolved, "", "all its alerts have ended");
+                let all = turn.ended.len() == group.members.len();
+                let why = if all {
+                    "all its alerts have ended"
+                } else {
+                    "a reload moved what fires to other groups"
+                };
+                incident.add(turn.now, What::Resolved, "", why);
                 self.tell(incident, What::Resolved, "");
             }
             // It was ended by hand before its alerts were over.

@@ -2,10 +2,10 @@
 
 use super::{Alerts, DECISIONS_MAX, turn::Turn, waits::Waits};
 use crate::change::{Change, WaitingGroup};
-use crate::group::{Group, Ledger, Member};
+use crate::group::{Group, Member};
 use crate::incident::Incident;
 use crate::known::Slot;
-use crate::why::{self, Beside, Why};
+use crate::why::turn_from;
 use model::{Alert, Decision, Hold, Labels, Timestamp, Verdict};
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -106,66 +106,6 @@ impl Alerts {
         self.decide(decision, out);
     }
 
-    /// Why an alert was paged or not, at an instant: one answer for each group it falls into, from the decisions that
-    /// are kept in memory.
-    pub fn why(&self, labels: &Labels, at: Timestamp) -> Vec<Why> {
-        self.why_from(labels, at, &self.decisions)
-    }
-
-    /// As [`Alerts::why`], from decisions that the caller has found in the journal.
-    pub fn why_from<'a>(
-        &self,
-        labels: &Labels,
-        at: Timestamp,
-        decisions: impl IntoIterator<Item = &'a Decision>,
-    ) -> Vec<Why> {
-        why::explain(labels, at, decisions, &self.beside(labels))
-    }
-
-    /// As [`Alerts::why_from`] of this moment: what came to hold an alert since its group's last turn, or holds it no
-    /// longer, and is put on record at the next one, counts already, and when it is told next is foretold from how
-    /// things stand.
-    pub fn why_now<'a>(
-        &self,
-        labels: &Labels,
-        now: Timestamp,
-        decisions: impl IntoIterator<Item = &'a Decision>,
-    ) -> Vec<Why> {
-        let beside = self.beside(labels);
-        let mut answers = why::explain(labels, now, decisions, &beside);
-        if let Some(tracked) = self.alerts.get(labels).filter(|tracked| !tracked.alert.is_resolved(now)) {
-            // In a group where it was once, it is told of no more.
-            let is_there = |why: &Why| tracked.places.iter().any(|(_, key)| **key == *why.group_key);
-            answers.retain(|why| why.over || is_there(why));
-        }
-        for why in answers.iter_mut().filter(|why| !why.over && why.verdict.is_some()) {
-            let group = self.groups.get(why.group_key.as_str()).filter(|_| self.fires(labels, now));
-            why.next_send = group.and_then(|group| self.forecast(group, labels, now));
-            let Some(group) = group.filter(|_| why.is_to_be_told() || why.is_kept_quiet()) else { continue };
-            match self.quiet(labels, &self.muted(group.route, now), now) {
-                Some(quiet) => (why.verdict, why.by) = (Some(Verdict::Hold(quiet.hold)), quiet.by),
-                None if why.is_kept_quiet() => {
-                    let told = group.row.ledgers.values().filter_map(Ledger::told);
-                    let knows =
-                        told.flat_map(|sent| &sent.firing).any(|known| *known == labels.fingerprint());
-                    let hold = if knows { Hold::Repeat } else { Hold::Grouped };
-                    (why.verdict, why.by) = (Some(Verdict::Hold(hold)), Vec::new());
-                }
-                None => {}
-            }
-        }
-        answers
-    }
-
-    fn beside(&self, labels: &Labels) -> Beside<'_> {
-        Beside {
-            incidents: self.incidents.values().collect(),
-            config: &self.config,
-            silences: &self.silences,
-            alert: self.alerts.get(labels).map(|tracked| &tracked.alert),
-        }
-    }
-
     /// Somebody took a group's incident on, or put it off: those of its alerts that are held by that from now on.
     pub(super) fn record_act(&mut self, incident: &Incident, now: Timestamp, out: &mut Vec<Change>) {
         let Some(restraint) = incident.restraint(now) else { return };
@@ -238,7 +178,7 @@ fn next_message(group: &Group, incident: Option<&Incident>, turn: &Turn<'_>) -> 
     let interval = turn.node.group_interval;
     let told = group.row.ledgers.values().filter_map(|ledger| ledger.told()).map(|sent| sent.at).min();
     let repeat =
-        told.map(|told| why::turn_from(group.row.next_flush, interval, told.plus(turn.node.repeat_interval)));
+        told.map(|told| turn_from(group.row.next_flush, interval, told.plus(turn.node.repeat_interval)));
     let restrained = incident.is_some_and(|incident| incident.restraint(turn.now).is_some());
     let timer = incident.and_then(Incident::timer);
     [repeat.filter(|_| !restrained), timer].into_iter().flatten().min()

@@ -142,6 +142,19 @@ fn an_alert_that_a_reload_moves_away_from_a_route_that_stays() {
         let answers = story.alerts.why_now(&labels, story.time(8_000), story.alerts.decisions());
         let old = answers.iter().find(|why| why.group_key == "{}:{}");
         assert!(!answers.is_empty() && old.is_none_or(|why| why.over), "{answers:#?}");
+        if !by_restart {
+            let (there, now) = (story.config.clone(), story.time(8_010));
+            story.alerts.reload(with(""), now, &mut story.journal);
+            let answers = story.alerts.why_now(&labels, now, story.alerts.decisions());
+            let back = answers.iter().find(|why| why.group_key == "{}:{}").expect("its old group");
+            assert_eq!(
+                (back.over, back.reason_word(), back.receivers[0].attempts.len()),
+                (false, "repeat", 1)
+            );
+            story.alerts.reload(there, now, &mut story.journal);
+            story.last = now;
+            assert_eq!(story.told(8_400), Vec::<String>::new(), "both know");
+        }
         story.post(9_000, A1, true);
         let mut ends: Vec<String> = story
             .run(9_400)

@@ -174,8 +174,12 @@ pub struct WhyView {
     pub over: bool,
     /// The incident that the group is, if it is or was one.
     pub incident_id: Option<String>,
-    /// Who has taken that on by now.
+    /// Who has taken that on, or resolved it by hand, by now.
     pub taken_by: Option<String>,
+    /// Whether the last message about it is on its way: no try has come to anything yet.
+    pub on_its_way: bool,
+    /// When a page that did not arrive is tried again, if that is known.
+    pub next_try: Option<Timestamp>,
     /// Who was told, or should have been.
     pub receivers: Vec<ReceiverWhy>,
 }

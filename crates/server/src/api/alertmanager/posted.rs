@@ -33,8 +33,8 @@ pub(super) struct Posted {
 
 /// Reads a body; an alert without an end lives for `life`. Refused is only what is no list of alerts at all.
 pub(super) fn read(body: &[u8], now: Timestamp, life: Duration) -> Result<Posted, Refused> {
-    // As Alertmanager reads it: what is no UTF-8 becomes the character that says so. Nearly everything is, and looking at
-    // that alone is a fifth of the work.
+    // As Alertmanager reads it: what is no UTF-8 becomes the character that says so. That nearly everything is UTF-8 is
+    // seen a word at a time; the lossy reading, a byte at a time, was a tenth of what a request cost.
     let text = std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed);
     // In one go, as a client that knows the API writes it. What is not like that is looked at one by one, to say where.
     if let Ok(list) = serde_json::from_str::<Vec<Fields<'_>>>(&text) {

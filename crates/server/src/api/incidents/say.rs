@@ -28,12 +28,18 @@ pub(crate) fn sentence(why: &WhyView) -> String {
                 1 => " (1 try)".to_owned(),
                 tries => format!(" ({tries} tries)"),
             };
-            let again = match why.next_send {
-                Some(next) if next > why.at => format!("It is tried again {}.", at(next)),
-                _ => "It is tried again by itself.".to_owned(),
+            let again = match why.next_try {
+                Some(next) => format!("It is tried again {}.", at(next)),
+                None => "It is tried again by itself.".to_owned(),
             };
             let taken = why.taken_by.as_ref().map_or(String::new(), |who| format!(" Taken on by {who}."));
             format!("Not delivered yet{tries}: {}. {again}{taken}", by("the receiver fails"))
+        }
+        _ if why.verdict == "deliver" && why.on_its_way && why.over => {
+            format!("That it is over is on its way to {}.", names(&why.receivers))
+        }
+        _ if why.verdict == "deliver" && why.on_its_way => {
+            format!("On its way to {}.", names(&why.receivers))
         }
         _ if why.verdict == "deliver" => match told(why, at).as_str() {
             "" => format!("On its way to {}.", names(&why.receivers)),
@@ -113,6 +119,8 @@ mod tests {
             over: false,
             incident_id: None,
             taken_by: None,
+            on_its_way: false,
+            next_try: None,
             receivers: vec![ReceiverWhy { name: "team".to_owned(), attempts: Vec::new() }],
         }
     }
@@ -168,11 +176,14 @@ mod tests {
             ),
             (why("hold", "grouped"), "Held: it waits for its group; it speaks at 04:12:40 UTC."),
             (
-                tried(by(why("hold", "receiver_down"), "503", ""), "503"),
+                WhyView {
+                    next_try: Some(at(3600)),
+                    ..tried(by(why("hold", "receiver_down"), "503", ""), "503")
+                },
                 "Not delivered yet (2 tries): 503. It is tried again at 04:12:40 UTC.",
             ),
             (
-                WhyView { next_send: None, ..by(why("hold", "receiver_down"), "refused", "") },
+                by(why("hold", "receiver_down"), "refused", ""),
                 "Not delivered yet: refused. It is tried again by itself.",
             ),
             (
@@ -195,7 +206,11 @@ mod tests {
             ),
             (
                 WhyView { taken_by: Some("kim".to_owned()), ..tried(why("hold", "receiver_down"), "503") },
-                "Not delivered yet (2 tries): the receiver fails. It is tried again at 04:12:40 UTC. Taken on by kim.",
+                "Not delivered yet (2 tries): the receiver fails. It is tried again by itself. Taken on by kim.",
+            ),
+            (
+                WhyView { over: true, on_its_way: true, ..tried(why("deliver", "none"), "") },
+                "That it is over is on its way to team.",
             ),
             (
                 WhyView { over: true, ..why("hold", "none") },

@@ -74,19 +74,13 @@ pub(super) fn explain(
         Some(at) => core.alerts.why_from(labels, at, &all),
         None => core.alerts.why_now(labels, now, &all),
     };
-    // Of what is tried again the next try counts, if that is sooner than what the group says next.
-    let with_try = |why: Why| match why.verdict {
-        Some(Verdict::Hold(Hold::ReceiverDown)) if at.is_none() => {
-            let next_try = core.next_try(&why.group_key, labels);
-            Why { next_send: [next_try, why.next_send].into_iter().flatten().min(), ..why }
-        }
-        _ => why,
-    };
     let incidents = core.alerts.incidents(None);
-    answers.into_iter().map(with_try).map(|why| said(core, why, rule.clone(), &incidents)).collect()
+    answers.into_iter().map(|why| said(core, why, at.is_none(), rule.clone(), &incidents)).collect()
 }
 
-fn said(core: &Core, why: Why, rule: Option<RuleWhy>, incidents: &[&Incident]) -> WhyView {
+fn said(core: &Core, why: Why, is_now: bool, rule: Option<RuleWhy>, incidents: &[&Incident]) -> WhyView {
+    let fails = is_now && why.verdict == Some(Verdict::Hold(Hold::ReceiverDown));
+    let next_try = core.next_try(&why.group_key, &why.alert).filter(|_| fails);
     let (verdict, reason) = (why.verdict_word(), why.reason_word());
     let mine = |incident: &&&Incident| incident.group_key == why.group_key && incident.opened_at <= why.at;
     let incident = incidents.iter().filter(mine).max_by_key(|incident| incident.opened_at);
@@ -115,13 +109,16 @@ fn said(core: &Core, why: Why, rule: Option<RuleWhy>, incidents: &[&Incident]) -
         since: why.since,
         route: why.route,
         group_key: why.group_key,
-        next_send: why.next_send,
+        // Whichever is sooner.
+        next_send: [next_try, why.next_send].into_iter().flatten().min(),
         verdict,
         reason,
         by,
         over: why.over,
         incident_id,
-        taken_by: incident.and_then(|incident| incident.acknowledged_by.clone()),
+        taken_by: incident.and_then(|one| one.acknowledged_by.clone().or(one.closed_by.clone())),
+        on_its_way: why.on_its_way,
+        next_try,
     }
 }
 
