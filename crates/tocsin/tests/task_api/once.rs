@@ -42,7 +42,8 @@ fn whatever_would_happen_twice_takes_an_idempotency_key() {
     let listens = submit(&tocsin, schedule("event", "stock.low"));
     let gated = submit(&tocsin, json!({"kind": "noop", "approval": {"quorum": 2}}));
     let approval = format!("/approvals/approval_{gated}");
-    let silence = json!({"matchers": [{"name": "a", "value": "b"}], "endsAt": "2100-01-01T00:00:00Z"});
+    let silence =
+        json!({"matchers": [{"name": "a", "value": "b"}], "endsAt": "2100-01-01T00:00:00Z", "comment": "c"});
     let admin = tocsin.key("admin");
     let (delegate, approve) = (format!("{approval}/delegate"), format!("{approval}/approve"));
     let requests = [
