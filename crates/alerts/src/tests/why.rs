@@ -1,4 +1,5 @@
-//! `why` against what a recording receiver got: scripted scenarios from a seed, asked about from the journal alone.
+//! `why` against what a recording receiver got: scripted scenarios from a seed, asked about from the journal alone, and while they
+//! run about what will come next.
 
 use super::*;
 use crate::silences::Silences;
