@@ -5,6 +5,18 @@ use crate::why::Why;
 
 const STAYS: &[(&str, &str)] = &[("alertname", "B")];
 
+/// To `team`, but for what these routes take, of which `boss` is told.
+fn with(routes: &str) -> Config {
+    let route: RouteConfig =
+        serde_saphyr::from_str(&format!("receiver: team\ngroup_wait: 30s\n{routes}")).unwrap();
+    let receivers = ["team", "boss"].map(|name| ReceiverShape {
+        name: name.to_owned(),
+        integrations: vec![Integration { name: "webhook[0]".to_owned(), send_resolved: true }],
+    });
+    let raw = RawConfig { route: Some(&route), receivers: &receivers, ..RawConfig::default() };
+    Config::resolve(raw).unwrap().0
+}
+
 /// The only answer, from the record and from how things stand.
 fn why(story: &Story, labels: &[(&str, &str)], secs: u64) -> Why {
     let labels = Labels::from_pairs(labels.iter().copied());
@@ -114,16 +126,6 @@ fn what_is_on_its_way_is_not_told() {
 
 #[test]
 fn an_alert_that_a_reload_moves_away_from_a_route_that_stays() {
-    let with = |routes: &str| {
-        let route: RouteConfig =
-            serde_saphyr::from_str(&format!("receiver: team\ngroup_wait: 30s\n{routes}")).unwrap();
-        let receivers = ["team", "boss"].map(|name| ReceiverShape {
-            name: name.to_owned(),
-            integrations: vec![Integration { name: "webhook[0]".to_owned(), send_resolved: true }],
-        });
-        let raw = RawConfig { route: Some(&route), receivers: &receivers, ..RawConfig::default() };
-        Config::resolve(raw).unwrap().0
-    };
     for by_restart in [false, true] {
         let mut story = Story::with(with(""), 12);
         story.post(0, A1, false);
@@ -194,16 +196,6 @@ fn a_route_outside_its_active_hours_waits_for_them() {
 
 #[test]
 fn an_alert_that_a_reload_moves_waits_in_its_new_group() {
-    let with = |routes: &str| {
-        let route: RouteConfig =
-            serde_saphyr::from_str(&format!("receiver: team\ngroup_wait: 30s\n{routes}")).unwrap();
-        let receivers = ["team", "boss"].map(|name| ReceiverShape {
-            name: name.to_owned(),
-            integrations: vec![Integration { name: "webhook[0]".to_owned(), send_resolved: true }],
-        });
-        let raw = RawConfig { route: Some(&route), receivers: &receivers, ..RawConfig::default() };
-        Config::resolve(raw).unwrap().0
-    };
     const MOVES: &[(&str, &str)] = &[("alertname", "A"), ("team", "db")];
     for by_restart in [false, true] {
         let mut story = Story::with(with(""), 12);
