@@ -186,7 +186,8 @@ impl Ledger {
     /// Forgets alerts that ended without a message, because the receiver wants none: should they return, that
     /// is news.
     pub(crate) fn forget(&mut self, ended: &BTreeSet<u64>) {
-        for sent in [&mut self.under_way, &mut self.delivered].into_iter().flatten() {
+        let settled = [&mut self.under_way, &mut self.delivered].into_iter().flatten();
+        for sent in settled.chain(&mut self.superseded) {
             sent.firing.retain(|fingerprint| !ended.contains(fingerprint));
             sent.owed.retain(|fingerprint| !ended.contains(fingerprint));
         }
@@ -275,8 +276,6 @@ pub(crate) struct Group {
     pub(crate) again: bool,
     /// The report came: whatever is new may be told.
     pub(crate) catch_up: bool,
-    /// The end of all members was spoken of; not again at once, only at the next flush.
-    pub(crate) end_told: bool,
     /// A step of the escalation is due, but what fires is held: it is taken at a later flush.
     pub(crate) step_held: bool,
 }
@@ -289,6 +288,8 @@ pub(crate) struct Member {
     pub(crate) recorded: Option<(model::Verdict, bool)>,
     /// A reload moved it to another group: it is here only until its end was told to those who know of it.
     pub(crate) has_left: bool,
+    /// A flush has seen that it has ended: if its end is still to be told, that is not at once, but at the next one.
+    pub(crate) end_seen: bool,
 }
 
 impl Group {
@@ -304,22 +305,27 @@ impl Group {
         let stuck = self.row.ledgers.values().any(Ledger::is_stuck);
         let live = incident.is_some_and(Incident::is_live);
         let owes = live || self.row.ledgers.values().any(Ledger::owes_an_end);
-        let at_once = owes && resolve == Resolve::AtOnce && !self.end_told && !self.again;
+        let at_once = owes && resolve == Resolve::AtOnce && !self.again;
         if !stuck && !at_once {
             return wake;
         }
-        let ends = self.members.keys().copied().map(end_of);
-        let (mut next, mut last, mut all) = (Timestamp::MAX, Timestamp::MIN, true);
-        for end in ends {
-            match end {
-                Some(end) => {
-                    last = last.max(end);
-                    next = if end > self.looked { next.min(end) } else { next };
-                }
-                None => all = false,
+        // The last end of those that belong here, the first of those that have left, the next of all.
+        let (mut last, mut gone, mut next) = (Timestamp::MIN, Timestamp::MAX, Timestamp::MAX);
+        let (mut all, mut unseen) = (true, false);
+        for (slot, member) in &self.members {
+            let Some(end) = end_of(*slot) else {
+                all &= member.has_left;
+                continue;
+            };
+            next = if end > self.looked { next.min(end) } else { next };
+            match member.has_left {
+                true if member.end_seen => {}
+                true => gone = gone.min(end),
+                false => (last, unseen) = (last.max(end), unseen | !member.end_seen),
             }
         }
-        let over = if at_once && all && last > Timestamp::MIN { last } else { Timestamp::MAX };
+        let over = if unseen { last } else { gone.max(last) };
+        let over = if at_once && all { over } else { Timestamp::MAX };
         wake.min(over).min(if stuck { next } else { Timestamp::MAX })
     }
 }

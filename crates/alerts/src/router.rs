@@ -171,7 +171,6 @@ fn new_group(row: GroupRow, key: Arc<str>, route: usize, node: &RouteNode) -> Gr
         nudged: None,
         again: false,
         catch_up: false,
-        end_told: false,
         step_held: false,
     }
 }

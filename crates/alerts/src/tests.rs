@@ -4,6 +4,7 @@ mod down;
 mod escalation;
 mod foretold;
 mod incidents;
+mod moved;
 mod quiet;
 mod why;
 

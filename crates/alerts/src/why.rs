@@ -122,9 +122,23 @@ pub(crate) struct Beside<'a> {
     pub(crate) silences: &'a Silences,
     /// The alert as it is now, if it is.
     pub(crate) alert: Option<&'a Alert>,
+    /// It is asked of this moment: what failed counts only where it is tried again.
+    pub(crate) is_now: bool,
 }
 
-/// One answer for each group that an alert was or would be in. `decisions` are those about it, in any order.
+impl Beside<'_> {
+    /// Whether an integration, `RECEIVER/webhook[0]`, may be tried again.
+    fn is_tried(&self, integration: &str) -> bool {
+        let there_is = |(receiver, name): (&str, &str)| {
+            let shape = self.config.receiver(receiver)?;
+            shape.integrations.iter().find(|integration| integration.name == name)
+        };
+        !self.is_now || integration.rsplit_once('/').and_then(there_is).is_some()
+    }
+}
+
+/// One answer for each group that an alert was or would be in, with those of which nothing is on record. `decisions` are
+/// those about it, in any order.
 pub(crate) fn explain<'a>(
     labels: &Labels,
     at: Timestamp,
@@ -152,10 +166,15 @@ pub(crate) fn explain<'a>(
             about.iter().filter(|decision| *decision.group_key == *key).copied().collect();
         answer(labels, at, (key, place), &decisions, beside)
     };
-    let answers: Vec<Why> = groups.into_iter().map(one).collect();
-    // Routes of today in which it never was say nothing about then, if others do.
-    let spoken: BTreeSet<bool> = answers.iter().map(|why| why.verdict.is_some()).collect();
-    answers.into_iter().filter(|why| why.verdict.is_some() || spoken.len() == 1).collect()
+    groups.into_iter().map(one).collect()
+}
+
+/// Without the groups of which nothing is on record, if there are others.
+pub(crate) fn on_record(mut answers: Vec<Why>) -> Vec<Why> {
+    if answers.iter().any(|why| why.verdict.is_some()) {
+        answers.retain(|why| why.verdict.is_some());
+    }
+    answers
 }
 
 fn answer(
@@ -173,10 +192,8 @@ fn answer(
     let life = &decisions[ended.map_or(0, |place| place + 1)..];
     let receivers = receivers(life, &incidents, at);
     let last = life.last();
-    let tries = |key: &str| {
-        let all = receivers.iter().flat_map(|receiver| &receiver.attempts);
-        all.filter(|attempt| attempt.key == key).collect::<Vec<_>>()
-    };
+    let attempts = || receivers.iter().flat_map(|receiver| &receiver.attempts);
+    let tries = |key: &str| attempts().filter(|attempt| attempt.key == key).collect::<Vec<_>>();
     let (mut verdict, mut by) =
         (last.map(|last| last.verdict), last.map_or(Vec::new(), |last| last.by.clone()));
     // What is on its way is told once it has arrived, and held back once it has not.
@@ -188,13 +205,20 @@ fn answer(
                     by = Vec::new();
                 }
             }
-            Some(_) => verdict = Some(Verdict::Hold(Hold::ReceiverDown)),
-            None => {}
+            Some(attempt) if beside.is_tried(&attempt.integration) => {
+                verdict = Some(Verdict::Hold(Hold::ReceiverDown));
+            }
+            Some(_) | None => {}
         }
     }
     let on_its_way = last.and_then(|last| last.page_key.as_deref()).is_some_and(|key| tries(key).is_empty());
     // Told is what has reached every integration that was to tell of it.
-    let failing = failing(&receivers);
+    let failing = failing(&receivers, beside);
+    // One whose place another has taken got through after all, or where it did not there is nobody any more.
+    let is_down = verdict == Some(Verdict::Hold(Hold::ReceiverDown));
+    if is_down && failing.is_empty() && attempts().any(|attempt| attempt.arrived) {
+        (verdict, by) = (Some(Verdict::Deliver), Vec::new());
+    }
     let is_told =
         matches!(verdict, Some(Verdict::Deliver | Verdict::Hold(Hold::Repeat | Hold::Acknowledged)));
     if is_told && !failing.is_empty() && last.is_some_and(|last| !last.over) {
@@ -266,13 +290,14 @@ fn is_elsewhere(decision: &Decision) -> bool {
 }
 
 /// What each integration said whose last try failed: `RECEIVER/webhook[0]: 503`.
-fn failing(receivers: &[Receiver]) -> Vec<String> {
+fn failing(receivers: &[Receiver], beside: &Beside<'_>) -> Vec<String> {
     let attempts = receivers.iter().flat_map(|receiver| &receiver.attempts);
     let mut last: BTreeMap<&str, &Attempt> = BTreeMap::new();
     for attempt in attempts {
         last.insert(&attempt.integration, attempt);
     }
-    let failed = last.into_values().filter(|attempt| !attempt.arrived);
+    let failed =
+        last.into_values().filter(|attempt| !attempt.arrived && beside.is_tried(&attempt.integration));
     failed.map(|attempt| format!("{}: {}", attempt.integration, attempt.error)).collect()
 }
 

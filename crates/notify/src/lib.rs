@@ -111,7 +111,7 @@ pub enum Error {
     #[error(transparent)]
     Reach(#[from] reach::Error),
     /// The receiver answered, but not with success.
-    #[error("{host} answered {status}: {body}")]
+    #[error("{host} answered {status}{}{body}", if body.is_empty() { "" } else { ": " })]
     Refused {
         /// Who.
         host: String,

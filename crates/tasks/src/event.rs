@@ -28,6 +28,11 @@ pub enum Event {
         /// Not before.
         run_at: Timestamp,
     },
+    /// An attempt ended with nothing done: it asked to be called again later.
+    PutOff {
+        /// Which run.
+        run_id: RunId,
+    },
     /// An attempt was taken from a worker that is dead or silent.
     Rescued {
         /// Which run.

@@ -90,6 +90,36 @@ receivers:
 }
 
 #[test]
+fn why_names_the_end_of_a_breakers_pause() {
+    let broken = Pages::refusing(&[503; 500]);
+    let config = format!(
+        "route:
+  receiver: nobody
+  routes: [{{receiver: all, matchers: [alertname=Posted], group_by: [i], group_wait: 0s, group_interval: 2h}}]
+receivers:
+- {{name: all, webhook_configs: [{{url: '{}'}}]}}
+- {{name: nobody}}
+",
+        broken.url
+    );
+    let tocsin = Tocsin::with_config(&config, &[]);
+    assert_eq!(tocsin.post("/api/v2/alerts", &alerts(20)).status, 200);
+    let waits_behind_it = |i: usize, reason: &str| {
+        let why = tocsin.get(&format!("/api/v1/why?labels=alertname=Posted,i={i}")).json();
+        let at = |text: &Value| text.as_str().and_then(|text| text.parse::<jiff::Timestamp>().ok());
+        let waits = at(&why["group"]["next_send"])?.duration_since(at(&why["at"])?).as_secs();
+        // A page that only failed is tried again sooner.
+        (why["reason"] == reason && (9..24).contains(&waits)).then_some(why)
+    };
+    eventually("a page that has failed waits", LIMIT, || waits_behind_it(0, "receiver_down"));
+    let new = json!([{"labels": {"alertname": "Posted", "i": "20"}}]);
+    assert_eq!(tocsin.post("/api/v2/alerts", &new).status, 200);
+    let why = eventually("one that was not tried yet waits too", LIMIT, || waits_behind_it(20, "none"));
+    let says = why["says"].to_string();
+    assert!(says.contains("On its way to all, which fails; tried at "), "{says}");
+}
+
+#[test]
 fn what_a_step_finds_late_amends_the_page() {
     let pages = Pages::start();
     let mut tocsin = Tocsin::prepare(&[], &[]);

@@ -1,5 +1,6 @@
 //! What was decided about many alerts alike in one instant, in one row: they are new in their groups and wait for the
-//! group's turn to speak, or somebody took on their incident. In a storm these are most of all decisions.
+//! group's turn to speak, somebody took on their incident, or a reload moved them. In a storm these are most of all
+//! decisions.
 
 use super::instant::InstantKey;
 use super::{HOLDS, Mark, read_text, read_time};
@@ -26,9 +27,9 @@ pub struct WaitingGroup {
     pub receiver: Arc<str>,
     /// Its key.
     pub group_key: Arc<str>,
-    /// What they wait for.
+    /// What they wait for; [`Hold::Over`]: for nothing, they are told of there no more.
     pub hold: Hold,
-    /// By what: who took them on.
+    /// By what: who took them on, or moved them.
     pub by: Vec<String>,
     /// Until when; `None`: nobody knows.
     pub next_send: Option<Timestamp>,
@@ -37,7 +38,7 @@ pub struct WaitingGroup {
 }
 
 impl WaitingGroup {
-    /// That one of its alerts waits.
+    /// What was decided about one of its alerts.
     pub(crate) fn decision(&self, at: Timestamp, alert: Labels, nth: u32) -> Decision {
         Decision {
             at,
@@ -47,7 +48,7 @@ impl WaitingGroup {
             group_key: self.group_key.clone(),
             by: self.by.clone(),
             page_key: None,
-            over: false,
+            over: self.hold == Hold::Over,
             next_send: self.next_send,
             nth,
         }

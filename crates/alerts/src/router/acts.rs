@@ -131,7 +131,11 @@ impl Alerts {
         let mut alerts: Vec<AlertView> = Vec::new();
         if let Some(group) = group {
             let muted = self.muted(group.route, now);
-            let members = group.members.keys().filter_map(|slot| self.alerts.at(*slot));
+            // What a reload moved, and fires on, is part of another incident.
+            let members = group.members.iter().filter_map(|(slot, member)| {
+                let tracked = self.alerts.at(*slot)?;
+                (!member.has_left || tracked.alert.is_resolved(now)).then_some(tracked)
+            });
             alerts.extend(members.map(|tracked| self.view(tracked, muted.clone(), &mut told, now)));
         }
         alerts.sort_by(|a, b| a.alert.labels.cmp(&b.alert.labels));

@@ -122,7 +122,6 @@ impl Alerts {
             group.row.next_flush = now.plus(node.group_interval.max(Duration::from_millis(1)));
             group.row.flushed = true;
         }
-        group.end_told = turn.firing.is_empty() && turn.quiet.is_empty();
         self.record(group, incident.as_ref(), turn, out);
         self.release_ended(group, now, out);
         if let Some(incident) = incident.as_ref().filter(|incident| known.as_ref() != Some(incident)) {

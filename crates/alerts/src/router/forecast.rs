@@ -18,7 +18,7 @@ const HOLDS_MAX: usize = 20;
 /// Steps of an escalation that are looked ahead.
 const STEPS_MAX: usize = 50;
 /// Members of a group that are looked through for news that is told with an alert; of a larger group, none.
-const MEMBERS_MAX: usize = 10_000;
+const MEMBERS_MAX: usize = 1_000;
 /// Members with news whose holds are followed.
 const NEWS_MAX: usize = 20;
 
@@ -47,6 +47,14 @@ struct Look {
     steps: Vec<Target>,
 }
 
+impl Look {
+    /// Whether the other sees nothing that this does not.
+    fn sees_all_of(&self, other: &Look) -> bool {
+        let same = (self.at, self.regular, self.reminded) == (other.at, other.regular, other.reminded);
+        same && other.steps.is_empty()
+    }
+}
+
 impl Alerts {
     /// When a group speaks of one of its alerts, which fires, next after `now`. `None`: nobody knows.
     pub(super) fn forecast(&self, group: &Group, labels: &Labels, now: Timestamp) -> Option<Timestamp> {
@@ -58,6 +66,7 @@ impl Alerts {
         let mut looks = outlook.turns();
         looks.extend(outlook.of_incident(incident.cloned()));
         looks.sort_by_key(|look| look.at);
+        looks.dedup_by(|next, look| look.sees_all_of(next));
         looks.iter().find(|look| outlook.tells(look, incident)).map(|look| look.at)
     }
 
@@ -99,7 +108,8 @@ impl Outlook<'_> {
     }
 
     fn is_free(&self, labels: &Labels, at: Timestamp) -> bool {
-        self.free_from(labels, at) == Some(at)
+        let muted_by = self.node.muted_by(&self.alerts.config.intervals, at);
+        muted_by.is_empty() && self.alerts.silences.acting_on(labels, at).is_empty()
     }
 
     /// The first turn of the group from `due` on at which nothing holds the alert.

@@ -124,7 +124,9 @@ impl Alerts {
         }
         for key in left.iter().flat_map(|left| left.iter()) {
             if let Some(group) = self.groups.get_mut(key) {
-                group.end_told &= ended;
+                if let Some(member) = group.members.get_mut(&slot) {
+                    member.end_seen &= ended;
+                }
                 changed(group, &mut self.wakes, now);
             }
         }
@@ -183,7 +185,6 @@ impl Alerts {
             group.row.next_flush = now;
             out.push(Change::Group(group.row.clone()));
         }
-        group.end_told &= ended;
         let wait = group.row.next_flush > now && !ended;
         let over = |incident: &Incident| !incident.is_live();
         let hold = match self.incidents.get(&*group.incident).is_some_and(over) {
@@ -217,11 +218,20 @@ impl Alerts {
 fn enter(group: &mut Group, joining: &Joining, recorded: Option<(Verdict, bool)>) -> bool {
     let is_back = |member: &Member| !joining.ended && member.recorded.is_some_and(|(_, over)| over);
     match group.members.entry(joining.slot) {
-        Entry::Occupied(known) if !is_back(known.get()) => return false,
-        Entry::Occupied(known) => known.into_mut().recorded = recorded,
-        Entry::Vacant(vacant) => drop(vacant.insert(Member { recorded, has_left: false })),
+        Entry::Occupied(known) => {
+            let known = known.into_mut();
+            known.end_seen &= joining.ended;
+            let is_back = is_back(known);
+            if is_back {
+                known.recorded = recorded;
+            }
+            is_back
+        }
+        Entry::Vacant(vacant) => {
+            vacant.insert(Member { recorded, ..Member::default() });
+            true
+        }
     }
-    true
 }
 
 /// A member of a group has changed: it may have to be looked at earlier, and a page that does not arrive may be out

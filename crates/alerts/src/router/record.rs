@@ -29,6 +29,7 @@ impl Alerts {
             };
             let fingerprint = labels.fingerprint();
             let over = turn.ended.contains(&fingerprint);
+            member.end_seen = over;
             let decision = |verdict, receiver: &Arc<str>, by, page_key, next_send| Decision {
                 at: turn.now,
                 alert: labels.clone(),
@@ -127,7 +128,8 @@ impl Alerts {
             let held = waits && !alert.is_resolved(now) && self.quiet(&alert.labels, &muted, now).is_none();
             held.then(|| (*slot, alert.labels.clone()))
         };
-        let held: Vec<(Slot, Labels)> = group.members.keys().filter_map(held).collect();
+        let present = group.members.iter().filter(|(_, member)| !member.has_left).map(|(slot, _)| slot);
+        let held: Vec<(Slot, Labels)> = present.filter_map(held).collect();
         let waiting = WaitingGroup {
             receiver: group.receiver.clone(),
             group_key: group.key.clone(),

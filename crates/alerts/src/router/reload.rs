@@ -140,7 +140,7 @@ impl Alerts {
             if group.members.contains_key(&slot) {
                 continue;
             }
-            group.members.insert(slot, Member { recorded: None, has_left: !group.orphan });
+            group.members.insert(slot, Member { has_left: !group.orphan, ..Member::default() });
             Arc::make_mut(tracked.left.get_or_insert_default()).push(key.clone());
         }
     }

@@ -4,8 +4,8 @@ use super::Alerts;
 use crate::change::{Change, Wait, WaitingGroup};
 use crate::group::Group;
 use hashbrown::HashMap;
-use model::{Decision, Hold, Labels, Timestamp, Verdict};
-use std::sync::Arc;
+use model::{Hold, Labels, Timestamp};
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Groups of a batch that are looked through for the one that an alert joins: a client sends the alerts of a rule together.
 const LOOKED_AT: usize = 16;
@@ -94,7 +94,7 @@ impl Alerts {
     pub(super) fn stood(&self) -> Stood {
         let mut stood = Stood { of: HashMap::new(), is_whole: true };
         for tracked in self.alerts.values() {
-            let groups = tracked.groups().filter_map(|key| self.groups.get(key));
+            let groups = tracked.places.iter().filter_map(|(_, key)| self.groups.get(key));
             let places = groups.map(|group| (group.key.clone(), group.receiver.clone()));
             stood.of.insert(tracked.alert.labels.fingerprint(), places.collect());
         }
@@ -136,34 +136,34 @@ impl Alerts {
         self.decide_waits(waits, out);
     }
 
-    /// After every alert was filed anew: that those who stood elsewhere are told of there no more, unless it is their end.
+    /// After every alert was filed anew: that those who stood elsewhere, and fire, are told of there no
+    /// more, unless it is their end.
     pub(super) fn decide_left(&mut self, stood: &Stood, now: Timestamp, out: &mut Vec<Change>) {
         if !stood.is_whole {
             return;
         }
-        let mut decisions = Vec::new();
-        for tracked in self.alerts.values() {
+        let mut left: BTreeMap<&Place, Vec<Labels>> = BTreeMap::new();
+        for tracked in self.alerts.values().filter(|tracked| !tracked.alert.is_resolved(now)) {
             let labels = &tracked.alert.labels;
-            for (group_key, receiver) in stood.of.get(&labels.fingerprint()).into_iter().flatten() {
-                if tracked.places.iter().all(|(_, key)| key != group_key) {
-                    decisions.push(Decision {
-                        at: now,
-                        alert: labels.clone(),
-                        verdict: Verdict::Hold(Hold::Over),
-                        receiver: receiver.clone(),
-                        group_key: group_key.clone(),
-                        by: vec![MOVED.to_owned()],
-                        page_key: None,
-                        over: true,
-                        next_send: None,
-                        nth: 0,
-                    });
+            for place in stood.of.get(&labels.fingerprint()).into_iter().flatten() {
+                if tracked.places.iter().all(|(_, key)| *key != place.0) {
+                    left.entry(place).or_default().push(labels.clone());
                 }
             }
         }
-        for decision in decisions {
-            self.decide(decision, out);
-        }
+        let group = |((group_key, receiver), sets): (&Place, Vec<Labels>)| {
+            let group = WaitingGroup {
+                receiver: receiver.clone(),
+                group_key: group_key.clone(),
+                hold: Hold::Over,
+                by: vec![MOVED.to_owned()],
+                next_send: None,
+                alerts: sets.iter().map(Labels::fingerprint).collect(),
+            };
+            (group, sets)
+        };
+        let groups = left.into_iter().map(group).collect();
+        self.decide_waits(&mut Waits { at: now, groups }, out);
     }
 
     /// Takes back what was on record at the last start, of alerts that are still known.

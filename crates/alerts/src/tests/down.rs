@@ -78,6 +78,47 @@ fn a_page_that_gets_through_after_all_is_on_record_and_the_later_one_follows() {
 }
 
 #[test]
+fn what_got_through_after_all_is_not_called_undelivered() {
+    let mut story = Story::at_hour(12);
+    story.post(0, A1, false);
+    let first = story.run(30).remove(0).1;
+    failed(&mut story, 31, &first.key);
+    story.post(60, A2, false);
+    assert_eq!(story.run_for("team", 61).len(), 1, "in its place");
+    let now = story.time(62);
+    story.alerts.delivered(&first.key, Ok(()), now, &mut story.journal);
+    for (labels, verdict) in [(A1, Verdict::Deliver), (A2, Verdict::Hold(Hold::ReceiverDown))] {
+        let labels = Labels::from_pairs(labels.iter().copied());
+        let why = story.alerts.why_now(&labels, story.time(63), story.alerts.decisions()).remove(0);
+        assert_eq!((why.verdict, why.on_its_way), (Some(verdict), true));
+    }
+}
+
+#[test]
+fn who_wants_no_ends_is_told_when_what_ended_meanwhile_is_back() {
+    const Q: [&[(&str, &str)]; 3] = [
+        &[("alertname", "Q"), ("mode", "quiet"), ("i", "1")],
+        &[("alertname", "Q"), ("mode", "quiet"), ("i", "2")],
+        &[("alertname", "Q"), ("mode", "quiet"), ("i", "3")],
+    ];
+    let mut story = Story::at_hour(12);
+    story.post(0, Q[0], false);
+    story.post(0, Q[1], false);
+    let first = story.run(30).remove(0).1;
+    failed(&mut story, 31, &first.key);
+    story.post(60, Q[0], true);
+    story.post(60, Q[2], false);
+    let second = story.run_for("quiet", 61).remove(0);
+    let now = story.time(62);
+    story.alerts.delivered(&first.key, Ok(()), now, &mut story.journal);
+    story.alerts.delivered(&second.key, Err("refused".to_owned()), now, &mut story.journal);
+    story.post(63, Q[2], true);
+    story.post(64, Q[0], false);
+    let pages = story.run_for("quiet", 700);
+    assert_eq!(pages.iter().map(|page| line(0, page)).collect::<Vec<_>>(), ["0 firing +Q1 +Q2"]);
+}
+
+#[test]
 fn all_over_while_it_was_down_is_still_told() {
     let mut story = Story::at_hour(12);
     story.post(0, A1, false);

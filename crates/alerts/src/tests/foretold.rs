@@ -1,21 +1,7 @@
-//! What `why` says of the next message, and what it says at once when somebody acts or a reload moves an alert.
+//! What `why` says of the next message, and what it says at once when somebody acts.
 
 use super::*;
 use crate::why::Why;
-
-const STAYS: &[(&str, &str)] = &[("alertname", "B")];
-
-/// To `team`, but for what these routes take, of which `boss` is told.
-fn with(routes: &str) -> Config {
-    let route: RouteConfig =
-        serde_saphyr::from_str(&format!("receiver: team\ngroup_wait: 30s\n{routes}")).unwrap();
-    let receivers = ["team", "boss"].map(|name| ReceiverShape {
-        name: name.to_owned(),
-        integrations: vec![Integration { name: "webhook[0]".to_owned(), send_resolved: true }],
-    });
-    let raw = RawConfig { route: Some(&route), receivers: &receivers, ..RawConfig::default() };
-    Config::resolve(raw).unwrap().0
-}
 
 /// The only answer, from the record and from how things stand.
 fn why(story: &Story, labels: &[(&str, &str)], secs: u64) -> Why {
@@ -125,50 +111,6 @@ fn what_is_on_its_way_is_not_told() {
 }
 
 #[test]
-fn an_alert_that_a_reload_moves_away_from_a_route_that_stays() {
-    for by_restart in [false, true] {
-        let mut story = Story::with(with(""), 12);
-        story.post(0, A1, false);
-        story.post(0, STAYS, false);
-        assert_eq!(story.told(30).len(), 1);
-        story.config = with("routes:\n- matchers: [alertname=A]\n  receiver: boss\n  repeat_interval: 1h\n");
-        let now = story.time(100);
-        story.last = now;
-        match by_restart {
-            true => story.restart(100),
-            false => story.alerts.reload(story.config.clone(), now, &mut story.journal),
-        }
-        let said = story.told(8_000);
-        assert_eq!(said, ["100 firing +A1", "3700 firing +A1", "7300 firing +A1"], "the new one alone");
-        let labels = Labels::from_pairs(A1.iter().copied());
-        let answers = story.alerts.why_now(&labels, story.time(8_000), story.alerts.decisions());
-        let old = answers.iter().find(|why| why.group_key == "{}:{}");
-        assert!(!answers.is_empty() && old.is_none_or(|why| why.over), "{answers:#?}");
-        if !by_restart {
-            let (there, now) = (story.config.clone(), story.time(8_010));
-            story.alerts.reload(with(""), now, &mut story.journal);
-            let answers = story.alerts.why_now(&labels, now, story.alerts.decisions());
-            let back = answers.iter().find(|why| why.group_key == "{}:{}").expect("its old group");
-            assert_eq!(
-                (back.over, back.reason_word(), back.receivers[0].attempts.len()),
-                (false, "repeat", 1)
-            );
-            story.alerts.reload(there, now, &mut story.journal);
-            story.last = now;
-            assert_eq!(story.told(8_400), Vec::<String>::new(), "both know");
-        }
-        story.post(9_000, A1, true);
-        let mut ends: Vec<String> = story
-            .run(9_400)
-            .into_iter()
-            .map(|(_, page)| format!("{} {}", page.receiver, line(0, &page)))
-            .collect();
-        ends.sort_unstable();
-        assert_eq!(ends, ["boss 0 resolved -A1", "team 0 firing +B -A1"], "whoever was told hears the end");
-    }
-}
-
-#[test]
 fn nobody_knows_when_an_inhibition_ends() {
     let mut story = Story::at_hour(12);
     let labels = |severity| [("alertname", "Full"), ("severity", severity), ("cluster", "eu")];
@@ -195,34 +137,34 @@ fn a_route_outside_its_active_hours_waits_for_them() {
 }
 
 #[test]
-fn an_alert_that_a_reload_moves_waits_in_its_new_group() {
-    const MOVES: &[(&str, &str)] = &[("alertname", "A"), ("team", "db")];
-    for by_restart in [false, true] {
-        let mut story = Story::with(with(""), 12);
-        story.post(0, MOVES, false);
-        story.post(0, STAYS, false);
-        let before = story.alerts.decisions().count();
-        story.config = with("routes:\n- matchers: [team=db]\n  receiver: boss\n");
-        let now = story.time(10);
-        if by_restart {
-            story.restart(10);
-            story.alerts.tick(now, &mut story.journal);
-        } else {
-            story.alerts.reload(story.config.clone(), now, &mut story.journal);
+fn what_failed_at_an_integration_that_is_gone_is_history() {
+    let with = |count: usize| {
+        let integration = |n| Integration { name: format!("webhook[{n}]"), send_resolved: true };
+        let team =
+            ReceiverShape { name: "team".to_owned(), integrations: (0..count).map(integration).collect() };
+        let route: RouteConfig = serde_saphyr::from_str("receiver: team\ngroup_wait: 30s").unwrap();
+        let raw = RawConfig { route: Some(&route), receivers: &[team], ..RawConfig::default() };
+        Config::resolve(raw).unwrap().0
+    };
+    let mut story = Story::with(with(2), 12);
+    story.post(0, A1, false);
+    for (_, page) in story.run(30) {
+        let now = story.time(31);
+        match page.integration.as_str() {
+            "webhook[0]" => story.alerts.delivered(&page.key, Ok(()), now, &mut story.journal),
+            _ => {
+                let tried = Tried { code: "503", error: "unwell", kept: None };
+                story.alerts.attempted(&page.key, tried, now, &mut story.journal);
+            }
         }
-        let labels = |set: &[(&str, &str)]| Labels::from_pairs(set.iter().copied());
-        let answers = story.alerts.why(&labels(MOVES), story.time(11));
-        let new = answers.iter().find(|why| why.receivers.iter().any(|receiver| receiver.name == "boss"));
-        let new = new.expect("an answer about the new group");
-        assert_eq!((new.verdict, new.since), (Some(Verdict::Hold(Hold::Grouped)), Some(story.time(0))));
-        // That it waits there, and after a reload that it is told of elsewhere no more.
-        let more = if by_restart { 1 } else { 2 };
-        assert_eq!(story.alerts.decisions().count(), before + more, "by a restart: {by_restart}");
-        story.restart(12);
-        assert_eq!(
-            story.alerts.decisions().count(),
-            before + more,
-            "what stayed, and what is known, is on record"
-        );
     }
+    assert_eq!(why(&story, A1, 32).reason_word(), "receiver_down");
+    let now = story.time(40);
+    story.alerts.reload(with(1), now, &mut story.journal);
+    assert_eq!(why(&story, A1, 41).verdict, Some(Verdict::Deliver));
+    story.last = now;
+    story.told(700);
+    assert_eq!(why(&story, A1, 700).reason_word(), "repeat");
+    let then = story.alerts.why(&Labels::from_pairs(A1.iter().copied()), story.time(32)).remove(0);
+    assert_eq!(then.reason_word(), "receiver_down", "as it was then");
 }

@@ -340,7 +340,13 @@ struct Journal {
 
 impl Journal {
     fn beside<'a>(&'a self, config: &'a Config) -> Beside<'a> {
-        Beside { incidents: self.incidents.iter().collect(), config, silences: &self.silences, alert: None }
+        Beside {
+            incidents: self.incidents.iter().collect(),
+            config,
+            silences: &self.silences,
+            alert: None,
+            is_now: false,
+        }
     }
 
     /// As it is read back.

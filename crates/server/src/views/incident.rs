@@ -178,7 +178,7 @@ pub struct WhyView {
     pub taken_by: Option<String>,
     /// Whether the last message about it is on its way: no try has come to anything yet.
     pub on_its_way: bool,
-    /// When a page that did not arrive is tried again, if that is known.
+    /// When a page that did not arrive is tried again, or one behind others that did not is tried first, if that is known.
     pub next_try: Option<Timestamp>,
     /// Who was told, or should have been.
     pub receivers: Vec<ReceiverWhy>,

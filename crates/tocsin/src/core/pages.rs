@@ -169,13 +169,19 @@ impl Core {
         }
     }
 
-    /// When a page about an alert that has not arrived is tried next, unless that is now.
+    /// When a page about an alert that has not arrived is tried next, unless that is now: after its pause, or that of its
+    /// receiver's breaker.
     pub fn next_try(&self, group_key: &str, alert: &Labels) -> Option<Timestamp> {
         let about =
             |page: &Page| page.group_key == group_key && page.alerts.iter().any(|one| one.labels == *alert);
         let runs = self.pages.live.iter().filter(|(_, page)| about(page));
         let runs = runs.filter_map(|(run_id, _)| self.queue.single(tasks::TaskId::from_bits(run_id.bits())));
-        let waits = runs.filter(|(_, at)| at.state == RunState::Retryable);
+        let waits = runs.filter(|(_, at)| match at.state {
+            RunState::Retryable => true,
+            // Before that it waits for its diagnosis.
+            RunState::Scheduled => at.attempt > 0,
+            _ => false,
+        });
         waits.map(|(_, at)| at.run_at).min()
     }
 
@@ -277,6 +283,7 @@ impl Core {
                     );
                     self.page_tried(run_id, &error, batch, now);
                 }
+                Event::PutOff { run_id } => self.pages.try_is_over(run_id),
                 Event::Sla { task_id, kind, violated, .. } => self.sla(task_id, &kind, violated),
                 Event::ApprovalRequested(approval) => self.approval_requested(&approval),
                 Event::ApprovalDecided(approval) => self.approval_decided(&approval),

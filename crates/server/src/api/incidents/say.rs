@@ -39,7 +39,9 @@ pub(crate) fn sentence(why: &WhyView) -> String {
             format!("That it is over is on its way to {}.", names(&why.receivers))
         }
         _ if why.verdict == "deliver" && why.on_its_way => {
-            format!("On its way to {}.", names(&why.receivers))
+            let waits =
+                why.next_try.map_or(String::new(), |next| format!(", which fails; tried {}", at(next)));
+            format!("On its way to {}{waits}.", names(&why.receivers))
         }
         _ if why.verdict == "deliver" => match told(why, at).as_str() {
             "" => format!("On its way to {}.", names(&why.receivers)),
@@ -154,6 +156,10 @@ mod tests {
         for (why, want) in [
             (tried(why("deliver", "none"), ""), "Told team at 03:12:10 UTC; said again at 04:12:40 UTC."),
             (why("deliver", "none"), "On its way to team."),
+            (
+                WhyView { on_its_way: true, next_try: Some(at(60)), ..why("deliver", "none") },
+                "On its way to team, which fails; tried at 03:13:40 UTC.",
+            ),
             (
                 WhyView { over: true, ..tried(why("deliver", "none"), "") },
                 "Told team at 03:12:10 UTC that it is over.",

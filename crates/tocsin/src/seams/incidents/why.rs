@@ -79,8 +79,8 @@ pub(super) fn explain(
 }
 
 fn said(core: &Core, why: Why, is_now: bool, rule: Option<RuleWhy>, incidents: &[&Incident]) -> WhyView {
-    let fails = is_now && why.verdict == Some(Verdict::Hold(Hold::ReceiverDown));
-    let next_try = core.next_try(&why.group_key, &why.alert).filter(|_| fails);
+    let is_due = why.on_its_way || why.verdict == Some(Verdict::Hold(Hold::ReceiverDown));
+    let next_try = core.next_try(&why.group_key, &why.alert).filter(|_| is_now && is_due);
     let (verdict, reason) = (why.verdict_word(), why.reason_word());
     let mine = |incident: &&&Incident| incident.group_key == why.group_key && incident.opened_at <= why.at;
     let incident = incidents.iter().filter(mine).max_by_key(|incident| incident.opened_at);
