@@ -15,7 +15,7 @@ use crate::incident::Incident;
 use crate::known::Slot;
 use crate::route::Resolve;
 use hashbrown::HashMap;
-use model::{Alert, Json, Labels, News, PageReason, Timestamp};
+use model::{Alert, Hold, Json, Labels, News, PageReason, Timestamp, Verdict};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::{cmp::Ordering, sync::Arc, time::Duration};
 
@@ -285,7 +285,7 @@ pub(crate) struct Group {
 pub(crate) struct Member {
     /// The last verdict that was recorded and whether the alert had ended by then, so that the same one is not recorded
     /// at every flush.
-    pub(crate) recorded: Option<(model::Verdict, bool)>,
+    pub(crate) recorded: Option<(Verdict, bool)>,
     /// A reload moved it to another group: it is here only until its end was told to those who know of it.
     pub(crate) has_left: bool,
     /// A flush has seen that it has ended: if its end is still to be told, that is not at once, but at the next one.
@@ -293,6 +293,19 @@ pub(crate) struct Member {
 }
 
 impl Group {
+    /// Where an alert stands of which it speaks, by what was told.
+    pub(crate) fn standing_of(&self, fingerprint: u64) -> Verdict {
+        let says = |sent: &Option<Sent>| sent.as_ref().is_some_and(|sent| sent.firing.contains(&fingerprint));
+        let ledgers = || self.row.ledgers.values();
+        let waits = |ledger: &&Ledger| says(&ledger.under_way) && !says(&ledger.delivered);
+        match ledgers().find(waits) {
+            Some(ledger) if ledger.is_stuck() => Verdict::Hold(Hold::ReceiverDown),
+            Some(_) => Verdict::Deliver,
+            None if ledgers().any(|ledger| says(&ledger.delivered)) => Verdict::Hold(Hold::Repeat),
+            None => Verdict::Hold(Hold::Grouped),
+        }
+    }
+
     /// When it wants to be looked at, given its members' ends and what its incident waits for.
     pub(crate) fn wanted(
         &self,

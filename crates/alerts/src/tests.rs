@@ -276,6 +276,15 @@ fn an_alert_nobody_repeats_ends_by_itself() {
 }
 
 #[test]
+fn an_end_that_comes_nearer_is_told_when_it_comes() {
+    let mut story = Story::at_hour(12);
+    story.post_until(0, INSTANT, Some(3_600));
+    assert_eq!(story.told(10), ["0 firing +I"]);
+    story.post_until(20, INSTANT, Some(100));
+    assert_eq!(story.told(200), ["100 resolved -I"]);
+}
+
+#[test]
 fn a_resolve_never_overtakes_its_page() {
     let mut story = Story::at_hour(12);
     story.post(0, INSTANT, false);

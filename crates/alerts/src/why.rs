@@ -205,18 +205,20 @@ fn answer(
                     by = Vec::new();
                 }
             }
-            Some(attempt) if beside.is_tried(&attempt.integration) => {
-                verdict = Some(Verdict::Hold(Hold::ReceiverDown));
+            Some(attempt) if last.over && !beside.is_tried(&attempt.integration) => {
+                (verdict, by) = (Some(Verdict::Hold(Hold::Over)), Vec::new());
             }
-            Some(_) | None => {}
+            Some(_) => verdict = Some(Verdict::Hold(Hold::ReceiverDown)),
+            None => {}
         }
     }
     let on_its_way = last.and_then(|last| last.page_key.as_deref()).is_some_and(|key| tries(key).is_empty());
     // Told is what has reached every integration that was to tell of it.
-    let failing = failing(&receivers, beside);
-    // One whose place another has taken got through after all, or where it did not there is nobody any more.
+    let (failing, gone) = failing(&receivers, beside);
+    // One whose place another has taken got through after all; or what failed is there no more.
     let is_down = verdict == Some(Verdict::Hold(Hold::ReceiverDown));
-    if is_down && failing.is_empty() && attempts().any(|attempt| attempt.arrived) {
+    let counts = |attempt: &Attempt| gone || last.is_some_and(|last| last.at <= attempt.at);
+    if is_down && failing.is_empty() && attempts().any(|attempt| attempt.arrived && counts(attempt)) {
         (verdict, by) = (Some(Verdict::Deliver), Vec::new());
     }
     let is_told =
@@ -289,16 +291,18 @@ fn is_elsewhere(decision: &Decision) -> bool {
     decision.verdict == Verdict::Hold(Hold::Over) && !decision.by.is_empty()
 }
 
-/// What each integration said whose last try failed: `RECEIVER/webhook[0]: 503`.
-fn failing(receivers: &[Receiver], beside: &Beside<'_>) -> Vec<String> {
+/// What each integration said whose last try failed: `RECEIVER/webhook[0]: 503`; and whether one failed that is there no
+/// more.
+fn failing(receivers: &[Receiver], beside: &Beside<'_>) -> (Vec<String>, bool) {
     let attempts = receivers.iter().flat_map(|receiver| &receiver.attempts);
     let mut last: BTreeMap<&str, &Attempt> = BTreeMap::new();
     for attempt in attempts {
         last.insert(&attempt.integration, attempt);
     }
-    let failed =
-        last.into_values().filter(|attempt| !attempt.arrived && beside.is_tried(&attempt.integration));
-    failed.map(|attempt| format!("{}: {}", attempt.integration, attempt.error)).collect()
+    let failed = last.into_values().filter(|attempt| !attempt.arrived);
+    let (tried, gone): (Vec<_>, Vec<_>) = failed.partition(|attempt| beside.is_tried(&attempt.integration));
+    let said = tried.iter().map(|attempt| format!("{}: {}", attempt.integration, attempt.error));
+    (said.collect(), !gone.is_empty())
 }
 
 /// The route whose group has this key: the one with the longest key that it begins with.

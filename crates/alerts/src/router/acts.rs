@@ -3,7 +3,7 @@
 use super::Alerts;
 use super::read::Told;
 use crate::change::Change;
-use crate::group::Ledger;
+use crate::group::{Ledger, page_order};
 use crate::incident::{Act, ActError, Incident, IncidentState, What};
 use crate::on_call::{StandIn, StandInError};
 use crate::view::{AlertView, IncidentView};
@@ -82,7 +82,10 @@ impl Alerts {
         let page = |(name, ledger): (&String, &Ledger)| {
             let told = ledger.delivered.as_ref().filter(|told| !told.owed.is_empty())?;
             let (receiver, integration) = name.rsplit_once('/')?;
-            Some(Page {
+            let present = self.present(group).map(|tracked| &tracked.alert);
+            let known = present.filter(|alert| told.firing.contains(&alert.labels.fingerprint()));
+            let alerts = page_order(known.cloned().collect());
+            (!alerts.is_empty()).then(|| Page {
                 key: format!("{}-acknowledged-{}", told.key, now.as_millis()),
                 revision: ledger.revision,
                 status: PageStatus::Firing,
@@ -92,7 +95,7 @@ impl Alerts {
                 group_key: group.row.key.clone(),
                 group_labels: group.row.labels.clone(),
                 route_labels: node.template_labels(),
-                alerts: self.alerts_of(group, |fingerprint| told.firing.contains(&fingerprint)),
+                alerts,
                 news: News::default(),
                 at: now,
                 external_url: self.config.external_url.clone(),
@@ -159,8 +162,10 @@ impl Alerts {
     /// The ids of the incidents that an alert is part of, in the order of the route tree; none for one of which nobody
     /// was told.
     pub fn incidents_of(&self, labels: &Labels) -> Vec<String> {
-        let places = self.alerts.get(labels).into_iter().flat_map(|tracked| tracked.groups());
+        let Some(slot) = self.alerts.slot_of(labels) else { return Vec::new() };
+        let places = self.alerts.at(slot).into_iter().flat_map(|tracked| tracked.groups());
         let groups = places.filter_map(|key| self.groups.get(key));
+        let groups = groups.filter(|group| group.members.get(&slot).is_none_or(|member| !member.has_left));
         let known = groups.filter_map(|group| self.incidents.get(&*group.incident));
         known.map(|incident| incident.id.clone()).collect()
     }

@@ -1,9 +1,9 @@
 //! Answers to "why was I (not) paged?", from the record, and of this moment.
 
 use super::Alerts;
-use crate::group::{Group, Ledger};
+use crate::group::Group;
 use crate::why::{self, Beside, Why};
-use model::{Decision, Hold, Labels, Timestamp, Verdict};
+use model::{Decision, Labels, Timestamp, Verdict};
 
 impl Alerts {
     /// Why an alert was paged or not, at an instant: one answer for each group it falls into, from the decisions that
@@ -64,11 +64,9 @@ impl Alerts {
             match self.quiet(labels, &self.muted(group.route, now), now) {
                 Some(quiet) => (why.verdict, why.by) = (Some(Verdict::Hold(quiet.hold)), quiet.by),
                 None if is_stale => {
-                    let told = group.row.ledgers.values().filter_map(Ledger::told);
-                    let knows =
-                        told.flat_map(|sent| &sent.firing).any(|known| *known == labels.fingerprint());
-                    let hold = if knows { Hold::Repeat } else { Hold::Grouped };
-                    (why.verdict, why.by) = (Some(Verdict::Hold(hold)), Vec::new());
+                    let verdict = group.standing_of(labels.fingerprint());
+                    (why.verdict, why.by) = (Some(verdict), Vec::new());
+                    why.on_its_way = verdict == Verdict::Deliver;
                 }
                 None => {}
             }

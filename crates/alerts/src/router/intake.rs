@@ -37,13 +37,15 @@ impl Alerts {
         out.reserve(alerts.len());
         let mut waits = Waits::new(now);
         for alert in alerts {
-            let ended = alert.is_resolved(now);
+            let (ended, end) = (alert.is_resolved(now), alert.ends_at);
+            let mut ends_sooner = false;
             let full = self.alerts.len() >= self.config.alerts_max;
             let slot = match self.alerts.find_mut(&alert.labels) {
                 Some((slot, known)) => {
                     if known.alert.is_resolved(now) != ended {
                         received.turned.push(alert.clone());
                     }
+                    ends_sooner = end.is_some_and(|end| known.alert.ends_at.is_none_or(|was| end < was));
                     out.push(repeat(known, alert, now));
                     slot
                 }
@@ -62,6 +64,9 @@ impl Alerts {
                 // What was decided before stands before what its end leads to.
                 self.decide_waits(&mut waits, out);
                 touched.extend(self.over(slot, now, out));
+            } else if ends_sooner {
+                let groups = self.alerts.at(slot).into_iter().flat_map(Tracked::groups);
+                touched.extend(groups.cloned());
             }
         }
         self.decide_waits(&mut waits, out);

@@ -9,7 +9,7 @@ use crate::group::{GroupRow, Ledger, Member};
 use crate::inhibit::Sources;
 use crate::known::Slot;
 use hashbrown::HashMap;
-use model::{Labels, Timestamp};
+use model::{Labels, Timestamp, Verdict};
 use std::{collections::BTreeSet, sync::Arc};
 
 impl Alerts {
@@ -107,7 +107,7 @@ impl Alerts {
         let mut waits = Waits::new(now);
         for slot in self.alerts.slots() {
             self.file(slot, now, out, &mut waits);
-            self.adopt(slot, &owing);
+            self.adopt(slot, &owing, now);
         }
         self.decide_moved(&mut waits, stood, out);
         self.decide_left(stood, now, out);
@@ -132,7 +132,7 @@ impl Alerts {
 
     /// An alert may inhibit others again, and stays in groups where it belongs no more and that still owe somebody its
     /// end.
-    fn adopt(&mut self, slot: Slot, owing: &HashMap<u64, Vec<Arc<str>>>) {
+    fn adopt(&mut self, slot: Slot, owing: &HashMap<u64, Vec<Arc<str>>>, now: Timestamp) {
         let Some(tracked) = self.alerts.at_mut(slot) else { return };
         self.sources.add(&tracked.alert.labels);
         for key in owing.get(&tracked.alert.labels.fingerprint()).into_iter().flatten() {
@@ -140,7 +140,10 @@ impl Alerts {
             if group.members.contains_key(&slot) {
                 continue;
             }
-            group.members.insert(slot, Member { has_left: !group.orphan, ..Member::default() });
+            // Should nobody be told of an end after all, that is put on record.
+            let recorded = tracked.alert.is_resolved(now).then_some((Verdict::Deliver, false));
+            let member = Member { recorded, has_left: !group.orphan, end_seen: false };
+            group.members.insert(slot, member);
             Arc::make_mut(tracked.left.get_or_insert_default()).push(key.clone());
         }
     }

@@ -93,8 +93,10 @@ impl Alerts {
     /// Where every alert stands.
     pub(super) fn stood(&self) -> Stood {
         let mut stood = Stood { of: HashMap::new(), is_whole: true };
-        for tracked in self.alerts.values() {
+        for slot in self.alerts.slots() {
+            let Some(tracked) = self.alerts.at(slot) else { continue };
             let groups = tracked.places.iter().filter_map(|(_, key)| self.groups.get(key));
+            let groups = groups.filter(|group| group.members.contains_key(&slot));
             let places = groups.map(|group| (group.key.clone(), group.receiver.clone()));
             stood.of.insert(tracked.alert.labels.fingerprint(), places.collect());
         }
@@ -136,27 +138,29 @@ impl Alerts {
         self.decide_waits(waits, out);
     }
 
-    /// After every alert was filed anew: that those who stood elsewhere, and fire, are told of there no
-    /// more, unless it is their end.
+    /// After every alert was filed anew: that those who stood elsewhere are told of there no more, unless
+    /// it is their end.
     pub(super) fn decide_left(&mut self, stood: &Stood, now: Timestamp, out: &mut Vec<Change>) {
         if !stood.is_whole {
             return;
         }
-        let mut left: BTreeMap<&Place, Vec<Labels>> = BTreeMap::new();
-        for tracked in self.alerts.values().filter(|tracked| !tracked.alert.is_resolved(now)) {
-            let labels = &tracked.alert.labels;
+        let mut left: BTreeMap<(bool, &Place), Vec<Labels>> = BTreeMap::new();
+        for tracked in self.alerts.values() {
+            let (labels, ended) = (&tracked.alert.labels, tracked.alert.is_resolved(now));
             for place in stood.of.get(&labels.fingerprint()).into_iter().flatten() {
-                if tracked.places.iter().all(|(_, key)| *key != place.0) {
-                    left.entry(place).or_default().push(labels.clone());
+                let stays = tracked.places.iter().any(|(_, key)| *key == place.0);
+                let end_is_owed = ended && tracked.groups().any(|key| *key == place.0);
+                if !stays && !end_is_owed {
+                    left.entry((ended, place)).or_default().push(labels.clone());
                 }
             }
         }
-        let group = |((group_key, receiver), sets): (&Place, Vec<Labels>)| {
+        let group = |((ended, (group_key, receiver)), sets): ((bool, &Place), Vec<Labels>)| {
             let group = WaitingGroup {
                 receiver: receiver.clone(),
                 group_key: group_key.clone(),
                 hold: Hold::Over,
-                by: vec![MOVED.to_owned()],
+                by: if ended { Vec::new() } else { vec![MOVED.to_owned()] },
                 next_send: None,
                 alerts: sets.iter().map(Labels::fingerprint).collect(),
             };

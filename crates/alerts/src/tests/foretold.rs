@@ -136,35 +136,71 @@ fn a_route_outside_its_active_hours_waits_for_them() {
     assert_eq!(node.mute_ends(&config.intervals, noon), None, "never both");
 }
 
-#[test]
-fn what_failed_at_an_integration_that_is_gone_is_history() {
-    let with = |count: usize| {
-        let integration = |n| Integration { name: format!("webhook[{n}]"), send_resolved: true };
-        let team =
-            ReceiverShape { name: "team".to_owned(), integrations: (0..count).map(integration).collect() };
-        let route: RouteConfig = serde_saphyr::from_str("receiver: team\ngroup_wait: 30s").unwrap();
-        let raw = RawConfig { route: Some(&route), receivers: &[team], ..RawConfig::default() };
-        Config::resolve(raw).unwrap().0
-    };
-    let mut story = Story::with(with(2), 12);
-    story.post(0, A1, false);
-    for (_, page) in story.run(30) {
-        let now = story.time(31);
-        match page.integration.as_str() {
-            "webhook[0]" => story.alerts.delivered(&page.key, Ok(()), now, &mut story.journal),
-            _ => {
-                let tried = Tried { code: "503", error: "unwell", kept: None };
-                story.alerts.attempted(&page.key, tried, now, &mut story.journal);
-            }
+/// All to `team`, by these.
+fn told_by(names: &[&str]) -> Config {
+    let integration = |name: &&str| Integration { name: (*name).to_owned(), send_resolved: true };
+    let team =
+        ReceiverShape { name: "team".to_owned(), integrations: names.iter().map(integration).collect() };
+    let route: RouteConfig = serde_saphyr::from_str("receiver: team\ngroup_wait: 30s").unwrap();
+    let raw = RawConfig { route: Some(&route), receivers: &[team], ..RawConfig::default() };
+    Config::resolve(raw).unwrap().0
+}
+
+/// Of all that leaves until `secs`, what is for `well` arrives, and one try of the rest fails.
+fn tried(story: &mut Story, secs: u64, well: &str) {
+    for (_, page) in story.run(secs) {
+        let now = story.time(secs);
+        if page.integration == well {
+            story.alerts.delivered(&page.key, Ok(()), now, &mut story.journal);
+        } else {
+            let tried = Tried { code: "503", error: "unwell", kept: None };
+            story.alerts.attempted(&page.key, tried, now, &mut story.journal);
         }
     }
+}
+
+#[test]
+fn what_failed_at_an_integration_that_is_gone_is_history() {
+    let mut story = Story::with(told_by(&["webhook[0]", "webhook[1]"]), 12);
+    story.post(0, A1, false);
+    tried(&mut story, 30, "webhook[0]");
     assert_eq!(why(&story, A1, 32).reason_word(), "receiver_down");
     let now = story.time(40);
-    story.alerts.reload(with(1), now, &mut story.journal);
+    story.alerts.reload(told_by(&["webhook[0]"]), now, &mut story.journal);
     assert_eq!(why(&story, A1, 41).verdict, Some(Verdict::Deliver));
     story.last = now;
     story.told(700);
     assert_eq!(why(&story, A1, 700).reason_word(), "repeat");
     let then = story.alerts.why(&Labels::from_pairs(A1.iter().copied()), story.time(32)).remove(0);
     assert_eq!(then.reason_word(), "receiver_down", "as it was then");
+}
+
+#[test]
+fn an_end_that_failed_at_an_integration_that_is_gone_was_told_to_nobody() {
+    let mut story = Story::with(told_by(&["webhook[0]"]), 12);
+    story.post(0, A1, false);
+    story.told(30);
+    story.post(40, A1, true);
+    tried(&mut story, 41, "none");
+    assert_eq!(why(&story, A1, 42).reason_word(), "receiver_down");
+    let now = story.time(50);
+    story.alerts.reload(told_by(&["email[0]"]), now, &mut story.journal);
+    let said = why(&story, A1, 51);
+    assert_eq!((said.over, said.verdict), (true, Some(Verdict::Hold(Hold::Over))));
+}
+
+#[test]
+fn a_silence_that_ends_early_tells_nobody_what_did_not_arrive() {
+    let mut story = Story::at_hour(12);
+    story.post(0, A1, false);
+    let page = story.run(30).remove(0).1;
+    let id = story.silence(40, 1_000, "A");
+    assert!(story.run(335).is_empty());
+    assert_eq!(why(&story, A1, 336).reason_word(), "silenced");
+    story.alerts.expire_silence(&id, story.time(340), &mut story.journal).unwrap();
+    let said = why(&story, A1, 341);
+    assert_eq!((said.verdict, said.on_its_way), (Some(Verdict::Deliver), true));
+    let tried = Tried { code: "503", error: "unwell", kept: None };
+    story.alerts.attempted(&page.key, tried, story.time(342), &mut story.journal);
+    assert_eq!(why(&story, A1, 343).reason_word(), "receiver_down");
 }

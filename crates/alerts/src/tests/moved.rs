@@ -182,6 +182,20 @@ fn an_act_on_the_old_incident_is_not_about_it() {
     let view = story.alerts.incident_view(&id, now).unwrap();
     let shown: Vec<&str> = view.alerts.iter().map(|view| view.alert.name()).collect();
     assert_eq!(shown, ["B"]);
+    let told: Vec<String> = story.alerts.told_pages(&id, now).iter().map(|page| line(0, page)).collect();
+    assert_eq!(told, ["0 firing +B"]);
+    assert!(!story.alerts.incidents_of(&labels(A1)).contains(&id));
+}
+
+#[test]
+fn what_had_ended_unsaid_when_a_reload_came_is_over() {
+    let mut story = Story::with(with(""), 12);
+    story.post(0, A1, false);
+    story.post(0, STAYS, false);
+    story.post(10, A1, true);
+    reload(&mut story, 15, BOSS);
+    let said = left_behind(&story, 16).expect("it waited there");
+    assert_eq!((said.over, said.reason_word(), said.is_elsewhere()), (true, "none", false));
 }
 
 #[test]

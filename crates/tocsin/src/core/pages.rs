@@ -6,7 +6,7 @@
 
 use super::{Core, batch::Batch};
 use alerts::{Tried, What};
-use model::{Backoff, Class, FindingState, Json, Labels, Page, PageStatus, TaskSpec, Timestamp};
+use model::{Backoff, Class, Finding, FindingState, Json, Labels, Page, PageStatus, TaskSpec, Timestamp};
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -347,14 +347,15 @@ impl Core {
     /// it still waits for its receiver, else the page is sent again with the same key and the next revision. Not
     /// if none of them found anything, nor if all is over meanwhile.
     fn found_late(&mut self, run_id: RunId, child: &Child, batch: &mut Batch, now: Timestamp) {
-        let Pages { live, sent, news, .. } = &mut self.pages;
+        let Pages { live, sent, news, next, .. } = &mut self.pages;
         let sent = sent.iter_mut().find(|(id, _)| *id == run_id).map(|(_, page)| page);
         let Some(page) = live.get_mut(&run_id).or(sent) else { return };
         let Some(runbook) = self.book.for_alerts(page.firing()) else { return };
-        let Some(place) = page.diagnosis.iter_mut().find(|finding| finding.step == child.step) else {
-            return;
-        };
+        let Some(place) = place_of(page, &child.step) else { return };
         *place = finding(child);
+        if let Some(place) = next.get_mut(&run_id).and_then(|next| place_of(next, &child.step)) {
+            *place = finding(child);
+        }
         if child.state == RunState::Completed {
             news.insert(run_id);
         }
@@ -440,7 +441,12 @@ impl Core {
     }
 }
 
-fn finding(child: &Child) -> model::Finding {
+/// Where a page says what a step found.
+fn place_of<'a>(page: &'a mut Page, step: &str) -> Option<&'a mut Finding> {
+    page.diagnosis.iter_mut().find(|finding| finding.step == step)
+}
+
+fn finding(child: &Child) -> Finding {
     let outcome = match (child.state, &child.output, &child.error) {
         (RunState::Completed, Some(output), _) => runbooks::Outcome::Done(output.value()),
         (RunState::Completed, None, _) => runbooks::Outcome::Done(Value::Null),
