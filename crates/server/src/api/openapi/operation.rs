@@ -221,6 +221,10 @@ impl Operation {
             let name = refusal_name(*code, self.dialect);
             responses.insert(code.to_string(), json!({"$ref": format!("#/components/responses/{name}")}));
         }
+        if parameters.iter().any(|parameter| parameter["in"] == "path" || parameter["in"] == "query") {
+            let name = format!("#/components/responses/{ADDRESS_TOO_LONG}");
+            responses.insert("414".to_owned(), json!({"$ref": name}));
+        }
         responses.sort_keys();
         let mut shown = json!({"responses": responses});
         if !parameters.is_empty() {
@@ -249,6 +253,9 @@ pub(super) const REFUSALS: [(u16, &str, &str); 12] = [
     (503, "Unavailable", "Stopping, not ready, or the store takes no writes: try again later"),
 ];
 
+/// What the HTTP library answers by itself, to whoever it is.
+const ADDRESS_TOO_LONG: &str = "AddressTooLong";
+
 fn refusal_name(code: u16, dialect: Dialect) -> String {
     let known = REFUSALS.iter().find(|(known, ..)| *known == code);
     let name = known.map_or("Internal", |(_, name, _)| *name);
@@ -263,6 +270,8 @@ fn refusal_name(code: u16, dialect: Dialect) -> String {
 /// Every refusal in every dialect.
 pub(super) fn refusals() -> Map<String, Value> {
     let mut all = Map::new();
+    let says = "The address has more than 65,534 bytes; there is no body";
+    all.insert(ADDRESS_TOO_LONG.to_owned(), json!({"description": says}));
     for (code, _, says) in REFUSALS {
         for (dialect, schema) in [
             (Dialect::Ours, super::schema::of("Error")),
