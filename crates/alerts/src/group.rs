@@ -106,6 +106,12 @@ impl Ledger {
             || self.delivered.as_ref().is_some_and(owes)
     }
 
+    /// Whether a message says, or said last, that an alert has ended.
+    pub(crate) fn tells_end_of(&self, fingerprint: u64) -> bool {
+        let mut sent = self.under_way.iter().chain(&self.delivered);
+        sent.any(|sent| sent.ended.contains(&fingerprint))
+    }
+
     /// Fingerprints of the alerts that it [holds](Ledger::holds); one may come twice.
     pub(crate) fn held(&self) -> impl Iterator<Item = u64> {
         let under_way = self.under_way.iter().flat_map(|sent| sent.owed.iter().chain(&sent.ended));

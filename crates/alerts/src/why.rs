@@ -206,7 +206,11 @@ fn answer(
                 }
             }
             Some(attempt) if last.over && !beside.is_tried(&attempt.integration) => {
-                (verdict, by) = (Some(Verdict::Hold(Hold::Over)), Vec::new());
+                let ends = life.iter().filter(|decision| decision.over);
+                let mut ends = ends.filter_map(|decision| decision.page_key.as_deref());
+                if !ends.any(|key| tries(key).iter().any(|attempt| attempt.arrived)) {
+                    (verdict, by) = (Some(Verdict::Hold(Hold::Over)), Vec::new());
+                }
             }
             Some(_) => verdict = Some(Verdict::Hold(Hold::ReceiverDown)),
             None => {}

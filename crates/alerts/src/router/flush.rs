@@ -232,11 +232,10 @@ impl Alerts {
                 let superseded = std::mem::take(&mut ledger.superseded);
                 return superseded.iter().for_each(|sent| drop(self.under_way.remove(&sent.key)));
             }
-            Need::Stuck => return turn.stuck = true,
             Need::Later => return group.again = true,
             // What is on its way is neither told nor due again.
             Need::Repeat => return turn.repeats |= ledger.under_way.is_none(),
-            Need::Nothing => return,
+            Need::Stuck | Need::Nothing => return,
         };
         if turn.holds(reason) {
             return turn.restrained = true;

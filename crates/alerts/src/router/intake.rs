@@ -66,7 +66,9 @@ impl Alerts {
                 touched.extend(self.over(slot, now, out));
             } else if ends_sooner {
                 let groups = self.alerts.at(slot).into_iter().flat_map(Tracked::groups);
-                touched.extend(groups.cloned());
+                let later =
+                    |key: &&Arc<str>| self.groups.get(*key).is_some_and(|group| end < Some(group.wake));
+                touched.extend(groups.filter(later).cloned());
             }
         }
         self.decide_waits(&mut waits, out);

@@ -22,6 +22,9 @@ impl Alerts {
         let (receiver, group_key) = (group.receiver.clone(), group.key.clone());
         let look = group.row.next_flush;
         let again = next_message(group, incident, &turn);
+        let stuck = group.row.ledgers.values().filter(|ledger| ledger.is_stuck());
+        let stuck = stuck.filter_map(|ledger| ledger.under_way.as_ref()).flat_map(|sent| &sent.firing);
+        let stuck: BTreeSet<u64> = stuck.copied().collect();
         let mut decisions = Vec::new();
         for (slot, member) in &mut group.members {
             let Some(Alert { labels, .. }) = self.alerts.at(*slot).map(|known| &known.alert) else {
@@ -65,7 +68,7 @@ impl Alerts {
             let (hold, by, next) = match (turn.quiet.remove(labels), restraint) {
                 (Some(quiet), _) => (quiet.hold, quiet.by, Some(look)),
                 (None, Some(restraint)) => (Hold::Acknowledged, vec![restraint.by.clone()], again),
-                (None, None) if turn.stuck => (Hold::ReceiverDown, vec![], again),
+                (None, None) if stuck.contains(&fingerprint) => (Hold::ReceiverDown, vec![], again),
                 (None, None) if group.again => (Hold::Grouped, vec![], again),
                 (None, None) if turn.repeats => (Hold::Repeat, vec![], again),
                 (None, None) => continue,

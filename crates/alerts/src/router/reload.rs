@@ -135,13 +135,15 @@ impl Alerts {
     fn adopt(&mut self, slot: Slot, owing: &HashMap<u64, Vec<Arc<str>>>, now: Timestamp) {
         let Some(tracked) = self.alerts.at_mut(slot) else { return };
         self.sources.add(&tracked.alert.labels);
-        for key in owing.get(&tracked.alert.labels.fingerprint()).into_iter().flatten() {
+        let fingerprint = tracked.alert.labels.fingerprint();
+        for key in owing.get(&fingerprint).into_iter().flatten() {
             let Some(group) = self.groups.get_mut(key) else { continue };
             if group.members.contains_key(&slot) {
                 continue;
             }
             // Should nobody be told of an end after all, that is put on record.
-            let recorded = tracked.alert.is_resolved(now).then_some((Verdict::Deliver, false));
+            let is_told = group.row.ledgers.values().any(|ledger| ledger.tells_end_of(fingerprint));
+            let recorded = tracked.alert.is_resolved(now).then_some((Verdict::Deliver, is_told));
             let member = Member { recorded, has_left: !group.orphan, end_seen: false };
             group.members.insert(slot, member);
             Arc::make_mut(tracked.left.get_or_insert_default()).push(key.clone());

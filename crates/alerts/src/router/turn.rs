@@ -28,10 +28,9 @@ pub(super) struct Turn<'a> {
     pub(super) restraint: Option<Restraint>,
     /// Messages that leave.
     pub(super) paged: Vec<Paged>,
-    /// There was a message that is not due yet; that somebody keeps back; that is under way; that does not arrive.
+    /// There was a message that is not due yet; that somebody keeps back.
     pub(super) repeats: bool,
     pub(super) restrained: bool,
-    pub(super) stuck: bool,
 }
 
 /// A message of this flush.
@@ -76,7 +75,6 @@ impl<'a> Turn<'a> {
             paged: Vec::new(),
             repeats: false,
             restrained: false,
-            stuck: false,
         }
     }
 

@@ -4,7 +4,7 @@ use super::Alerts;
 use crate::change::{Change, Wait, WaitingGroup};
 use crate::group::Group;
 use hashbrown::HashMap;
-use model::{Hold, Labels, Timestamp};
+use model::{Hold, Labels, Timestamp, Verdict};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Groups of a batch that are looked through for the one that an alert joins: a client sends the alerts of a rule together.
@@ -96,7 +96,12 @@ impl Alerts {
         for slot in self.alerts.slots() {
             let Some(tracked) = self.alerts.at(slot) else { continue };
             let groups = tracked.places.iter().filter_map(|(_, key)| self.groups.get(key));
-            let groups = groups.filter(|group| group.members.contains_key(&slot));
+            // Whose end was said stands nowhere.
+            let stands = |group: &&Group| {
+                let member = group.members.get(&slot);
+                member.is_some_and(|member| member.recorded != Some((Verdict::Deliver, true)))
+            };
+            let groups = groups.filter(stands);
             let places = groups.map(|group| (group.key.clone(), group.receiver.clone()));
             stood.of.insert(tracked.alert.labels.fingerprint(), places.collect());
         }

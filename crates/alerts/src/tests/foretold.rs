@@ -190,6 +190,19 @@ fn an_end_that_failed_at_an_integration_that_is_gone_was_told_to_nobody() {
 }
 
 #[test]
+fn an_end_that_arrived_was_told_though_another_integration_is_gone() {
+    let mut story = Story::with(told_by(&["webhook[0]", "webhook[1]"]), 12);
+    story.post(0, A1, false);
+    story.told(30);
+    story.post(40, A1, true);
+    tried(&mut story, 41, "webhook[0]");
+    let now = story.time(50);
+    story.alerts.reload(told_by(&["webhook[0]"]), now, &mut story.journal);
+    let said = why(&story, A1, 51);
+    assert_eq!((said.over, said.verdict), (true, Some(Verdict::Deliver)));
+}
+
+#[test]
 fn a_silence_that_ends_early_tells_nobody_what_did_not_arrive() {
     let mut story = Story::at_hour(12);
     story.post(0, A1, false);

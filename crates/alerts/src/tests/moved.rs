@@ -213,3 +213,20 @@ fn why_answers_though_its_new_group_has_said_nothing_of_it() {
     let said: Vec<_> = answers.iter().map(|why| (why.reason_word(), why.next_send)).collect();
     assert_eq!(said, [("grouped", Some(story.time(330)))], "{answers:#?}");
 }
+
+#[test]
+fn an_end_that_was_under_way_when_a_reload_came_was_told() {
+    let mut story = Story::with(with(""), 12);
+    story.post(0, A1, false);
+    story.post(0, STAYS, false);
+    story.told(30);
+    story.post(40, A1, true);
+    story.post(40, STAYS, true);
+    let page = story.run(41).remove(0).1;
+    reload(&mut story, 50, BOSS);
+    let now = story.time(51);
+    story.alerts.delivered(&page.key, Ok(()), now, &mut story.journal);
+    story.told(700);
+    let said = left_behind(&story, 701).expect("it was told");
+    assert_eq!((said.over, said.verdict), (true, Some(Verdict::Deliver)), "{said:#?}");
+}
