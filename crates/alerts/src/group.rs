@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::{cmp::Ordering, sync::Arc, time::Duration};
 
 /// A page whose outcome nobody reported for so long counts as delivered: the durable queue has it.
-pub(crate) const UNDER_WAY_MAX: Duration = Duration::from_secs(60 * 60);
+const UNDER_WAY_MAX: Duration = Duration::from_secs(60 * 60);
 
 /// Superseded pages of one integration that are remembered; of more the oldest is forgotten.
 const SUPERSEDED_MAX: usize = 16;
@@ -53,7 +53,7 @@ pub struct Ledger {
     /// Pages whose place that under way has taken, oldest first, while a try of one may still get through; the next
     /// report of a try empties it. Not kept over a restart: their run says the later one by then.
     pub superseded: VecDeque<Sent>,
-    /// Since when tries to deliver the page under way have failed.
+    /// Since when the page under way does not arrive.
     pub failing: Option<Timestamp>,
     /// What the last page that arrived left for the next one: the receiver's business.
     pub kept: Option<Json>,
@@ -88,9 +88,39 @@ impl Ledger {
         self.told().is_some_and(|sent| !sent.owed.is_empty())
     }
 
-    /// Whether the page under way was tried, and did not arrive.
+    /// Whether it may have to be told of an end: one that is owed, or is on its way and may not arrive.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.under_way.is_some() || self.owes_an_end()
+    }
+
+    /// It is told no more. What it is told should it come back has keys of its own.
+    pub(crate) fn leave(&mut self) {
+        *self = Ledger { revision: self.revision, ..Ledger::default() };
+    }
+
+    /// Whether the page under way was tried, or could not be, and did not arrive.
     pub fn is_stuck(&self) -> bool {
         self.under_way.is_some() && self.failing.is_some()
+    }
+
+    /// A page of which nothing was heard for too long has arrived; its key.
+    pub(crate) fn settle_late(&mut self, now: Timestamp) -> Option<String> {
+        if self.failing.is_some() {
+            return None;
+        }
+        let sent = self.under_way.take_if(|sent| sent.at.plus(UNDER_WAY_MAX) <= now)?;
+        let key = sent.key.clone();
+        self.delivered = Some(sent);
+        Some(key)
+    }
+
+    /// Whether a page that is about to leave for this reason calls somebody, rather than say that some have ended.
+    pub(crate) fn calls(&self, reason: PageReason, firing: &BTreeSet<u64>) -> bool {
+        let is_stuck = self.under_way.as_ref().filter(|_| self.failing.is_some());
+        match is_stuck {
+            Some(stuck) => !firing.is_subset(&stuck.firing),
+            None => !firing.is_empty() && reason != PageReason::SomeEnded,
+        }
     }
 
     /// Another page has taken this one's place. Returns one that is forgotten for it.
@@ -178,22 +208,19 @@ impl Ledger {
         }
     }
 
-    /// The ends of which it has not been told for certain.
+    /// The ends of which it has not been told for certain: of what it was told, and of what was to be told it by pages that
+    /// did not arrive.
     fn untold(&self, now: Now<'_>) -> BTreeSet<u64> {
-        match (&self.delivered, self.is_stuck()) {
-            _ if !now.send_resolved => BTreeSet::new(),
-            (Some(told), true) => now.ended - &told.ended,
-            (None, true) => now.ended.clone(),
-            (Some(told), false) => &told.owed & now.ended,
-            (None, false) => BTreeSet::new(),
-        }
+        let stuck = self.under_way.as_ref().filter(|_| self.failing.is_some());
+        let owed = self.delivered.iter().chain(stuck).flat_map(|sent| &sent.owed);
+        let owed = owed.chain(stuck.iter().flat_map(|sent| &sent.ended));
+        owed.filter(|alert| now.send_resolved && now.ended.contains(alert)).copied().collect()
     }
 
     /// Forgets alerts that ended without a message, because the receiver wants none: should they return, that
-    /// is news.
+    /// is news. A page under way speaks of them until it is known what became of it.
     pub(crate) fn forget(&mut self, ended: &BTreeSet<u64>) {
-        let settled = [&mut self.under_way, &mut self.delivered].into_iter().flatten();
-        for sent in settled.chain(&mut self.superseded) {
+        for sent in self.delivered.iter_mut().chain(&mut self.superseded) {
             sent.firing.retain(|fingerprint| !ended.contains(fingerprint));
             sent.owed.retain(|fingerprint| !ended.contains(fingerprint));
         }
@@ -312,6 +339,11 @@ impl Group {
         }
     }
 
+    /// What its incident waits for. A group whose route is gone takes no steps.
+    pub(crate) fn timer(&self, incident: Option<&Incident>) -> Option<Timestamp> {
+        incident.and_then(|incident| if self.orphan { incident.snoozed_until } else { incident.timer() })
+    }
+
     /// When it wants to be looked at, given its members' ends and what its incident waits for.
     pub(crate) fn wanted(
         &self,
@@ -319,7 +351,7 @@ impl Group {
         incident: Option<&Incident>,
         end_of: impl Fn(Slot) -> Option<Timestamp>,
     ) -> Timestamp {
-        let timer = incident.and_then(Incident::timer).filter(|_| !self.step_held);
+        let timer = self.timer(incident).filter(|_| !self.step_held);
         let wake = [timer, self.nudged].into_iter().flatten().fold(self.row.next_flush, Timestamp::min);
         let stuck = self.row.ledgers.values().any(Ledger::is_stuck);
         let live = incident.is_some_and(Incident::is_live);

@@ -282,7 +282,7 @@ impl Incident {
     pub(crate) fn open(&mut self, now: Timestamp) {
         self.state = IncidentState::Open;
         (self.resolved_at, self.closed_by) = (None, None);
-        (self.acknowledged_by, self.snoozed_until) = (None, None);
+        (self.acknowledged_by, self.snoozed_until, self.merged_into) = (None, None, None);
         if let Some(escalating) = &mut self.escalation {
             escalating.resume(now);
         }

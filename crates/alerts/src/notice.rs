@@ -30,7 +30,7 @@ pub enum Notice {
         /// The key of the page that says how things are.
         new: String,
     },
-    /// A page that has not arrived has nothing left to say.
+    /// A page that has not arrived has nothing left to say; or one that has is old, should it be about to be said anew.
     Withdrawn {
         /// Its key.
         key: String,

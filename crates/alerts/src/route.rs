@@ -75,6 +75,12 @@ pub struct RouteNode {
 }
 
 impl RouteNode {
+    /// The labels of its group that an alert falls into. Of what says that a receiver fails each is a group alone: it may
+    /// be told to others than those it would share one with.
+    pub fn group_of(&self, labels: &Labels) -> Labels {
+        if crate::router::tells_of_a_receiver(labels) { labels.clone() } else { self.group_by.of(labels) }
+    }
+
     /// What it gives to templates.
     pub fn template_labels(&self) -> Labels {
         Labels::from_pairs(self.labels.iter().map(|(name, value)| (name.as_str(), value.as_str())))

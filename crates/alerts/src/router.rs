@@ -36,6 +36,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::{sync::Arc, time::Duration};
 
 pub use delivery::Tried;
+pub(crate) use failing::tells_of_a_receiver;
 pub use intake::Received;
 
 /// Decisions kept in memory; older ones are in the journal only.

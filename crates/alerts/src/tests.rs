@@ -37,14 +37,16 @@ const INTERVALS: &str = "
   - times: [{start_time: '00:00', end_time: '06:00'}]
 ";
 
+/// A receiver with one webhook.
+fn shape(name: &str, send_resolved: bool) -> ReceiverShape {
+    let integrations = vec![Integration { name: "webhook[0]".to_owned(), send_resolved }];
+    ReceiverShape { name: name.to_owned(), integrations }
+}
+
 fn config() -> Config {
     let route: RouteConfig = serde_saphyr::from_str(CONFIG).unwrap();
     let inhibit: Vec<InhibitRuleConfig> = serde_saphyr::from_str(INHIBIT).unwrap();
     let intervals: Vec<TimeIntervalConfig> = serde_saphyr::from_str(INTERVALS).unwrap();
-    let shape = |name: &str, send_resolved| ReceiverShape {
-        name: name.to_owned(),
-        integrations: vec![Integration { name: "webhook[0]".to_owned(), send_resolved }],
-    };
     let receivers = [shape("team", true), shape("quiet", false)];
     let raw = RawConfig {
         route: Some(&route),

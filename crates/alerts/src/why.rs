@@ -5,6 +5,7 @@
 //! the silences and intervals that there are.
 
 mod next;
+mod standing;
 
 pub(crate) use next::turn_from;
 
@@ -13,7 +14,8 @@ use crate::incident::{Incident, What};
 use crate::route::Route;
 use crate::silences::Silences;
 use model::{Alert, Decision, Hold, Labels, Timestamp, Verdict};
-use std::collections::{BTreeMap, BTreeSet};
+use standing::Life;
+use std::collections::BTreeSet;
 
 /// The answer for one of the groups that an alert falls into.
 #[derive(Debug, Clone, PartialEq)]
@@ -152,7 +154,7 @@ pub(crate) fn explain<'a>(
     let nodes = route.find(labels);
     let places = nodes.iter().map(|place| {
         let node = &route.nodes[*place];
-        (crate::router::group_key(&node.key, &node.group_by.of(labels)), Some(*place))
+        (crate::router::group_key(&node.key, &node.group_of(labels)), Some(*place))
     });
     let mut groups: Vec<(String, Option<usize>)> = places.collect();
     for decision in &about {
@@ -190,49 +192,12 @@ fn answer(
     let ended =
         decisions.windows(2).rposition(|pair| pair[0].over && !pair[1].over && !is_elsewhere(pair[0]));
     let life = &decisions[ended.map_or(0, |place| place + 1)..];
-    let receivers = receivers(life, &incidents, at);
     let last = life.last();
-    let attempts = || receivers.iter().flat_map(|receiver| &receiver.attempts);
-    let tries = |key: &str| attempts().filter(|attempt| attempt.key == key).collect::<Vec<_>>();
-    let (mut verdict, mut by) =
-        (last.map(|last| last.verdict), last.map_or(Vec::new(), |last| last.by.clone()));
-    // What is on its way is told once it has arrived, and held back once it has not.
-    if let Some((last, key)) = last.and_then(|last| Some((last, last.page_key.as_deref()?))) {
-        match tries(key).last() {
-            Some(attempt) if attempt.arrived => {
-                verdict = Some(Verdict::Deliver);
-                if last.verdict != Verdict::Deliver {
-                    by = Vec::new();
-                }
-            }
-            Some(attempt) if last.over && !beside.is_tried(&attempt.integration) => {
-                let ends = life.iter().filter(|decision| decision.over);
-                let mut ends = ends.filter_map(|decision| decision.page_key.as_deref());
-                if !ends.any(|key| tries(key).iter().any(|attempt| attempt.arrived)) {
-                    (verdict, by) = (Some(Verdict::Hold(Hold::Over)), Vec::new());
-                }
-            }
-            Some(_) => verdict = Some(Verdict::Hold(Hold::ReceiverDown)),
-            None => {}
-        }
-    }
-    let on_its_way = last.and_then(|last| last.page_key.as_deref()).is_some_and(|key| tries(key).is_empty());
-    // Told is what has reached every integration that was to tell of it.
-    let (failing, gone) = failing(&receivers, beside);
-    // One whose place another has taken got through after all; or what failed is there no more.
-    let is_down = verdict == Some(Verdict::Hold(Hold::ReceiverDown));
-    let counts = |attempt: &Attempt| gone || last.is_some_and(|last| last.at <= attempt.at);
-    if is_down && failing.is_empty() && attempts().any(|attempt| attempt.arrived && counts(attempt)) {
-        (verdict, by) = (Some(Verdict::Deliver), Vec::new());
-    }
-    let is_told =
-        matches!(verdict, Some(Verdict::Deliver | Verdict::Hold(Hold::Repeat | Hold::Acknowledged)));
-    if is_told && !failing.is_empty() && last.is_some_and(|last| !last.over) {
-        verdict = Some(Verdict::Hold(Hold::ReceiverDown));
-    }
-    if verdict == Some(Verdict::Hold(Hold::ReceiverDown)) && !failing.is_empty() {
-        by = failing;
-    }
+    let receivers = receivers(life, &incidents, at);
+    let life = Life { decisions: life, receivers: &receivers, beside };
+    let (standing, on_its_way) = (life.standing(), life.is_on_its_way());
+    let since = life.decisions.first().map(|decision| decision.at);
+    let (verdict, by) = standing.map_or((None, Vec::new()), |standing| (Some(standing.verdict), standing.by));
     let turn = last.and_then(|last| last.next_send);
     let next_send =
         turn.zip(verdict).and_then(|(turn, verdict)| beside.next(turn, (verdict, &by), place, at));
@@ -244,7 +209,7 @@ fn answer(
     Why {
         alert: labels.clone(),
         at,
-        since: starts_at.or_else(|| life.first().map(|decision| decision.at)),
+        since: starts_at.or(since),
         route,
         group_key,
         next_send,
@@ -293,20 +258,6 @@ fn receivers(life: &[&Decision], incidents: &[&Incident], at: Timestamp) -> Vec<
 /// Whether a decision says no more than that an alert is told of in another group.
 fn is_elsewhere(decision: &Decision) -> bool {
     decision.verdict == Verdict::Hold(Hold::Over) && !decision.by.is_empty()
-}
-
-/// What each integration said whose last try failed: `RECEIVER/webhook[0]: 503`; and whether one failed that is there no
-/// more.
-fn failing(receivers: &[Receiver], beside: &Beside<'_>) -> (Vec<String>, bool) {
-    let attempts = receivers.iter().flat_map(|receiver| &receiver.attempts);
-    let mut last: BTreeMap<&str, &Attempt> = BTreeMap::new();
-    for attempt in attempts {
-        last.insert(&attempt.integration, attempt);
-    }
-    let failed = last.into_values().filter(|attempt| !attempt.arrived);
-    let (tried, gone): (Vec<_>, Vec<_>) = failed.partition(|attempt| beside.is_tried(&attempt.integration));
-    let said = tried.iter().map(|attempt| format!("{}: {}", attempt.integration, attempt.error));
-    (said.collect(), !gone.is_empty())
 }
 
 /// The route whose group has this key: the one with the longest key that it begins with.

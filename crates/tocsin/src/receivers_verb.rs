@@ -94,7 +94,7 @@ async fn test(args: &cli::ReceiverTest) -> Result<ExitCode> {
     let ready = load(&args.files)?;
     let (labels, annotations) = made_up(&args.about)?;
     let node = ready.route_to(&args.name, &labels);
-    let (group_labels, route_labels) = (node.group_by.of(&labels), node.template_labels());
+    let (group_labels, route_labels) = (node.group_of(&labels), node.template_labels());
     let mut failed = false;
     for (integration, wants_ends) in ready.integrations(&args.name, args.about.integration.as_deref())? {
         let sample = Sample {
@@ -151,7 +151,7 @@ async fn preview(args: &cli::ReceiverPreview) -> Result<ExitCode> {
     let ready = load(&args.files)?;
     let (labels, annotations) = made_up(&args.about)?;
     let node = ready.route_to(&args.name, &labels);
-    let (group_labels, route_labels) = (node.group_by.of(&labels), node.template_labels());
+    let (group_labels, route_labels) = (node.group_of(&labels), node.template_labels());
     let status = if args.resolved { PageStatus::Resolved } else { PageStatus::Firing };
     let now = SystemClock.now();
     let live = if args.live.is_empty() { None } else { Some(firing_at(args).await?) };

@@ -114,9 +114,10 @@ receivers:
     eventually("a page that has failed waits", LIMIT, || waits_behind_it(0, "receiver_down"));
     let new = json!([{"labels": {"alertname": "Posted", "i": "20"}}]);
     assert_eq!(tocsin.post("/api/v2/alerts", &new).status, 200);
-    let why = eventually("one that was not tried yet waits too", LIMIT, || waits_behind_it(20, "none"));
+    let why =
+        eventually("one that was not tried yet waits too", LIMIT, || waits_behind_it(20, "receiver_down"));
     let says = why["says"].to_string();
-    assert!(says.contains("On its way to all, which fails; tried at "), "{says}");
+    assert!(says.contains("Not delivered yet: all fails. It is tried at "), "{says}");
 }
 
 #[test]

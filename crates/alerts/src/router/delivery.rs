@@ -139,24 +139,46 @@ impl Alerts {
     pub fn attempted(&mut self, page_key: &str, tried: Tried<'_>, now: Timestamp, out: &mut Vec<Change>) {
         let Some((key, integration)) = self.under_way.get(page_key).cloned() else { return };
         let Some(mut group) = self.groups.remove(&key) else { return };
-        self.forget_superseded(&mut group, &integration);
         self.note_try(&group, (page_key, &integration), tried, false, now, out);
-        let (mut since, mut stuck) = (None, None);
-        if let Some(ledger) = group.row.ledgers.get_mut(&integration) {
-            stuck = ledger.under_way.clone().filter(|_| ledger.failing.is_none());
-            since = Some(*ledger.failing.get_or_insert(now));
-        }
-        if let Some(stuck) = stuck {
-            self.hold_back(&mut group, &integration, &stuck, tried.error, now, out);
-            out.push(Change::Group(group.row.clone()));
-            // What came while it was under way waits no longer.
-            group.nudged = Some(now);
-        }
+        let since = self.stays_away(&mut group, &integration, tried.error, now, out);
         self.groups.insert(key.clone(), group);
         self.rewake(&key);
         if since.is_some_and(|since| since.plus(FAILING_MAX) <= now) {
             self.receiver_failed(&integration, tried.error, now, out);
         }
+    }
+
+    /// A page was not even tried, because its receiver fails for others. As after a try that failed, what changes goes out
+    /// in its place.
+    pub fn put_off(&mut self, page_key: &str, now: Timestamp, out: &mut Vec<Change>) {
+        let Some((key, integration)) = self.under_way.get(page_key).cloned() else { return };
+        let Some(mut group) = self.groups.remove(&key) else { return };
+        self.stays_away(&mut group, &integration, "", now, out);
+        self.groups.insert(key.clone(), group);
+        self.rewake(&key);
+    }
+
+    /// The page under way to an integration has not arrived; since when that is so.
+    fn stays_away(
+        &mut self,
+        group: &mut Group,
+        integration: &str,
+        error: &str,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+    ) -> Option<Timestamp> {
+        self.forget_superseded(group, integration);
+        let ledger = group.row.ledgers.get_mut(integration)?;
+        let stuck = ledger.under_way.clone()?;
+        if let Some(since) = ledger.failing {
+            return Some(since);
+        }
+        ledger.failing = Some(now);
+        self.hold_back(group, integration, &stuck, error, now, out);
+        out.push(Change::Group(group.row.clone()));
+        // What came while it was under way waits no longer.
+        group.nudged = Some(now);
+        Some(now)
     }
 
     /// What the last page of a group to an integration, `RECEIVER/webhook[0]`, left for the next one.
@@ -196,7 +218,7 @@ impl Alerts {
                 verdict,
                 receiver: integration.rsplit_once('/').map_or(integration, |(name, _)| name).into(),
                 group_key: group.key.clone(),
-                by: vec![error.to_owned()],
+                by: Some(error.to_owned()).filter(|error| !error.is_empty()).into_iter().collect(),
                 page_key: Some(sent.key.clone()),
                 over: false,
                 next_send,

@@ -50,10 +50,7 @@ impl Alerts {
     /// Who is told of an alert instead of its route's receiver: what says that a receiver fails does not go through
     /// it. Nobody, if there is no other.
     pub(super) fn instead(&self, labels: &Labels) -> Option<String> {
-        if labels.get(ALERTNAME) != Some(NAME) {
-            return None;
-        }
-        let failing = labels.get("receiver").filter(|_| labels.get("integration").is_some())?;
+        let failing = labels.get("receiver").filter(|_| tells_of_a_receiver(labels))?;
         self.config.receiver(failing)?;
         let nodes = &self.config.route.nodes;
         let routed = self.config.route.find(labels).into_iter().map(|at| &nodes[at].receiver);
@@ -71,6 +68,13 @@ impl Alerts {
             integrations.filter_map(|integration| labels_of(&format!("{receiver}/{}", integration.name)));
         alerts.any(|labels| self.alerts.slot_of(&labels).is_some())
     }
+}
+
+/// Whether an alert says that a receiver fails.
+pub(crate) fn tells_of_a_receiver(labels: &Labels) -> bool {
+    labels.get(ALERTNAME) == Some(NAME)
+        && labels.get("receiver").is_some()
+        && labels.get("integration").is_some()
 }
 
 fn labels_of(integration: &str) -> Option<Labels> {

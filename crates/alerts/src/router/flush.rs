@@ -3,7 +3,7 @@
 use super::turn::{Paged, Target, Turn};
 use super::{Alerts, SWEEP};
 use crate::change::Change;
-use crate::group::{Group, Need, UNDER_WAY_MAX, page_order};
+use crate::group::{Group, Ledger, Need, page_key, page_order};
 use crate::incident::Incident;
 use crate::known::{Slot, Tracked};
 use crate::notice::Notice;
@@ -101,12 +101,14 @@ impl Alerts {
     ) {
         let known = incident.clone();
         let mut turn = self.survey(group, node, regular, now);
-        group.again = false;
+        // A page under way held news back, and this turn may tell none.
+        group.again &= !turn.full;
         group.step_held &= !regular;
         self.begin_incident(group, incident, &mut turn);
         let targets = self.targets(group, node);
         let wanted: BTreeSet<String> = targets.iter().map(Target::name).collect();
-        group.row.ledgers.retain(|name, _| wanted.contains(name));
+        let gone = group.row.ledgers.iter_mut().filter(|(name, _)| !wanted.contains(*name));
+        gone.for_each(|(_, ledger)| ledger.leave());
         for target in &targets {
             self.address(group, target, None, &mut turn, pages);
         }
@@ -167,7 +169,7 @@ impl Alerts {
                 only_ends: group.orphan,
             }));
         }
-        let mut others = group.row.ledgers.iter().filter(|(_, ledger)| ledger.owes_an_end());
+        let mut others = group.row.ledgers.iter().filter(|(_, ledger)| ledger.is_bound());
         if others.any(|(name, _)| targets.iter().all(|target| target.name() != *name)) {
             let all = self.config.receivers.iter();
             let all = all.flat_map(|receiver| receiver.integrations.iter().map(move |i| (receiver, i)));
@@ -175,7 +177,7 @@ impl Alerts {
                 let (receiver, integration) = (receiver.name.clone(), integration.clone());
                 let target = Target { receiver, integration, only_ends: true };
                 let name = target.name();
-                let owed = group.row.ledgers.get(&name).is_some_and(|ledger| ledger.owes_an_end());
+                let owed = group.row.ledgers.get(&name).is_some_and(Ledger::is_bound);
                 if owed && targets.iter().all(|target| target.name() != name) {
                     targets.push(target);
                 }
@@ -208,30 +210,17 @@ impl Alerts {
     ) {
         let name = target.name();
         let ledger = group.row.ledgers.entry(name.clone()).or_default();
-        let late = |at: Timestamp| at.plus(UNDER_WAY_MAX) <= turn.now;
-        if ledger.failing.is_none()
-            && let Some(sent) = ledger.under_way.take_if(|sent| late(sent.at))
-        {
-            self.under_way.remove(&sent.key);
-            ledger.delivered = Some(sent);
+        if let Some(sent) = ledger.settle_late(turn.now) {
+            self.under_way.remove(&sent);
         }
         if !turn.speaks_to(ledger, step.is_some()) {
             return;
         }
         let known = turn.known_to(ledger);
         let seen = turn.seen(target, ledger, &known, step.is_some());
-        let need = ledger.need(seen);
-        let reason = match need {
+        let reason = match ledger.need(seen) {
             Need::Page(reason) | Need::Instead(reason) => reason,
-            Need::Withdraw => {
-                if let Some(sent) = ledger.under_way.take() {
-                    self.under_way.remove(&sent.key);
-                    self.notices.push(Notice::Withdrawn { key: sent.key });
-                }
-                ledger.failing = None;
-                let superseded = std::mem::take(&mut ledger.superseded);
-                return superseded.iter().for_each(|sent| drop(self.under_way.remove(&sent.key)));
-            }
+            Need::Withdraw => return self.withdraw(ledger),
             Need::Later => return group.again = true,
             // What is on its way is neither told nor due again.
             Need::Repeat => return turn.repeats |= ledger.under_way.is_none(),
@@ -240,17 +229,11 @@ impl Alerts {
         if turn.holds(reason) {
             return turn.restrained = true;
         }
-        let revision = ledger.revision + 1;
-        let key = crate::group::page_key(&group.row.key, group.row.born, &name, revision);
-        let stuck = ledger.is_stuck();
-        if let Some(stuck) = ledger.under_way.clone() {
-            self.notices.push(Notice::Replaced { old: stuck.key.clone(), new: key.clone() });
-            if let Some(before) = ledger.supersede(stuck) {
-                self.under_way.remove(&before.key);
-            }
-        }
+        let (stuck, calls) = (ledger.is_stuck(), ledger.calls(reason, seen.firing));
+        let key = page_key(&group.row.key, group.row.born, &name, ledger.revision + 1);
+        self.take_place(ledger, &key);
         let news = ledger.send(key.clone(), seen);
-        let firing = seen.firing.clone();
+        let (revision, firing) = (ledger.revision, seen.firing.clone());
         self.under_way.insert(key.clone(), (group.key.clone(), name));
         let ended: BTreeSet<u64> = news.ended.iter().copied().collect();
         pages.push(Page {
@@ -275,7 +258,32 @@ impl Alerts {
             links: Links::default(),
         });
         let by = step.map(str::to_owned);
-        turn.paged.push(Paged { key, receiver: target.receiver.clone(), firing, ended, stuck, by });
+        turn.paged.push(Paged { key, receiver: target.receiver.clone(), firing, ended, stuck, calls, by });
+    }
+
+    /// A page that does not arrive has nothing left to say.
+    fn withdraw(&mut self, ledger: &mut Ledger) {
+        if let Some(sent) = ledger.under_way.take() {
+            self.under_way.remove(&sent.key);
+            self.notices.push(Notice::Withdrawn { key: sent.key });
+        }
+        ledger.failing = None;
+        let superseded = std::mem::take(&mut ledger.superseded);
+        superseded.iter().for_each(|sent| drop(self.under_way.remove(&sent.key)));
+    }
+
+    /// A page of this key is about to leave: it takes the place of the one under way, and what may still be said anew of the
+    /// last that arrived is old.
+    fn take_place(&mut self, ledger: &mut Ledger, new: &str) {
+        if let Some(sent) = &ledger.delivered {
+            self.notices.push(Notice::Withdrawn { key: sent.key.clone() });
+        }
+        if let Some(stuck) = ledger.under_way.clone() {
+            self.notices.push(Notice::Replaced { old: stuck.key.clone(), new: new.to_owned() });
+            if let Some(before) = ledger.supersede(stuck) {
+                self.under_way.remove(&before.key);
+            }
+        }
     }
 
     /// The alerts of a group.
@@ -305,6 +313,7 @@ impl Alerts {
             is_free(alert).then(|| (*slot, alert.labels.clone()))
         };
         let ended: Vec<(Slot, Labels)> = group.members.keys().filter_map(free).collect();
+        let mut gone = Vec::new();
         for (slot, labels) in ended {
             if let Some(member) = group.members.remove(&slot) {
                 self.record_over(group, &labels, &member, now, out);
@@ -315,12 +324,12 @@ impl Alerts {
                 .filter_map(|key| self.groups.get(key))
                 .any(|group| group.members.contains_key(&slot));
             if !held {
-                let id = tracked.id;
+                out.push(Change::AlertGone(tracked.id));
                 self.alerts.remove(slot);
                 self.sources.remove(&labels);
-                self.note_over(&labels, now, out);
-                out.push(Change::AlertGone(id));
+                gone.push(labels);
             }
         }
+        self.note_over(&gone, now, out);
     }
 }

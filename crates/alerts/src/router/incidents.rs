@@ -62,6 +62,7 @@ impl Alerts {
         turn: &mut Turn<'_>,
     ) {
         let told = turn.paged.iter().any(|paged| !paged.firing.is_empty());
+        let called = turn.paged.iter().any(|paged| paged.calls);
         let over = turn.full && turn.firing.is_empty() && turn.quiet.is_empty() && !group.members.is_empty();
         match incident {
             None if told => {
@@ -69,7 +70,7 @@ impl Alerts {
                 self.tell(&opened, What::Opened, "");
                 *incident = Some(opened);
             }
-            Some(incident) if told && !incident.is_live() => {
+            Some(incident) if called && !incident.is_live() => {
                 incident.open(turn.now);
                 incident.reopened += 1;
                 incident.add(turn.now, What::Reopened, "", self.names(group, turn));

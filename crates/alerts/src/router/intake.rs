@@ -28,21 +28,24 @@ struct Joining {
     labels: Labels,
     starts_at: Timestamp,
     ended: bool,
+    /// It begins, or ends.
+    turned: bool,
 }
 
 impl Alerts {
     /// Takes alerts from rules or clients.
     pub fn receive(&mut self, alerts: Vec<Alert>, now: Timestamp, out: &mut Vec<Change>) -> Received {
-        let (mut received, mut touched) = (Received::default(), BTreeSet::new());
+        let (mut received, mut touched, mut over) = (Received::default(), BTreeSet::new(), Vec::new());
         out.reserve(alerts.len());
         let mut waits = Waits::new(now);
         for alert in alerts {
             let (ended, end) = (alert.is_resolved(now), alert.ends_at);
-            let mut ends_sooner = false;
+            let (mut ends_sooner, mut turned) = (false, true);
             let full = self.alerts.len() >= self.config.alerts_max;
             let slot = match self.alerts.find_mut(&alert.labels) {
                 Some((slot, known)) => {
-                    if known.alert.is_resolved(now) != ended {
+                    turned = known.alert.is_resolved(now) != ended;
+                    if turned {
                         received.turned.push(alert.clone());
                     }
                     ends_sooner = end.is_some_and(|end| known.alert.ends_at.is_none_or(|was| end < was));
@@ -59,11 +62,11 @@ impl Alerts {
                     self.begin(alert, out)
                 }
             };
-            self.file(slot, now, out, &mut waits);
+            self.file(slot, turned, now, out, &mut waits);
             if ended {
-                // What was decided before stands before what its end leads to.
-                self.decide_waits(&mut waits, out);
-                touched.extend(self.over(slot, now, out));
+                let tracked = self.alerts.at(slot);
+                touched.extend(tracked.into_iter().flat_map(Tracked::groups).cloned());
+                over.extend(tracked.map(|tracked| tracked.alert.labels.clone()));
             } else if ends_sooner {
                 let groups = self.alerts.at(slot).into_iter().flat_map(Tracked::groups);
                 let later =
@@ -72,6 +75,7 @@ impl Alerts {
             }
         }
         self.decide_waits(&mut waits, out);
+        self.note_over(&over, now, out);
         // Once for each group: it looks at every member's end.
         for key in touched {
             self.rewake(&key);
@@ -85,14 +89,6 @@ impl Alerts {
         self.sources.add(&alert.labels);
         out.push(Change::Alert(id, alert.clone()));
         self.alerts.add(Tracked::new(id, alert))
-    }
-
-    /// An alert has ended; the groups that it is in.
-    fn over(&mut self, slot: Slot, now: Timestamp, out: &mut Vec<Change>) -> Vec<Arc<str>> {
-        let Some(tracked) = self.alerts.at(slot) else { return Vec::new() };
-        let (labels, groups) = (tracked.alert.labels.clone(), tracked.groups().cloned().collect());
-        self.note_over(&labels, now, out);
-        groups
     }
 
     /// Brings the router in line with what the rules say fires, after a start or a reload: an alert without an
@@ -111,9 +107,16 @@ impl Alerts {
         self.receive(new, now, out);
     }
 
-    /// Puts an alert into its groups, making those that are missing. Where it is new and has to wait it is added to
-    /// `waits`.
-    pub(super) fn file(&mut self, slot: Slot, now: Timestamp, out: &mut Vec<Change>, waits: &mut Waits) {
+    /// Puts an alert, which begins or ends if it has `turned`, into its groups, making those that are missing. Where it is
+    /// new and has to wait it is added to `waits`.
+    pub(super) fn file(
+        &mut self,
+        slot: Slot,
+        turned: bool,
+        now: Timestamp,
+        out: &mut Vec<Change>,
+        waits: &mut Waits,
+    ) {
         let Some(tracked) = self.alerts.at_mut(slot) else { return };
         if tracked.places.is_empty() {
             let labels = &tracked.alert.labels;
@@ -122,7 +125,7 @@ impl Alerts {
         let (places, left) = (tracked.places.clone(), tracked.left.clone());
         let Alert { labels, starts_at, .. } = &tracked.alert;
         let ended = tracked.alert.is_resolved(now);
-        let joining = Joining { slot, labels: labels.clone(), starts_at: *starts_at, ended };
+        let joining = Joining { slot, labels: labels.clone(), starts_at: *starts_at, ended, turned };
         for (route, key) in &*places {
             if !self.groups.contains_key(key) {
                 self.begin_group(&joining, *route, key, now, out);
@@ -134,7 +137,7 @@ impl Alerts {
                 if let Some(member) = group.members.get_mut(&slot) {
                     member.end_seen &= ended;
                 }
-                changed(group, &mut self.wakes, now);
+                changed(group, turned, &mut self.wakes, now);
             }
         }
     }
@@ -154,7 +157,7 @@ impl Alerts {
             id: self.next_group,
             key: key.to_string(),
             route: node.key.clone(),
-            labels: node.group_by.of(&first.labels),
+            labels: node.group_of(&first.labels),
             born: now,
             next_flush: if old { now } else { now.plus(node.group_wait) },
             flushed: false,
@@ -199,10 +202,11 @@ impl Alerts {
             false => Hold::Grouped,
         };
         let recorded = wait.then_some((Verdict::Hold(hold), false));
-        if enter(group, joining, recorded) && wait {
+        let is_new = enter(group, joining, recorded);
+        if is_new && wait {
             waits.add(group, hold, &joining.labels);
         }
-        changed(group, &mut self.wakes, now);
+        changed(group, is_new || joining.turned, &mut self.wakes, now);
     }
 
     pub(super) fn rewake(&mut self, key: &str) {
@@ -241,10 +245,10 @@ fn enter(group: &mut Group, joining: &Joining, recorded: Option<(Verdict, bool)>
     }
 }
 
-/// A member of a group has changed: it may have to be looked at earlier, and a page that does not arrive may be out
-/// of date. That it may be looked at later is found when its time comes.
-fn changed(group: &mut Group, wakes: &mut BTreeSet<(Timestamp, Arc<str>)>, now: Timestamp) {
-    if group.row.ledgers.values().any(Ledger::is_stuck) {
+/// A member of a group came again: it may have to be looked at earlier, and if that is news, a page that does not arrive
+/// may be out of date. That it may be looked at later is found when its time comes.
+fn changed(group: &mut Group, news: bool, wakes: &mut BTreeSet<(Timestamp, Arc<str>)>, now: Timestamp) {
+    if news && group.row.ledgers.values().any(Ledger::is_stuck) {
         group.nudged = Some(now);
     }
     let wake = group.nudged.map_or(group.row.next_flush, |nudged| nudged.min(group.row.next_flush));
@@ -257,7 +261,7 @@ fn changed(group: &mut Group, wakes: &mut BTreeSet<(Timestamp, Arc<str>)>, now: 
 
 /// Where the route tree puts an alert. `known` are the places of alerts that have one.
 fn places_of(labels: &Labels, route: &Route, known: &mut HashMap<(usize, Labels), Places>) -> Places {
-    let group = |at: usize| (at, route.nodes[at].group_by.of(labels));
+    let group = |at: usize| (at, route.nodes[at].group_of(labels));
     let place = |(at, of): &(usize, Labels)| (*at, group_key(&route.nodes[*at].key, of).into());
     match *route.find(labels) {
         [at] => {

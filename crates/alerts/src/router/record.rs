@@ -1,14 +1,14 @@
 //! The record of decisions: one for each alert whose verdict is new, and one for each message about it.
 
-use super::{Alerts, DECISIONS_MAX, turn::Turn, waits::Waits};
+use super::turn::{Paged, Turn};
+use super::{Alerts, DECISIONS_MAX, waits::Waits};
 use crate::change::{Change, WaitingGroup};
-use crate::group::{Group, Member};
+use crate::group::{Group, Member, Sent};
 use crate::incident::Incident;
 use crate::known::Slot;
 use crate::why::turn_from;
-use model::{Alert, Decision, Hold, Labels, Timestamp, Verdict};
+use model::{Decision, Hold, Labels, Timestamp, Verdict};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 impl Alerts {
     /// One decision per member whose verdict is new, and one per message about it.
@@ -19,68 +19,46 @@ impl Alerts {
         mut turn: Turn<'_>,
         out: &mut Vec<Change>,
     ) {
-        let (receiver, group_key) = (group.receiver.clone(), group.key.clone());
-        let look = group.row.next_flush;
         let again = next_message(group, incident, &turn);
-        let stuck = group.row.ledgers.values().filter(|ledger| ledger.is_stuck());
-        let stuck = stuck.filter_map(|ledger| ledger.under_way.as_ref()).flat_map(|sent| &sent.firing);
-        let stuck: BTreeSet<u64> = stuck.copied().collect();
-        let mut decisions = Vec::new();
-        for (slot, member) in &mut group.members {
-            let Some(Alert { labels, .. }) = self.alerts.at(*slot).map(|known| &known.alert) else {
+        let named = Named::of(group);
+        let mut members = std::mem::take(&mut group.members);
+        for (slot, member) in &mut members {
+            let Some(labels) = self.alerts.at(*slot).map(|known| known.alert.labels.clone()) else {
                 continue;
             };
             let fingerprint = labels.fingerprint();
             let over = turn.ended.contains(&fingerprint);
             member.end_seen = over;
-            let decision = |verdict, receiver: &Arc<str>, by, page_key, next_send| Decision {
+            let base = Decision {
                 at: turn.now,
-                alert: labels.clone(),
-                verdict,
-                receiver: receiver.clone(),
-                group_key: group_key.clone(),
-                by,
-                page_key,
+                alert: labels,
+                verdict: Verdict::Deliver,
+                receiver: group.receiver.clone(),
+                group_key: group.key.clone(),
+                by: Vec::new(),
+                page_key: None,
                 over,
-                next_send,
+                next_send: again.filter(|_| !over),
                 nth: 0,
             };
-            let mut told = false;
-            for paged in &turn.paged {
-                if paged.firing.contains(&fingerprint) || paged.ended.contains(&fingerprint) {
-                    let (by, key) = (paged.by.iter().cloned().collect(), Some(paged.key.clone()));
-                    let next = again.filter(|_| !over);
-                    // What takes the place of a page that does not arrive is held back like that.
-                    let verdict =
-                        if paged.stuck { Verdict::Hold(Hold::ReceiverDown) } else { Verdict::Deliver };
-                    decisions.push(decision(verdict, &paged.receiver.as_str().into(), by, key, next));
-                    told = true;
-                }
-            }
-            if told {
+            let told = told(&turn, fingerprint, &base);
+            if !told.is_empty() {
                 member.recorded = Some((Verdict::Deliver, over));
+                told.into_iter().for_each(|decision| self.decide(decision, out));
                 continue;
             }
-            if over || member.has_left {
+            if over || member.has_left || group.orphan {
                 continue;
             }
-            let restraint = turn.restraint.as_ref().filter(|_| turn.restrained || turn.repeats);
-            let (hold, by, next) = match (turn.quiet.remove(labels), restraint) {
-                (Some(quiet), _) => (quiet.hold, quiet.by, Some(look)),
-                (None, Some(restraint)) => (Hold::Acknowledged, vec![restraint.by.clone()], again),
-                (None, None) if stuck.contains(&fingerprint) => (Hold::ReceiverDown, vec![], again),
-                (None, None) if group.again => (Hold::Grouped, vec![], again),
-                (None, None) if turn.repeats => (Hold::Repeat, vec![], again),
-                (None, None) => continue,
+            let Some((hold, by, next_send)) = held(group, &mut turn, &base.alert, &named, again) else {
+                continue;
             };
             if member.recorded != Some((Verdict::Hold(hold), false)) {
                 member.recorded = Some((Verdict::Hold(hold), false));
-                decisions.push(decision(Verdict::Hold(hold), &receiver, by, None, next));
+                self.decide(Decision { verdict: Verdict::Hold(hold), by, next_send, ..base }, out);
             }
         }
-        for decision in decisions {
-            self.decide(decision, out);
-        }
+        group.members = members;
     }
 
     /// A member goes: unless a message told of its end, that it has ended is put on record.
@@ -177,6 +155,66 @@ impl Alerts {
     }
 }
 
+/// Fingerprints of the alerts of which a group's pages speak.
+struct Named {
+    /// By one that does not arrive.
+    stuck: BTreeSet<u64>,
+    /// By the last to each integration.
+    told: BTreeSet<u64>,
+}
+
+impl Named {
+    fn of(group: &Group) -> Named {
+        let ledgers = || group.row.ledgers.values();
+        let firing = |sent: Option<&Sent>| sent.map(|sent| sent.firing.clone()).unwrap_or_default();
+        let stuck = ledgers().filter(|ledger| ledger.is_stuck());
+        Named {
+            stuck: stuck.flat_map(|ledger| firing(ledger.under_way.as_ref())).collect(),
+            told: ledgers().flat_map(|ledger| firing(ledger.told())).collect(),
+        }
+    }
+}
+
+/// A decision for each message of a turn about an alert.
+fn told(turn: &Turn<'_>, fingerprint: u64, base: &Decision) -> Vec<Decision> {
+    let about = |paged: &&Paged| paged.firing.contains(&fingerprint) || paged.ended.contains(&fingerprint);
+    let decision = |paged: &Paged| Decision {
+        // What takes the place of a page that does not arrive is held back like that.
+        verdict: if paged.stuck { Verdict::Hold(Hold::ReceiverDown) } else { Verdict::Deliver },
+        receiver: paged.receiver.as_str().into(),
+        by: paged.by.iter().cloned().collect(),
+        page_key: Some(paged.key.clone()),
+        ..base.clone()
+    };
+    turn.paged.iter().filter(about).map(decision).collect()
+}
+
+/// What holds an alert that fires and of which no message tells, by what, and when its group speaks of it next. `None`:
+/// nothing that is not on record.
+fn held(
+    group: &Group,
+    turn: &mut Turn<'_>,
+    labels: &Labels,
+    named: &Named,
+    again: Option<Timestamp>,
+) -> Option<(Hold, Vec<String>, Option<Timestamp>)> {
+    let fingerprint = labels.fingerprint();
+    let restraint = turn.restraint.as_ref().filter(|_| turn.restrained || turn.repeats);
+    // A page that says so is tried again, whatever came to hold the alert meanwhile.
+    let is_stuck = named.stuck.contains(&fingerprint);
+    match (turn.quiet.remove(labels), restraint) {
+        (Some(_), _) if is_stuck => Some((Hold::ReceiverDown, vec![], again)),
+        (Some(quiet), _) => Some((quiet.hold, quiet.by, Some(group.row.next_flush))),
+        (None, Some(restraint)) => Some((Hold::Acknowledged, vec![restraint.by.clone()], again)),
+        (None, None) if is_stuck => Some((Hold::ReceiverDown, vec![], again)),
+        (None, None) if group.again && !named.told.contains(&fingerprint) => {
+            Some((Hold::Grouped, vec![], again))
+        }
+        (None, None) if turn.repeats => Some((Hold::Repeat, vec![], again)),
+        (None, None) => None,
+    }
+}
+
 /// When the group has something to say next, if nothing changes: it repeats itself at a flush, or a step of its
 /// escalation is due, or a snooze ends.
 fn next_message(group: &Group, incident: Option<&Incident>, turn: &Turn<'_>) -> Option<Timestamp> {
@@ -185,6 +223,6 @@ fn next_message(group: &Group, incident: Option<&Incident>, turn: &Turn<'_>) -> 
     let repeat =
         told.map(|told| turn_from(group.row.next_flush, interval, told.plus(turn.node.repeat_interval)));
     let restrained = incident.is_some_and(|incident| incident.restraint(turn.now).is_some());
-    let timer = incident.and_then(Incident::timer);
+    let timer = group.timer(incident);
     [repeat.filter(|_| !restrained), timer].into_iter().flatten().min()
 }

@@ -5,7 +5,7 @@ use super::waits::{Stood, Waits};
 use super::{Alerts, new_group};
 use crate::change::Change;
 use crate::config::Config;
-use crate::group::{GroupRow, Ledger, Member};
+use crate::group::{Group, GroupRow, Ledger, Member};
 use crate::inhibit::Sources;
 use crate::known::Slot;
 use hashbrown::HashMap;
@@ -83,7 +83,7 @@ impl Alerts {
         self.under_way.clear();
         for (key, row) in rows {
             let route = self.config.route.by_key(&row.route);
-            if route.is_none() && !row.ledgers.values().any(Ledger::owes_an_end) {
+            if route.is_none() && !row.ledgers.values().any(Ledger::is_bound) {
                 out.push(Change::GroupGone(row.id));
                 continue;
             }
@@ -106,8 +106,8 @@ impl Alerts {
         let owing = self.owing();
         let mut waits = Waits::new(now);
         for slot in self.alerts.slots() {
-            self.file(slot, now, out, &mut waits);
-            self.adopt(slot, &owing, now);
+            self.file(slot, false, now, out, &mut waits);
+            self.adopt(slot, &owing, stood, now);
         }
         self.decide_moved(&mut waits, stood, out);
         self.decide_left(stood, now, out);
@@ -132,19 +132,29 @@ impl Alerts {
 
     /// An alert may inhibit others again, and stays in groups where it belongs no more and that still owe somebody its
     /// end.
-    fn adopt(&mut self, slot: Slot, owing: &HashMap<u64, Vec<Arc<str>>>, now: Timestamp) {
+    fn adopt(&mut self, slot: Slot, owing: &HashMap<u64, Vec<Arc<str>>>, stood: &Stood, now: Timestamp) {
         let Some(tracked) = self.alerts.at_mut(slot) else { return };
         self.sources.add(&tracked.alert.labels);
         let fingerprint = tracked.alert.labels.fingerprint();
+        let ended = tracked.alert.is_resolved(now);
+        // Should nobody be told of an end after all, that is put on record.
+        let recorded = |group: &Group| {
+            let is_told = group.row.ledgers.values().any(|ledger| ledger.tells_end_of(fingerprint));
+            ended.then_some((Verdict::Deliver, is_told))
+        };
+        for (_, key) in tracked.places.iter().filter(|(_, key)| ended && stood.was_in(fingerprint, key)) {
+            let Some(group) = self.groups.get_mut(key) else { continue };
+            let recorded = recorded(group);
+            if let Some(member) = group.members.get_mut(&slot) {
+                member.recorded = recorded;
+            }
+        }
         for key in owing.get(&fingerprint).into_iter().flatten() {
             let Some(group) = self.groups.get_mut(key) else { continue };
             if group.members.contains_key(&slot) {
                 continue;
             }
-            // Should nobody be told of an end after all, that is put on record.
-            let is_told = group.row.ledgers.values().any(|ledger| ledger.tells_end_of(fingerprint));
-            let recorded = tracked.alert.is_resolved(now).then_some((Verdict::Deliver, is_told));
-            let member = Member { recorded, has_left: !group.orphan, end_seen: false };
+            let member = Member { recorded: recorded(group), has_left: !group.orphan, end_seen: false };
             group.members.insert(slot, member);
             Arc::make_mut(tracked.left.get_or_insert_default()).push(key.clone());
         }

@@ -41,6 +41,8 @@ pub(super) struct Paged {
     pub(super) ended: BTreeSet<u64>,
     /// It takes the place of one that does not arrive.
     pub(super) stuck: bool,
+    /// It says more than that some have ended.
+    pub(super) calls: bool,
     /// By which policy, if it is a step of an escalation.
     pub(super) by: Option<String>,
 }

@@ -31,6 +31,14 @@ pub(super) struct Stood {
     is_whole: bool,
 }
 
+impl Stood {
+    /// Whether an alert stood in a group, by its fingerprint.
+    pub(super) fn was_in(&self, alert: u64, group_key: &str) -> bool {
+        let mut places = self.of.get(&alert).into_iter().flatten();
+        places.any(|(known, _)| **known == *group_key)
+    }
+}
+
 impl Waits {
     pub(super) fn new(at: Timestamp) -> Waits {
         Waits { at, groups: Vec::new() }
@@ -114,7 +122,9 @@ impl Alerts {
         for decision in &self.decisions {
             let place = (decision.group_key.clone(), decision.receiver.clone());
             let places = stood.of.entry(decision.alert.fingerprint()).or_default();
-            if !places.contains(&place) {
+            if decision.over {
+                places.retain(|(group_key, _)| *group_key != place.0);
+            } else if !places.contains(&place) {
                 places.push(place);
             }
         }

@@ -51,20 +51,19 @@ impl Alerts {
         self.next_window = turn.min();
     }
 
-    /// An alert has ended: silences that were for it and its like alone expire.
-    pub(super) fn note_over(&mut self, labels: &Labels, now: Timestamp, out: &mut Vec<Change>) {
-        let over: Vec<String> = self
-            .silences
-            .iter()
-            .filter(|silence| silence.terms.until_resolved && silence.state(now) == SilenceState::Active)
-            .filter(|silence| silence.matches(labels))
-            .filter(|silence| {
-                let mut firing = self.alerts.values().filter(|known| !known.alert.is_resolved(now));
-                !firing.any(|known| silence.matches(&known.alert.labels))
-            })
-            .map(|silence| silence.id.clone())
-            .collect();
-        for id in over {
+    /// Alerts have ended: silences that were for them and their like alone expire.
+    pub(super) fn note_over(&mut self, ended: &[Labels], now: Timestamp, out: &mut Vec<Change>) {
+        if ended.is_empty() {
+            return;
+        }
+        let silences = self.silences.iter().filter(|silence| silence.terms.until_resolved);
+        let active = silences.filter(|silence| silence.state(now) == SilenceState::Active);
+        let theirs = active.filter(|silence| ended.iter().any(|labels| silence.matches(labels)));
+        let over = theirs.filter(|silence| {
+            let mut firing = self.alerts.values().filter(|known| !known.alert.is_resolved(now));
+            !firing.any(|known| silence.matches(&known.alert.labels))
+        });
+        for id in over.map(|silence| silence.id.clone()).collect::<Vec<_>>() {
             // It is active, so it can expire.
             let _ = self.expire_silence(&id, now, out);
         }

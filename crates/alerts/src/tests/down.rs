@@ -10,8 +10,7 @@ fn failed(story: &mut Story, secs: u64, key: &str) {
 }
 
 /// The page that stands for the group in the end, and how many took the place of an earlier one.
-fn latest(story: &mut Story, first: Page, secs: u64) -> (Page, usize) {
-    let mut pages = vec![first];
+fn latest(story: &mut Story, mut pages: Vec<Page>, secs: u64) -> (Page, usize) {
     pages.extend(story.run_for("team", secs));
     let mut replaced = 0;
     for notice in story.alerts.take_notices() {
@@ -31,12 +30,13 @@ fn one_message_says_what_happened_meanwhile() {
     let first = story.run(30).remove(0).1;
     failed(&mut story, 31, &first.key);
     story.restart(32);
-    story.post(60, A2, false);
+    let mut pages = vec![first];
     let a3: &[(&str, &str)] = &[("alertname", "A"), ("i", "3")];
-    story.post(70, a3, false);
-    story.post(80, a3, true);
-    story.post(90, A1, true);
-    let (page, replaced) = latest(&mut story, first, 3600);
+    for (secs, labels, ended) in [(60, A2, false), (70, a3, false), (80, a3, true), (90, A1, true)] {
+        story.post(secs, labels, ended);
+        pages.extend(story.run_for("team", secs));
+    }
+    let (page, replaced) = latest(&mut story, pages, 3600);
     assert!(replaced >= 1);
     assert_eq!(line(0, &page), "0 firing -A1 +A2 -A3", "what fires, and what came and went, with its times");
     assert_eq!(page.alerts[2].starts_at, story.time(70));
@@ -125,7 +125,7 @@ fn all_over_while_it_was_down_is_still_told() {
     let first = story.run(30).remove(0).1;
     failed(&mut story, 31, &first.key);
     story.post(60, A1, true);
-    let (page, _) = latest(&mut story, first, 3600);
+    let (page, _) = latest(&mut story, vec![first], 3600);
     assert_eq!(line(0, &page), "0 resolved -A1");
 }
 
@@ -192,11 +192,7 @@ fn a_page_that_fails_for_ten_minutes_is_told_of_too() {
 
 #[test]
 fn with_no_other_receiver_it_is_only_to_be_seen() {
-    let one = ReceiverShape {
-        name: "only".to_owned(),
-        integrations: vec![Integration { name: "webhook[0]".to_owned(), send_resolved: true }],
-    };
-    let mut story = Story::with(Config::to(one), 12);
+    let mut story = Story::with(Config::to(shape("only", true)), 12);
     story.post(0, A, false);
     let first = story.run(0).remove(0).1;
     let now = story.time(9);
@@ -212,12 +208,8 @@ fn a_reload_that_gives_the_group_away_still_tells_the_end() {
     story.post(0, NIGHT, false);
     assert_eq!(story.told(30), ["30 firing +N"]);
     let now = story.time(60);
-    let shape = |name: &str| ReceiverShape {
-        name: name.to_owned(),
-        integrations: vec![Integration { name: "webhook[0]".to_owned(), send_resolved: true }],
-    };
     let route: RouteConfig = serde_saphyr::from_str("receiver: other\ngroup_wait: 0s").unwrap();
-    let receivers = [shape("other"), shape("team")];
+    let receivers = [shape("other", true), shape("team", true)];
     let raw = RawConfig { route: Some(&route), receivers: &receivers, ..RawConfig::default() };
     story.config = Config::resolve(raw).unwrap().0;
     story.alerts.reload(story.config.clone(), now, &mut story.journal);
@@ -261,4 +253,128 @@ fn alerts_of_clients_do_not_end_because_nobody_listened() {
     story.restart(1000);
     assert_eq!(story.told(1200), Vec::<String>::new(), "who sees it has time to say so");
     assert_eq!(story.told(2000), ["1240 resolved -I"]);
+}
+
+fn put_off(story: &mut Story, secs: u64, key: &str) {
+    let now = story.time(secs);
+    story.last = now;
+    story.alerts.put_off(key, now, &mut story.journal);
+}
+
+#[test]
+fn a_page_that_waits_for_its_receiver_says_how_things_are_when_it_is_back() {
+    for ended in [false, true] {
+        let mut story = Story::at_hour(12);
+        story.post(0, A1, false);
+        let first = story.run(30).remove(0).1;
+        put_off(&mut story, 31, &first.key);
+        let labels = Labels::from_pairs(A1.iter().copied());
+        let why = story.alerts.why_now(&labels, story.time(32), story.alerts.decisions()).remove(0);
+        assert_eq!((why.reason_word(), why.by.len()), ("receiver_down", 0), "nothing was said by it");
+        // It is put off again and again, for longer than a page may be silent.
+        for secs in (600..7_200).step_by(600) {
+            put_off(&mut story, secs, &first.key);
+            assert_eq!(story.run_for("team", secs).len(), 0);
+        }
+        story.post(7_200, if ended { A1 } else { A2 }, ended);
+        let (page, replaced) = latest(&mut story, vec![first], 7_300);
+        let said = if ended { "0 resolved -A1" } else { "0 firing +A1 +A2" };
+        assert_eq!((line(0, &page).as_str(), replaced), (said, 1));
+        assert_eq!(story.alerts.list(&[], story.time(7_300)).len(), if ended { 0 } else { 2 }, "no alarm");
+    }
+}
+
+#[test]
+fn who_wants_no_ends_hears_nothing_of_what_ended_before_the_first_try_failed() {
+    for is_put_off in [false, true] {
+        let mut story = Story::at_hour(12);
+        story.post(0, QUIET, false);
+        let first = story.run(30).remove(0).1;
+        story.post(40, QUIET, true);
+        story.run(40);
+        match is_put_off {
+            true => put_off(&mut story, 45, &first.key),
+            false => failed(&mut story, 45, &first.key),
+        }
+        assert_eq!(story.run_for("quiet", 2_000).len(), 0);
+        let withdrawn = Notice::Withdrawn { key: first.key };
+        assert!(story.alerts.take_notices().contains(&withdrawn), "put off: {is_put_off}");
+        assert_eq!(story.alerts.next_wake(), None, "its group goes");
+    }
+}
+
+#[test]
+fn nobody_is_told_the_end_of_what_was_silenced_all_along() {
+    let b: &[(&str, &str)] = &[("alertname", "B")];
+    let mut story = Story::with(Config::to(shape("team", true)), 12);
+    story.post(0, A1, false);
+    let mut pages = vec![story.run(30).remove(0).1];
+    failed(&mut story, 31, &pages[0].key);
+    story.silence(40, 3_600, "B");
+    for (secs, ended) in [(50, false), (60, true)] {
+        story.post(secs, b, ended);
+        pages.extend(story.run_for("team", secs));
+    }
+    let (page, _) = latest(&mut story, pages, 900);
+    assert_eq!(line(0, &page), "0 firing +A1");
+}
+
+#[test]
+fn an_alert_about_a_receiver_shares_its_group_with_nothing() {
+    // Both would fall into the root's one group.
+    let route = "receiver: team\ngroup_wait: 30s\nroutes:\n- matchers: [alertname=A]\n";
+    let route: RouteConfig = serde_saphyr::from_str(route).unwrap();
+    let receivers = ["team", "boss"].map(|name| shape(name, true));
+    let raw = RawConfig { route: Some(&route), receivers: &receivers, ..RawConfig::default() };
+    let config = Config::resolve(raw).unwrap().0;
+    const B: &[(&str, &str)] = &[("alertname", "B")];
+    for first in [true, false] {
+        let mut story = Story::with(config.clone(), 12);
+        if !first {
+            story.post(0, B, false);
+        }
+        story.post(0, A1, false);
+        let page = story.run_for("team", 30).into_iter().find(|page| page.alerts[0].name() == "A").unwrap();
+        let now = story.time(31);
+        story.last = now;
+        story.alerts.delivered(&page.key, Err("gone".to_owned()), now, &mut story.journal);
+        if first {
+            story.post(40, B, false);
+        }
+        let told: Vec<String> = story
+            .run(200)
+            .into_iter()
+            .map(|(_, page)| format!("{} {}", page.receiver, page.alerts[0].name()))
+            .collect();
+        assert!(told.contains(&"boss NotificationFailed".to_owned()), "{told:?}");
+        assert!(!told.contains(&"team NotificationFailed".to_owned()), "never to whom it is about: {told:?}");
+        assert!(!told.contains(&"boss B".to_owned()), "{told:?}");
+        assert_eq!(told.contains(&"team B".to_owned()), first, "{told:?}");
+    }
+}
+
+#[test]
+fn a_repeat_is_no_reason_to_look_at_a_group_whose_page_does_not_arrive() {
+    let mut story = Story::at_hour(12);
+    story.post(0, A1, false);
+    let first = story.run(30).remove(0).1;
+    failed(&mut story, 31, &first.key);
+    story.run(40);
+    let next = story.alerts.next_wake();
+    story.post(50, A1, false);
+    assert_eq!(story.alerts.next_wake(), next);
+    story.post(60, A2, false);
+    assert_eq!(story.alerts.next_wake(), Some(story.time(60)), "what is new is one");
+}
+
+#[test]
+fn what_may_still_be_said_anew_of_a_page_is_old_once_another_leaves() {
+    let mut story = Story::at_hour(12);
+    story.post(0, A1, false);
+    let first = story.run(30).remove(0).1;
+    let now = story.time(31);
+    story.alerts.delivered(&first.key, Ok(()), now, &mut story.journal);
+    story.post(60, A1, true);
+    assert_eq!(story.run_for("team", 60).len(), 1);
+    assert!(story.alerts.take_notices().contains(&Notice::Withdrawn { key: first.key }));
 }

@@ -19,10 +19,7 @@ escalation: ladder
     let escalations: Vec<EscalationConfig> = serde_saphyr::from_str(text).unwrap();
     let on_call: Vec<OnCallConfig> = serde_saphyr::from_str(on_call).unwrap();
     let names = ["team", "boss", "ada", "bob"];
-    let receivers = names.map(|name| ReceiverShape {
-        name: name.to_owned(),
-        integrations: vec![Integration { name: "webhook[0]".to_owned(), send_resolved: true }],
-    });
+    let receivers = names.map(|name| shape(name, true));
     let raw = RawConfig {
         route: Some(&route),
         receivers: &receivers,

@@ -217,3 +217,79 @@ fn a_silence_that_ends_early_tells_nobody_what_did_not_arrive() {
     story.alerts.attempted(&page.key, tried, story.time(342), &mut story.journal);
     assert_eq!(why(&story, A1, 343).reason_word(), "receiver_down");
 }
+
+#[test]
+fn an_end_has_been_told_when_every_integration_that_was_to_tell_it_has() {
+    for well in ["webhook[0]", "webhook[1]"] {
+        let mut story = Story::with(told_by(&["webhook[0]", "webhook[1]"]), 12);
+        story.post(0, A1, false);
+        story.told(30);
+        story.post(40, A1, true);
+        tried(&mut story, 41, well);
+        let said = why(&story, A1, 42);
+        assert_eq!((said.over, said.reason_word(), said.by.len()), (true, "receiver_down", 1), "{well}");
+    }
+}
+
+#[test]
+fn a_silence_does_not_call_back_a_page_that_is_tried_again() {
+    let mut story = Story::at_hour(12);
+    story.post(0, A1, false);
+    let page = story.run(30).remove(0).1;
+    let tried = Tried { code: "503", error: "unwell", kept: None };
+    story.alerts.attempted(&page.key, tried, story.time(31), &mut story.journal);
+    story.silence(40, 1_000, "A");
+    story.run(340);
+    assert_eq!(why(&story, A1, 341).reason_word(), "receiver_down");
+    let now = story.time(350);
+    story.last = now;
+    story.alerts.delivered(&page.key, Ok(()), now, &mut story.journal);
+    story.run(700);
+    assert_eq!(why(&story, A1, 701).reason_word(), "silenced");
+}
+
+#[test]
+fn what_was_told_does_not_wait_for_its_group_while_a_page_is_on_its_way() {
+    let mut story = Story::at_hour(12);
+    story.post(0, A1, false);
+    story.told(30);
+    story.post(40, A2, false);
+    let page = story.run(330).remove(0).1;
+    let a3: &[(&str, &str)] = &[("alertname", "A"), ("i", "3")];
+    story.post(340, a3, false);
+    assert!(story.run(630).is_empty(), "until that has arrived");
+    let said = [A1, A2, a3].map(|labels| why(&story, labels, 631).reason_word());
+    assert_eq!(said, ["none", "none", "grouped"]);
+    let now = story.time(640);
+    story.last = now;
+    story.alerts.delivered(&page.key, Ok(()), now, &mut story.journal);
+    assert_eq!(story.run(640).len(), 1, "and then at once");
+}
+
+#[test]
+fn a_step_does_not_make_a_group_forget_that_it_has_news() {
+    let route = "receiver: team\ngroup_wait: 0s\ngroup_interval: 5m\nescalation: ladder\n";
+    let route: RouteConfig = serde_saphyr::from_str(route).unwrap();
+    let ladder = "[{name: ladder, steps: [{wait: 331s}, {notify: boss, wait: 2h}]}]";
+    let escalations: Vec<EscalationConfig> = serde_saphyr::from_str(ladder).unwrap();
+    let receivers = ["team", "boss"].map(|name| shape(name, true));
+    let raw = RawConfig {
+        route: Some(&route),
+        receivers: &receivers,
+        escalations: &escalations,
+        ..RawConfig::default()
+    };
+    let mut story = Story::with(Config::resolve(raw).unwrap().0, 12);
+    story.post(0, A1, false);
+    let slow = story.run(0).remove(0).1;
+    story.post(100, A2, false);
+    let step: Vec<String> =
+        story.run(399).into_iter().map(|(at, page)| format!("{at} {}", page.receiver)).collect();
+    assert_eq!(step, ["331 boss"]);
+    let now = story.time(400);
+    story.last = now;
+    story.alerts.delivered(&slow.key, Ok(()), now, &mut story.journal);
+    let told: Vec<_> =
+        story.run(400).into_iter().map(|(_, page)| (page.receiver.clone(), line(400, &page))).collect();
+    assert!(told.contains(&("team".to_owned(), "400 firing +A1 +A2".to_owned())), "{told:?}");
+}

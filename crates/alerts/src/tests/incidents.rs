@@ -199,3 +199,40 @@ fn those_that_are_over_are_kept_for_a_while() {
     story.alerts.tick(story.time(7 * 86_400 + 1000), &mut out);
     assert!(story.alerts.incidents(None).is_empty() && matches!(out[..], [Change::IncidentGone(_)]));
 }
+
+#[test]
+fn an_end_does_not_open_again_what_somebody_resolved() {
+    let mut story = Story::at_hour(12);
+    story.post(0, A1, false);
+    story.post(0, A2, false);
+    story.told(30);
+    act(&mut story, 60, Act::Resolve).unwrap();
+    story.post(100, A1, true);
+    assert_eq!(story.told(400), ["330 firing -A1 +A2"]);
+    let rests = incident(&story);
+    assert_eq!((rests.state, rests.reopened), (IncidentState::Resolved, 0));
+    story.post(400, A1, false);
+    assert_eq!(story.told(700).len(), 1);
+    let back = incident(&story);
+    assert_eq!((back.state, back.reopened), (IncidentState::Open, 1), "what is new does");
+}
+
+#[test]
+fn what_is_open_again_is_part_of_nothing() {
+    let mut story = Story::at_hour(12);
+    story.post(0, INSTANT, false);
+    story.told(0);
+    let other = incident(&story).id;
+    story.post(10, A1, false);
+    story.told(60);
+    let mine = story.alerts.incidents(None).into_iter().find(|one| one.id != other).unwrap().id.clone();
+    let merge = || Act::Merge { into: other.clone() };
+    let now = story.time(70);
+    story.alerts.act(&mine, merge(), "ada", now, &mut story.journal).unwrap();
+    story.post(100, &[("alertname", "A"), ("i", "3"), ("severity", "critical")], false);
+    assert_eq!(story.told(400).len(), 1, "it got graver");
+    let back = story.alerts.incident(&mine).unwrap();
+    assert_eq!((back.state, back.merged_into.as_deref()), (IncidentState::Open, None));
+    let now = story.time(500);
+    story.alerts.act(&mine, merge(), "ada", now, &mut story.journal).unwrap();
+}

@@ -10,11 +10,14 @@ const BOSS: &str = "routes:\n- matchers: [alertname=A]\n  receiver: boss\n";
 fn with(routes: &str) -> Config {
     let route: RouteConfig =
         serde_saphyr::from_str(&format!("receiver: team\ngroup_wait: 30s\n{routes}")).unwrap();
-    let receivers = ["team", "boss"].map(|name| ReceiverShape {
-        name: name.to_owned(),
-        integrations: vec![Integration { name: "webhook[0]".to_owned(), send_resolved: true }],
-    });
-    let raw = RawConfig { route: Some(&route), receivers: &receivers, ..RawConfig::default() };
+    to_each(&route, &["team", "boss"].map(|name| shape(name, true)))
+}
+
+/// With this tree for these receivers, and a policy.
+fn to_each(route: &RouteConfig, receivers: &[ReceiverShape]) -> Config {
+    let escalations: Vec<EscalationConfig> =
+        serde_saphyr::from_str("[{name: ladder, steps: [{wait: 5m}, {notify: boss, wait: 5m}]}]").unwrap();
+    let raw = RawConfig { route: Some(route), receivers, escalations: &escalations, ..RawConfig::default() };
     Config::resolve(raw).unwrap().0
 }
 
@@ -229,4 +232,95 @@ fn an_end_that_was_under_way_when_a_reload_came_was_told() {
     story.told(700);
     let said = left_behind(&story, 701).expect("it was told");
     assert_eq!((said.over, said.verdict), (true, Some(Verdict::Deliver)), "{said:#?}");
+}
+
+#[test]
+fn a_ladder_whose_route_went_has_no_steps() {
+    let ladder = |matcher: &str| format!("routes:\n- matchers: [{matcher}]\n  escalation: ladder\n");
+    let mut story = Story::with(with(&ladder("alertname=A")), 12);
+    story.post(0, A1, false);
+    assert_eq!(story.told(100), ["30 firing +A1"]);
+    reload(&mut story, 100, &ladder("alertname=\"A\",i=\"1\""));
+    // The steps are those of its new group alone; that the old one asks for no turn in vain is what `run` looks at.
+    let told = story.told(1_000);
+    assert_eq!(told, ["100 firing +A1", "400 firing +A1", "700 firing +A1"]);
+}
+
+#[test]
+fn an_end_that_does_not_arrive_is_said_again_to_whom_a_reload_took_the_group() {
+    let mut story = Story::with(with(""), 12);
+    story.post(0, A1, false);
+    story.told(30);
+    let now = story.time(100);
+    story.last = now;
+    let route: RouteConfig = serde_saphyr::from_str("receiver: boss\ngroup_wait: 30s").unwrap();
+    story.config = to_each(&route, &["team", "boss"].map(|name| shape(name, true)));
+    story.alerts.reload(story.config.clone(), now, &mut story.journal);
+    assert_eq!(story.told(400), ["330 firing +A1"], "the boss");
+    story.post(400, A1, true);
+    let ends: Vec<Page> = story.run(400).into_iter().map(|(_, page)| page).collect();
+    let of = |name: &str| ends.iter().find(|page| page.receiver == name).expect("both are told").key.clone();
+    let now = story.time(401);
+    story.last = now;
+    story.alerts.delivered(&of("boss"), Ok(()), now, &mut story.journal);
+    let tried = Tried { code: "503", error: "unwell", kept: None };
+    story.alerts.attempted(&of("team"), tried, now, &mut story.journal);
+    story.run(700);
+    let now = story.time(701);
+    story.last = now;
+    story.alerts.delivered(&of("team"), Err("unwell".to_owned()), now, &mut story.journal);
+    let again = story.run_for("team", 1_400);
+    assert_eq!(again.iter().map(|page| line(0, page)).collect::<Vec<_>>(), ["0 resolved -A1"]);
+}
+
+#[test]
+fn no_key_is_used_for_two_pages() {
+    let route: RouteConfig = serde_saphyr::from_str("receiver: team\ngroup_wait: 30s").unwrap();
+    let of = |count: usize| {
+        let integration = |n| Integration { name: format!("webhook[{n}]"), send_resolved: true };
+        let receiver =
+            ReceiverShape { name: "team".to_owned(), integrations: (0..count).map(integration).collect() };
+        to_each(&route, &[receiver, shape("boss", true)])
+    };
+    let mut story = Story::with(of(2), 12);
+    let mut keys = Vec::new();
+    let mut told = |story: &mut Story, secs| {
+        for (_, page) in story.run(secs) {
+            story.alerts.delivered(&page.key, Ok(()), page.at, &mut story.journal);
+            keys.push(page.key);
+        }
+    };
+    story.post(0, A1, false);
+    told(&mut story, 30);
+    for (secs, count) in [(40, 1), (700, 2)] {
+        let now = story.time(secs);
+        (story.config, story.last) = (of(count), now);
+        story.alerts.reload(story.config.clone(), now, &mut story.journal);
+        told(&mut story, secs + 600);
+        story.post(secs + 600, STAYS, false);
+    }
+    told(&mut story, 2_000);
+    let all = keys.len();
+    keys.sort_unstable();
+    keys.dedup();
+    assert_eq!((keys.len(), all), (all, 4), "two at first, and of B, when the second is back");
+}
+
+#[test]
+fn what_ended_unsaid_is_over_in_a_group_that_stays_too() {
+    for by_restart in [false, true] {
+        let mut story = Story::with(with(""), 12);
+        story.post(0, STAYS, false);
+        story.silence(0, 3_600, "A");
+        story.post(0, A1, false);
+        story.told(30);
+        story.post(40, A1, true);
+        match by_restart {
+            true => story.restart(50),
+            false => reload(&mut story, 50, ""),
+        }
+        story.told(400);
+        let said = left_behind(&story, 401).expect("it was held there");
+        assert_eq!((said.over, said.reason_word()), (true, "none"), "by a restart: {by_restart}");
+    }
 }

@@ -24,7 +24,7 @@ const PAGE_RETRIES: u32 = 120;
 const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Delivered pages remembered for late findings; the oldest is forgotten.
 pub const SENT_MAX: usize = 256;
-/// Alerts whose last page is remembered for the screen; beyond it nothing is remembered.
+/// Alerts whose last page is remembered for the screen; beyond it those told longest ago are forgotten.
 const TOLD_MAX: usize = 10_000;
 
 /// The pages that the core knows.
@@ -88,6 +88,16 @@ impl Pages {
         }
     }
 
+    /// Forgets what was told longest ago, a tenth at a time, where there is too much.
+    fn forget_told(&mut self) {
+        if self.told.len() > TOLD_MAX {
+            let mut times: Vec<Timestamp> = self.told.values().map(|told| told.at).collect();
+            let (_, oldest, _) = times.select_nth_unstable(TOLD_MAX / 10);
+            let oldest = *oldest;
+            self.told.retain(|_, told| told.at > oldest);
+        }
+    }
+
     fn delivered(&mut self, run_id: RunId, page: Page, now: Timestamp) {
         for alert in &page.alerts {
             if page.status == PageStatus::Resolved || alert.is_resolved(now) {
@@ -100,11 +110,12 @@ impl Pages {
                 if !page.diagnosis.is_empty() {
                     told.page = page.clone();
                 }
-            } else if self.told.len() < TOLD_MAX {
+            } else {
                 let told = Told { page: page.clone(), receivers: vec![page.receiver.clone()], at: now };
                 self.told.insert(alert.labels.clone(), told);
             }
         }
+        self.forget_told();
         self.sent.push_back((run_id, page));
         if self.sent.len() > SENT_MAX
             && let Some((forgotten, _)) = self.sent.pop_front()
@@ -252,6 +263,7 @@ impl Core {
         tracing::info!(event = "page_withdrawn", key, "Page {key} has nothing left to say");
         self.pages.live.remove(&run_id);
         self.pages.next.remove(&run_id);
+        self.pages.news.remove(&run_id);
         let task = tasks::TaskId::from_bits(run_id.bits());
         if let Ok((_, events)) = self.queue.cancel(task, "router", now, &mut batch.changes.tasks) {
             self.happened(events, batch, now);
@@ -283,7 +295,7 @@ impl Core {
                     );
                     self.page_tried(run_id, &error, batch, now);
                 }
-                Event::PutOff { run_id } => self.pages.try_is_over(run_id),
+                Event::PutOff { run_id } => self.page_put_off(run_id, batch, now),
                 Event::Sla { task_id, kind, violated, .. } => self.sla(task_id, &kind, violated),
                 Event::ApprovalRequested(approval) => self.approval_requested(&approval),
                 Event::ApprovalDecided(approval) => self.approval_decided(&approval),
@@ -341,6 +353,14 @@ impl Core {
         let Some(page) = self.pages.live.get(&run_id) else { return };
         let tried = Tried { code: &error.kind, error: &error.message, kept: None };
         self.alerts.attempted(&page.key, tried, now, &mut batch.changes.alerts);
+    }
+
+    /// A page was not tried, because the breaker of its receiver is open.
+    fn page_put_off(&mut self, run_id: RunId, batch: &mut Batch, now: Timestamp) {
+        self.pages.try_is_over(run_id);
+        if let Some(page) = self.pages.live.get(&run_id) {
+            self.alerts.put_off(&page.key, now, &mut batch.changes.alerts);
+        }
     }
 
     /// A step that ended after its page left: once the last of them is in, what they found is put on the page if

@@ -23,25 +23,21 @@ pub(crate) fn sentence(why: &WhyView) -> String {
         "receiver_down" => {
             let attempts = why.receivers.iter().flat_map(|one| &one.attempts);
             let tries: u32 = attempts.filter(|one| !one.error.is_empty()).map(|one| one.tries).sum();
-            let tries = match tries {
-                0 => String::new(),
-                1 => " (1 try)".to_owned(),
-                tries => format!(" ({tries} tries)"),
+            let (tries, again) = match tries {
+                0 => (String::new(), "It is tried"),
+                1 => (" (1 try)".to_owned(), "It is tried again"),
+                tries => (format!(" ({tries} tries)"), "It is tried again"),
             };
-            let again = match why.next_try {
-                Some(next) => format!("It is tried again {}.", at(next)),
-                None => "It is tried again by itself.".to_owned(),
-            };
+            let next = why.next_try.map_or("by itself".to_owned(), at);
             let taken = why.taken_by.as_ref().map_or(String::new(), |who| format!(" Taken on by {who}."));
-            format!("Not delivered yet{tries}: {}. {again}{taken}", by("the receiver fails"))
+            let by = by(&format!("{} fails", names(&why.receivers)));
+            format!("Not delivered yet{tries}: {by}. {again} {next}.{taken}")
         }
         _ if why.verdict == "deliver" && why.on_its_way && why.over => {
             format!("That it is over is on its way to {}.", names(&why.receivers))
         }
         _ if why.verdict == "deliver" && why.on_its_way => {
-            let waits =
-                why.next_try.map_or(String::new(), |next| format!(", which fails; tried {}", at(next)));
-            format!("On its way to {}{waits}.", names(&why.receivers))
+            format!("On its way to {}.", names(&why.receivers))
         }
         _ if why.verdict == "deliver" => match told(why, at).as_str() {
             "" => format!("On its way to {}.", names(&why.receivers)),
@@ -157,8 +153,8 @@ mod tests {
             (tried(why("deliver", "none"), ""), "Told team at 03:12:10 UTC; said again at 04:12:40 UTC."),
             (why("deliver", "none"), "On its way to team."),
             (
-                WhyView { on_its_way: true, next_try: Some(at(60)), ..why("deliver", "none") },
-                "On its way to team, which fails; tried at 03:13:40 UTC.",
+                WhyView { on_its_way: true, next_try: Some(at(60)), ..why("hold", "receiver_down") },
+                "Not delivered yet: team fails. It is tried at 03:13:40 UTC.",
             ),
             (
                 WhyView { over: true, ..tried(why("deliver", "none"), "") },
@@ -190,7 +186,7 @@ mod tests {
             ),
             (
                 by(why("hold", "receiver_down"), "refused", ""),
-                "Not delivered yet: refused. It is tried again by itself.",
+                "Not delivered yet: refused. It is tried by itself.",
             ),
             (
                 WhyView { next_send: None, ..by(why("hold", "acknowledged"), "kim", "taken on by kim") },
@@ -212,7 +208,7 @@ mod tests {
             ),
             (
                 WhyView { taken_by: Some("kim".to_owned()), ..tried(why("hold", "receiver_down"), "503") },
-                "Not delivered yet (2 tries): the receiver fails. It is tried again by itself. Taken on by kim.",
+                "Not delivered yet (2 tries): team fails. It is tried again by itself. Taken on by kim.",
             ),
             (
                 WhyView { over: true, on_its_way: true, ..tried(why("deliver", "none"), "") },

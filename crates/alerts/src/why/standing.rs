@@ -1,0 +1,109 @@
+//! What held an alert in its group: what was decided last, and what became of the messages about it.
+
+use super::{Attempt, Beside, Receiver};
+use model::{Decision, Hold, Verdict};
+use std::collections::BTreeMap;
+
+/// A verdict, and by what it was held or told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) verdict: Verdict,
+    pub(super) by: Vec<String>,
+}
+
+impl Standing {
+    fn of(verdict: Verdict) -> Standing {
+        Standing { verdict, by: Vec::new() }
+    }
+
+    fn is_down(&self) -> bool {
+        self.verdict == Verdict::Hold(Hold::ReceiverDown)
+    }
+
+    fn is_told(&self) -> bool {
+        matches!(self.verdict, Verdict::Deliver | Verdict::Hold(Hold::Repeat | Hold::Acknowledged))
+    }
+}
+
+/// An alert in its group since it last began to fire.
+#[derive(Debug)]
+pub(super) struct Life<'a> {
+    /// What was decided, oldest first.
+    pub(super) decisions: &'a [&'a Decision],
+    /// Who was to be told, with the tries.
+    pub(super) receivers: &'a [Receiver],
+    pub(super) beside: &'a Beside<'a>,
+}
+
+impl Life<'_> {
+    /// Where that leaves it; `None` where nothing was decided.
+    pub(super) fn standing(&self) -> Option<Standing> {
+        let last = self.decisions.last()?;
+        let (failing, gone) = self.failing(last.over);
+        let mut standing = self.of_last_message(last);
+        // One whose place another has taken got through after all; or what failed is there no more.
+        let counts = |attempt: &Attempt| attempt.arrived && (gone || last.at <= attempt.at);
+        if standing.is_down() && failing.is_empty() && self.attempts().any(counts) {
+            standing = Standing::of(Verdict::Deliver);
+        }
+        // Told is what has reached every integration that was to tell of it.
+        if standing.is_told() && !failing.is_empty() {
+            standing.verdict = Verdict::Hold(Hold::ReceiverDown);
+        }
+        if standing.is_down() && !failing.is_empty() {
+            standing.by = failing;
+        }
+        Some(standing)
+    }
+
+    /// Whether no try of the last message has come to anything yet.
+    pub(super) fn is_on_its_way(&self) -> bool {
+        let key = self.decisions.last().and_then(|last| last.page_key.as_deref());
+        key.is_some_and(|key| self.last_try(key).is_none())
+    }
+
+    /// What is on its way is told once it has arrived, and held back once it has not.
+    fn of_last_message(&self, last: &Decision) -> Standing {
+        let decided = Standing { verdict: last.verdict, by: last.by.clone() };
+        match last.page_key.as_deref().and_then(|key| self.last_try(key)) {
+            None => decided,
+            Some(attempt) if attempt.arrived && last.verdict == Verdict::Deliver => decided,
+            Some(attempt) if attempt.arrived => Standing::of(Verdict::Deliver),
+            Some(attempt) if last.over && !self.beside.is_tried(&attempt.integration) => {
+                if self.end_arrived() { decided } else { Standing::of(Verdict::Hold(Hold::Over)) }
+            }
+            Some(_) => Standing { verdict: Verdict::Hold(Hold::ReceiverDown), ..decided },
+        }
+    }
+
+    /// Whether a message that it had ended arrived.
+    fn end_arrived(&self) -> bool {
+        self.attempts().any(|attempt| attempt.arrived && self.tells_end(&attempt.key))
+    }
+
+    /// Whether the message of this key tells that it has ended.
+    fn tells_end(&self, key: &str) -> bool {
+        self.decisions.iter().any(|decision| decision.over && decision.page_key.as_deref() == Some(key))
+    }
+
+    fn attempts(&self) -> impl Iterator<Item = &Attempt> {
+        self.receivers.iter().flat_map(|receiver| &receiver.attempts)
+    }
+
+    fn last_try(&self, key: &str) -> Option<&Attempt> {
+        self.attempts().filter(|attempt| attempt.key == key).last()
+    }
+
+    /// What each integration said whose last try failed, `RECEIVER/webhook[0]: 503`, of those to tell the end if it is
+    /// `over`; and whether one failed that is there no more.
+    fn failing(&self, over: bool) -> (Vec<String>, bool) {
+        let tries = self.attempts().filter(|attempt| !over || self.tells_end(&attempt.key));
+        let last: BTreeMap<&str, &Attempt> =
+            tries.map(|attempt| (attempt.integration.as_str(), attempt)).collect();
+        let failed = last.into_values().filter(|attempt| !attempt.arrived);
+        let (tried, gone): (Vec<_>, Vec<_>) =
+            failed.partition(|attempt| self.beside.is_tried(&attempt.integration));
+        let said = tried.iter().map(|attempt| format!("{}: {}", attempt.integration, attempt.error));
+        (said.collect(), !gone.is_empty())
+    }
+}
