@@ -1,7 +1,8 @@
 //! What takes more than SQL. From layout 3 to layout 4: every task and run into its lean table, one to one. From layout 6 to
 //! layout 7: alerts get numbers; from 7 to 8: groups, incidents and decisions do.
 
-use super::router::{put_decision, put_old};
+use super::alert::put_old;
+use super::router::put_decision;
 use crate::rows::{self, BIG_OVER};
 use alerts::InstantKey;
 use model::Timestamp;

@@ -3,9 +3,11 @@
 //! An acknowledged commit survives a power cut as far as the disk keeps what it says it has synced. Readers
 //! ([`crate::Reader`]) have connections of their own and never wait for the writer.
 
+mod alert;
 mod job;
 mod load;
 mod migrate;
+mod pack;
 mod prune;
 mod router;
 mod schema;
@@ -27,6 +29,7 @@ pub struct Sqlite {
     path: PathBuf,
     commits: u64,
     refusing: bool,
+    packs: alert::Packs,
     /// The run at which the next look for old ones begins.
     prune_from: i64,
 }
@@ -41,7 +44,9 @@ impl Sqlite {
         let mut connection = Connection::open_with_flags(path, flags).map_err(|why| fail(why.into()))?;
         configure(&connection).map_err(|why| fail(why.into()))?;
         schema::migrate(&mut connection, path)?;
-        Ok(Sqlite { connection, path: path.to_owned(), commits: 0, refusing: false, prune_from: 0 })
+        let packs = alert::Packs::open(&mut connection)
+            .map_err(|source| Error::Read { what: "packs of alerts", source })?;
+        Ok(Sqlite { connection, path: path.to_owned(), commits: 0, refusing: false, packs, prune_from: 0 })
     }
 
     /// Where the file is.
@@ -79,7 +84,7 @@ impl Journal for Sqlite {
         }
         if !changes.is_empty() {
             self.refusing = true;
-            write::commit(&mut self.connection, changes)?;
+            write::commit(&mut self.connection, changes, &mut self.packs)?;
             self.refusing = false;
         }
         self.commits += 1;

@@ -1,44 +1,43 @@
 //! Rows of the router. Those that come by the thousand have numbers as keys, so that what comes together lies together, and
 //! their statements are looked up once a commit.
 
+use super::alert::{self, Packs, ready};
 use super::load::collect;
-use super::write::{ms, put_row};
+use super::write::put_row;
 use crate::Error;
 use crate::rows::{self, Bad};
 use alerts::{Change, InstantKey, Table};
-use model::{Alert, Labels, Timestamp};
+use model::Timestamp;
 use rusqlite::{CachedStatement, Connection, Transaction, params};
-use std::{collections::HashMap, sync::Arc};
+use std::collections::HashMap;
 
 /// How many decisions are given back.
 const DECISIONS_MAX: i64 = 10_000;
 /// How many rows of alerts that wait are; one may hold thousands of decisions.
 const WAITS_MAX: i64 = 1_000;
 
-const ALERT: &str = "INSERT OR REPLACE INTO alert (id, labels, annotations, starts_at, ends_at, generator_url, updated_at) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
-const SEEN: &str = "INSERT OR REPLACE INTO alert_seen (id, ends_at, updated_at) VALUES (?1, ?2, ?3)";
 const WAIT: &str = "INSERT OR IGNORE INTO wait (key, row) VALUES (?1, ?2)";
 const GROUP: &str = "INSERT OR REPLACE INTO alert_group (id, row) VALUES (?1, ?2)";
 const INCIDENT: &str = "INSERT OR REPLACE INTO incident (id, row) VALUES (?1, ?2)";
 const LINE: &str = "INSERT OR REPLACE INTO incident_line (incident, nth, row) VALUES (?1, ?2, ?3)";
 const DECISION: &str = "INSERT OR IGNORE INTO decision (key, alert, row) VALUES (?1, ?2, ?3)";
 const LINES_GONE: &str = "DELETE FROM incident_line WHERE incident = ?1";
-const ALERT_GONE: [&str; 2] = ["DELETE FROM alert WHERE id = ?1", "DELETE FROM alert_seen WHERE id = ?1"];
 const GROUP_GONE: [&str; 1] = ["DELETE FROM alert_group WHERE id = ?1"];
 const INCIDENT_GONE: [&str; 2] = [LINES_GONE, "DELETE FROM incident WHERE id = ?1"];
 
 /// Writes what changed, in its order. Of a group only how it is in the end.
-pub(super) fn put(transaction: &Transaction<'_>, changes: &[Change]) -> rusqlite::Result<()> {
+pub(super) fn put(
+    transaction: &Transaction<'_>,
+    changes: &[Change],
+    packs: &mut Packs,
+) -> rusqlite::Result<()> {
     let last_of_group = last_of_groups(changes);
-    let mut ready = Ready { transaction, alert: None, seen: None, group: None, line: None };
+    let mut alerts = alert::Alerts::new(transaction, packs);
+    let mut ready = Ready { transaction, group: None, line: None };
     for (place, change) in changes.iter().enumerate() {
         match change {
-            Change::Alert(id, alert) => put_alert(ready.alert()?, *id, alert)?,
-            Change::Seen { id, ends_at, updated_at } => {
-                let values = params![id.cast_signed(), ms(*ends_at), updated_at.as_millis()];
-                ready.seen()?.execute(values)?;
-            }
+            Change::Alert(id, alert) => alerts.put(*id, alert)?,
+            Change::Seen { id, ends_at, updated_at } => alerts.seen(*id, *ends_at, *updated_at)?,
             Change::Group(row) if last_of_group.get(&row.id) == Some(&place) => {
                 ready.group()?.execute(params![row.id.cast_signed(), change.to_text()])?;
             }
@@ -61,7 +60,7 @@ pub(super) fn put(transaction: &Transaction<'_>, changes: &[Change]) -> rusqlite
                 let row = change.to_text();
                 put_at(wait.key(), |key| statement.execute(params![key, row]))?;
             }
-            Change::AlertGone(id) => remove(transaction, &ALERT_GONE, *id)?,
+            Change::AlertGone(id) => alerts.gone(*id)?,
             Change::GroupGone(id) => remove(transaction, &GROUP_GONE, *id)?,
             Change::IncidentGone(id) => remove(transaction, &INCIDENT_GONE, *id)?,
             Change::Silence(_) | Change::SilenceGone(_) => {
@@ -69,7 +68,7 @@ pub(super) fn put(transaction: &Transaction<'_>, changes: &[Change]) -> rusqlite
             }
         }
     }
-    Ok(())
+    alerts.finish()
 }
 
 /// Where the last change of each group is.
@@ -84,21 +83,11 @@ fn last_of_groups(changes: &[Change]) -> HashMap<u64, usize> {
 /// The statements of what comes by the thousand, each looked up when it is first needed.
 struct Ready<'t, 'c> {
     transaction: &'t Transaction<'c>,
-    alert: Option<CachedStatement<'t>>,
-    seen: Option<CachedStatement<'t>>,
     group: Option<CachedStatement<'t>>,
     line: Option<CachedStatement<'t>>,
 }
 
 impl<'t> Ready<'t, '_> {
-    fn alert(&mut self) -> rusqlite::Result<&mut CachedStatement<'t>> {
-        ready(self.transaction, &mut self.alert, ALERT)
-    }
-
-    fn seen(&mut self) -> rusqlite::Result<&mut CachedStatement<'t>> {
-        ready(self.transaction, &mut self.seen, SEEN)
-    }
-
     fn group(&mut self) -> rusqlite::Result<&mut CachedStatement<'t>> {
         ready(self.transaction, &mut self.group, GROUP)
     }
@@ -134,36 +123,6 @@ fn put_at(key: InstantKey, mut put: impl FnMut(i64) -> rusqlite::Result<usize>) 
         }
     }
     Ok(())
-}
-
-/// The statement, prepared when it is first needed.
-fn ready<'a, 'c>(
-    transaction: &'c Transaction<'_>,
-    known: &'a mut Option<CachedStatement<'c>>,
-    sql: &str,
-) -> rusqlite::Result<&'a mut CachedStatement<'c>> {
-    if known.is_none() {
-        *known = Some(transaction.prepare_cached(sql)?);
-    }
-    known.as_mut().ok_or(rusqlite::Error::InvalidQuery)
-}
-
-/// An alert of an older layout.
-pub(super) fn put_old(transaction: &Transaction<'_>, id: u64, alert: &Alert) -> rusqlite::Result<()> {
-    put_alert(&mut transaction.prepare_cached(ALERT)?, id, alert)
-}
-
-fn put_alert(statement: &mut CachedStatement<'_>, id: u64, alert: &Alert) -> rusqlite::Result<()> {
-    let values = params![
-        id.cast_signed(),
-        alert.labels.as_bytes(),
-        alert.annotations.as_bytes(),
-        alert.starts_at.as_millis(),
-        ms(alert.ends_at),
-        &*alert.generator_url,
-        alert.updated_at.as_millis(),
-    ];
-    statement.execute(values).map(drop)
 }
 
 /// Where the router's rows are kept.
@@ -215,31 +174,8 @@ pub(super) fn load_alerts(connection: &Connection) -> Result<Vec<Change>, Error>
 
 /// The alerts, and when they were repeated.
 fn load_numbered(connection: &Connection) -> Result<Vec<Change>, Bad> {
-    let mut last_url: Arc<str> = "".into();
-    let mut statement = connection.prepare(
-        "SELECT id, labels, annotations, starts_at, ends_at, generator_url, updated_at FROM alert ORDER BY id",
-    )?;
-    let (mut rows, mut changes) = (statement.query([])?, Vec::new());
-    while let Some(row) = rows.next()? {
-        let id: i64 = row.get(0)?;
-        let labels = |column: usize| {
-            let read = row.get_ref(column)?.as_blob().ok().and_then(Labels::from_bytes);
-            read.ok_or_else(|| Bad::row("alert", &id.to_string(), "its labels or annotations cannot be read"))
-        };
-        let url = row.get_ref(5)?.as_str().unwrap_or_default();
-        if *url != *last_url {
-            last_url = url.into();
-        }
-        let alert = Alert {
-            labels: labels(1)?,
-            annotations: labels(2)?,
-            starts_at: Timestamp::from_millis(row.get(3)?),
-            ends_at: row.get::<_, Option<i64>>(4)?.map(Timestamp::from_millis),
-            generator_url: last_url.clone(),
-            updated_at: Timestamp::from_millis(row.get(6)?),
-        };
-        changes.push(Change::Alert(id.cast_unsigned(), alert));
-    }
+    let alerts = alert::load(connection)?.into_iter();
+    let mut changes: Vec<Change> = alerts.map(|(id, alert)| Change::Alert(id, alert)).collect();
     changes.extend(collect(connection, "SELECT id, ends_at, updated_at FROM alert_seen", |row| {
         Ok(Change::Seen {
             id: row.get::<_, i64>(0)?.cast_unsigned(),

@@ -9,8 +9,8 @@ use std::path::Path;
 use tasks::{RunState, backoff_str, class_str};
 
 /// What brings a file from the version before to this one.
-pub(super) const VERSIONS: [&str; 8] =
-    [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8];
+pub(super) const VERSIONS: [&str; 9] =
+    [VERSION_1, VERSION_2, VERSION_3, VERSION_4, VERSION_5, VERSION_6, VERSION_7, VERSION_8, VERSION_9];
 
 /// Instants are milliseconds since 1970, spans are in the unit their name says, JSON is text. Ids rise with
 /// time, so that rows are appended; a table without a row id is one tree instead of two.
@@ -304,6 +304,12 @@ CREATE TABLE incident_line (
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE decision (key INTEGER PRIMARY KEY, alert INTEGER NOT NULL, row TEXT NOT NULL) STRICT;
 CREATE INDEX decision_alert ON decision (alert);
+";
+
+/// New alerts that came together, many to a row.
+const VERSION_9: &str = "
+CREATE TABLE alert_pack (first INTEGER PRIMARY KEY, count INTEGER NOT NULL, alerts BLOB NOT NULL) STRICT;
+CREATE TABLE alert_gone (id INTEGER PRIMARY KEY) STRICT;
 ";
 
 /// The names and columns that people query.

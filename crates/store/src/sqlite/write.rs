@@ -1,5 +1,6 @@
 //! Changes as statements. One transaction a commit; statements are prepared once.
 
+use super::alert::Packs;
 use super::job::{Jobs, Plan};
 use super::router;
 use crate::{Changes, Error, rows};
@@ -8,7 +9,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use serde_json::Value;
 use tasks::{Audit, Change, Dedupe, Form, RunId, Schedule, StepResult, Task, TaskId, Totals, WorkerRow};
 
-pub(super) fn commit(connection: &mut Connection, changes: &Changes) -> Result<(), Error> {
+pub(super) fn commit(connection: &mut Connection, changes: &Changes, packs: &mut Packs) -> Result<(), Error> {
     let rows = changes.len();
     let fail = |source| Error::Commit { rows, source };
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fail)?;
@@ -32,7 +33,7 @@ pub(super) fn commit(connection: &mut Connection, changes: &Changes) -> Result<(
     if let Some(totals) = totals {
         put_totals(&transaction, totals).map_err(fail)?;
     }
-    router::put(&transaction, &changes.alerts).map_err(fail)?;
+    router::put(&transaction, &changes.alerts, packs).map_err(fail)?;
     for change in &changes.rules {
         let row = match change {
             rules::Change::Active(row) => Some(row.to_json().to_string()),

@@ -160,3 +160,147 @@ fn a_clock_that_goes_back_overwrites_no_decision() {
     let found: Vec<(&str, u32)> = about.iter().map(|one| (&*one.group_key, one.nth)).collect();
     assert_eq!(found, [("after", 1), ("before", 0)]);
 }
+
+/// A store of alerts beside what it must give back, and numbers as the router gives them.
+struct Alerts {
+    fixture: Fixture,
+    known: std::collections::BTreeMap<u64, model::Alert>,
+    next: u64,
+    dice: u64,
+}
+
+impl Alerts {
+    fn new(seed: u64) -> Alerts {
+        Alerts { fixture: Fixture::new(), known: Default::default(), next: 1, dice: seed }
+    }
+
+    /// SplitMix64.
+    fn roll(&mut self, below: u64) -> u64 {
+        self.dice = self.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.dice;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % below
+    }
+
+    fn alert(&mut self, id: u64) -> alerts::Change {
+        let alert = model::Alert {
+            labels: Labels::from_pairs([("alertname", "A".to_owned()), ("i", id.to_string())]),
+            annotations: Labels::from_pairs([("n", self.roll(1 << 40).to_string())]),
+            starts_at: at(1),
+            ends_at: None,
+            generator_url: format!("http://rule/{}", id / 3).into(),
+            updated_at: at(2),
+        };
+        self.known.insert(id, alert.clone());
+        alerts::Change::Alert(id, alert)
+    }
+
+    fn new_alerts(&mut self, count: u64) -> Vec<alerts::Change> {
+        let first = self.next;
+        self.next += count;
+        (first..self.next).map(|id| self.alert(id)).collect()
+    }
+
+    fn gone(&mut self, id: u64) -> alerts::Change {
+        self.known.remove(&id);
+        alerts::Change::AlertGone(id)
+    }
+
+    fn commit(&mut self, alerts: Vec<alerts::Change>) {
+        self.fixture.store.commit(&Changes { alerts, ..Changes::default() }).unwrap();
+    }
+
+    /// As a process that ends does.
+    fn reopen(&mut self) {
+        self.fixture.store = Sqlite::open(&self.fixture.path()).unwrap();
+        self.next = self.known.last_key_value().map_or(1, |(id, _)| id + 1);
+    }
+
+    fn check(&mut self) {
+        let wanted = self.known.iter().map(|(id, alert)| alerts::Change::Alert(*id, alert.clone()));
+        let wanted: Vec<alerts::Change> = wanted.collect();
+        assert_eq!(self.fixture.store.load().unwrap().alerts, wanted);
+    }
+
+    fn count(&self, table: &str) -> i64 {
+        let connection = rusqlite::Connection::open(self.fixture.path()).unwrap();
+        connection.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get(0)).unwrap()
+    }
+
+    fn rows(&self) -> (i64, i64, i64) {
+        (self.count("alert_pack"), self.count("alert"), self.count("alert_gone"))
+    }
+}
+
+#[test]
+fn alerts_that_come_together_are_a_row_until_few_are_left() {
+    let mut store = Alerts::new(1);
+    let few = store.new_alerts(3);
+    store.commit(few);
+    assert_eq!(store.rows(), (0, 3, 0), "a few are rows of their own");
+    let many = store.new_alerts(300);
+    store.commit(many);
+    assert_eq!(store.rows(), (2, 3, 0), "256 and 44");
+    let changed = vec![store.alert(10), store.gone(11)];
+    store.commit(changed);
+    assert_eq!(store.rows(), (2, 4, 1));
+    store.check();
+    let most = (260..=293).map(|id| store.gone(id)).collect();
+    store.commit(most);
+    assert_eq!(store.rows(), (1, 14, 1), "of the 44 ten are left");
+    store.check();
+    store.reopen();
+    assert_eq!(
+        store.rows(),
+        (0, 14 + 254, 0),
+        "254 of the 256, and the one that was changed, are where they were"
+    );
+    store.check();
+    let gone: Vec<_> =
+        store.known.keys().copied().collect::<Vec<_>>().into_iter().map(|id| store.gone(id)).collect();
+    store.commit(gone);
+    assert_eq!(store.rows(), (0, 0, 0));
+}
+
+#[test]
+fn what_becomes_of_alerts_within_one_commit_counts() {
+    let mut store = Alerts::new(2);
+    let mut changes = store.new_alerts(20);
+    changes.push(store.alert(5));
+    changes.push(store.gone(6));
+    changes.extend(store.new_alerts(9));
+    changes.push(store.alert(25));
+    store.commit(changes);
+    store.check();
+    assert_eq!(store.rows(), (2, 0, 1), "what is not yet written is not written twice");
+}
+
+#[test]
+fn alerts_are_kept_whatever_becomes_of_them() {
+    for seed in 0..20 {
+        let mut store = Alerts::new(seed);
+        for _ in 0..60 {
+            let mut changes = Vec::new();
+            for _ in 0..=store.roll(2) {
+                let count = [0, 1, 7, 8, 40, 300][store.roll(6) as usize];
+                changes.extend(store.new_alerts(count));
+                let share = [0, 2, 10, 90][store.roll(4) as usize];
+                for id in store.known.keys().copied().collect::<Vec<_>>() {
+                    match store.roll(100) {
+                        roll if roll < share => changes.push(store.gone(id)),
+                        98.. => changes.push(store.alert(id)),
+                        _ => {}
+                    }
+                }
+            }
+            store.commit(changes);
+            if store.roll(4) == 0 {
+                store.reopen();
+            }
+            store.check();
+        }
+        let (packs, _, gone) = store.rows();
+        assert!(gone <= packs * 256, "seed {seed}: numbers of packs that are there");
+    }
+}
