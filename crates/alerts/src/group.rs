@@ -41,6 +41,13 @@ pub struct Sent {
     pub ended: BTreeSet<u64>,
 }
 
+impl Sent {
+    /// Whether so much time has passed that nothing more is heard of it.
+    pub(crate) fn is_old(&self, now: Timestamp) -> bool {
+        self.at.plus(UNDER_WAY_MAX) <= now
+    }
+}
+
 /// What one integration was told of one group.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ledger {
@@ -108,7 +115,7 @@ impl Ledger {
         if self.failing.is_some() {
             return None;
         }
-        let sent = self.under_way.take_if(|sent| sent.at.plus(UNDER_WAY_MAX) <= now)?;
+        let sent = self.under_way.take_if(|sent| sent.is_old(now))?;
         let key = sent.key.clone();
         self.delivered = Some(sent);
         Some(key)
@@ -384,6 +391,12 @@ impl Group {
 /// The key of an integration's page: the same again if the process dies before the commit.
 pub(crate) fn page_key(group: &str, born: Timestamp, integration: &str, revision: u32) -> String {
     format!("{:016x}{:x}-{revision}", fnv(&[group, integration]), born.as_millis())
+}
+
+/// Whether two pages are of the same integration and life of a group, by their keys.
+pub(crate) fn are_of_one_ledger(key: &str, other: &str) -> bool {
+    let ledger = |key| str::rsplit_once(key, '-').map(|(ledger, _)| ledger);
+    ledger(key) == ledger(other)
 }
 
 /// The id of the incident that a group of this key, born then, is.

@@ -32,6 +32,8 @@ pub enum Event {
     PutOff {
         /// Which run.
         run_id: RunId,
+        /// In how long; nothing if its worker only gave it back.
+        wait: Duration,
     },
     /// An attempt was taken from a worker that is dead or silent.
     Rescued {

@@ -5,7 +5,7 @@ use crate::change::Change;
 use crate::group::{Group, Sent};
 use crate::incident::What;
 use crate::route::Resolve;
-use model::{Decision, Hold, Json, Timestamp, Verdict};
+use model::{Alert, Decision, Hold, Json, Timestamp, Verdict};
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// A page that has not arrived after so long is told of through another receiver, as one that was given up is.
@@ -71,6 +71,7 @@ impl Alerts {
                 sent => lost = sent,
             }
         }
+        self.forget_ended(&mut group, &integration, now);
         if let Some(lost) = lost {
             self.hold_back(&mut group, &integration, &lost, tried.error, now, out);
         }
@@ -114,7 +115,28 @@ impl Alerts {
             ledger.failing = None;
             ledger.kept = tried.kept.cloned().or(ledger.kept.take());
         }
+        self.forget_ended(group, integration, now);
         out.push(Change::Group(group.row.clone()));
+    }
+
+    /// An integration that wants no ends was told of alerts that have ended meanwhile: should they return, that is news.
+    fn forget_ended(&self, group: &mut Group, integration: &str, now: Timestamp) {
+        if self.wants_ends(integration) {
+            return;
+        }
+        let ended = self.members(group).filter(|alert| alert.is_resolved(now));
+        let ended = ended.map(|alert| alert.labels.fingerprint()).collect();
+        if let Some(ledger) = group.row.ledgers.get_mut(integration) {
+            ledger.forget(&ended);
+        }
+    }
+
+    fn wants_ends(&self, integration: &str) -> bool {
+        let found = integration.rsplit_once('/').and_then(|(receiver, name)| {
+            let mut integrations = self.config.receiver(receiver)?.integrations.iter();
+            integrations.find(|integration| integration.name == name)
+        });
+        found.is_none_or(|integration| integration.send_resolved)
     }
 
     /// No try is under way of a page whose place another has taken: it cannot get through any more.
@@ -205,13 +227,22 @@ impl Alerts {
         let verdict = Verdict::Hold(Hold::ReceiverDown);
         let mut decisions = Vec::new();
         for (slot, member) in &mut group.members {
-            let known = self.alerts.at(*slot).filter(|_| !member.has_left);
-            let fires = known.filter(|tracked| !tracked.alert.is_resolved(now));
-            let Some(labels) = fires.map(|tracked| &tracked.alert.labels) else { continue };
-            if !sent.firing.contains(&labels.fingerprint()) {
+            let Some(Alert { labels, ends_at, .. }) = self.alerts.at(*slot).map(|tracked| &tracked.alert)
+            else {
+                continue;
+            };
+            let (fingerprint, over) = (labels.fingerprint(), ends_at.is_some_and(|end| end <= now));
+            // Of an end that was tried the try says enough.
+            let is_held = match over {
+                true => sent.ended.contains(&fingerprint) && error.is_empty(),
+                false => sent.firing.contains(&fingerprint) && !member.has_left,
+            };
+            if !is_held {
                 continue;
             }
-            member.recorded = Some((verdict, false));
+            if !over {
+                member.recorded = Some((verdict, false));
+            }
             decisions.push(Decision {
                 at: now,
                 alert: labels.clone(),
@@ -220,8 +251,8 @@ impl Alerts {
                 group_key: group.key.clone(),
                 by: Some(error.to_owned()).filter(|error| !error.is_empty()).into_iter().collect(),
                 page_key: Some(sent.key.clone()),
-                over: false,
-                next_send,
+                over,
+                next_send: next_send.filter(|_| !over),
                 nth: 0,
             });
         }

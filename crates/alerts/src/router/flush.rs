@@ -231,7 +231,7 @@ impl Alerts {
         }
         let (stuck, calls) = (ledger.is_stuck(), ledger.calls(reason, seen.firing));
         let key = page_key(&group.row.key, group.row.born, &name, ledger.revision + 1);
-        self.take_place(ledger, &key);
+        self.take_place(ledger, &key, turn.now);
         let news = ledger.send(key.clone(), seen);
         let (revision, firing) = (ledger.revision, seen.firing.clone());
         self.under_way.insert(key.clone(), (group.key.clone(), name));
@@ -274,8 +274,9 @@ impl Alerts {
 
     /// A page of this key is about to leave: it takes the place of the one under way, and what may still be said anew of the
     /// last that arrived is old.
-    fn take_place(&mut self, ledger: &mut Ledger, new: &str) {
-        if let Some(sent) = &ledger.delivered {
+    fn take_place(&mut self, ledger: &mut Ledger, new: &str, now: Timestamp) {
+        // Of one that is old nobody may have said that it arrived.
+        if let Some(sent) = ledger.delivered.as_ref().filter(|sent| !sent.is_old(now)) {
             self.notices.push(Notice::Withdrawn { key: sent.key.clone() });
         }
         if let Some(stuck) = ledger.under_way.clone() {

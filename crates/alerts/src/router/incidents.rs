@@ -4,7 +4,7 @@ use super::Alerts;
 use super::turn::{Target, Turn};
 use crate::change::Change;
 use crate::escalate::{Escalating, Policy, Step, Tell};
-use crate::group::Group;
+use crate::group::{Group, Ledger};
 use crate::incident::{Entry, Incident, IncidentState, What};
 use crate::notice::Notice;
 use crate::route::RouteNode;
@@ -63,6 +63,9 @@ impl Alerts {
     ) {
         let told = turn.paged.iter().any(|paged| !paged.firing.is_empty());
         let called = turn.paged.iter().any(|paged| paged.calls);
+        // What fires again before its end was told is what everybody believes.
+        let mut known = group.row.ledgers.values().filter_map(Ledger::told);
+        let is_known = known.any(|sent| !sent.firing.is_disjoint(&turn.firing));
         let over = turn.full && turn.firing.is_empty() && turn.quiet.is_empty() && !group.members.is_empty();
         match incident {
             None if told => {
@@ -70,7 +73,7 @@ impl Alerts {
                 self.tell(&opened, What::Opened, "");
                 *incident = Some(opened);
             }
-            Some(incident) if called && !incident.is_live() => {
+            Some(incident) if !incident.is_live() && (called || is_known && incident.closed_by.is_none()) => {
                 incident.open(turn.now);
                 incident.reopened += 1;
                 incident.add(turn.now, What::Reopened, "", self.names(group, turn));

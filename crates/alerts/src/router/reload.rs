@@ -143,10 +143,9 @@ impl Alerts {
             ended.then_some((Verdict::Deliver, is_told))
         };
         for (_, key) in tracked.places.iter().filter(|(_, key)| ended && stood.was_in(fingerprint, key)) {
-            let Some(group) = self.groups.get_mut(key) else { continue };
-            let recorded = recorded(group);
-            if let Some(member) = group.members.get_mut(&slot) {
-                member.recorded = recorded;
+            let member = self.groups.get_mut(key).and_then(|group| group.members.get_mut(&slot));
+            if let Some(member) = member {
+                member.recorded = Some((Verdict::Deliver, false));
             }
         }
         for key in owing.get(&fingerprint).into_iter().flatten() {

@@ -378,3 +378,31 @@ fn what_may_still_be_said_anew_of_a_page_is_old_once_another_leaves() {
     assert_eq!(story.run_for("team", 60).len(), 1);
     assert!(story.alerts.take_notices().contains(&Notice::Withdrawn { key: first.key }));
 }
+
+#[test]
+fn what_ended_while_its_page_was_on_its_way_is_news_when_it_is_back() {
+    let mut story = Story::at_hour(12);
+    story.post(0, QUIET, false);
+    let page = story.run(30).remove(0).1;
+    story.post(50, QUIET, true);
+    story.run(50);
+    let now = story.time(61);
+    story.last = now;
+    story.alerts.delivered(&page.key, Ok(()), now, &mut story.journal);
+    story.post(70, QUIET, false);
+    assert_eq!(story.told(400), ["330 firing +Q"]);
+}
+
+#[test]
+fn a_page_of_which_nothing_was_heard_for_an_hour_is_not_taken_back() {
+    let mut story = Story::at_hour(12);
+    story.post(0, A1, false);
+    story.told(30);
+    story.post(40, A1, true);
+    let end = story.run(40).remove(0).1;
+    story.post(41, A2, false);
+    assert!(story.run(3_600).is_empty());
+    let later = story.run(4_000);
+    assert_eq!(later.iter().map(|(_, page)| line(0, page)).collect::<Vec<_>>(), ["0 firing +A2"]);
+    assert!(!story.alerts.take_notices().contains(&Notice::Withdrawn { key: end.key }));
+}

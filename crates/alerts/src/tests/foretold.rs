@@ -293,3 +293,44 @@ fn a_step_does_not_make_a_group_forget_that_it_has_news() {
         story.run(400).into_iter().map(|(_, page)| (page.receiver.clone(), line(400, &page))).collect();
     assert!(told.contains(&("team".to_owned(), "400 firing +A1 +A2".to_owned())), "{told:?}");
 }
+
+#[test]
+fn what_reached_one_integration_has_not_reached_another_that_was_not_tried() {
+    let mut story = Story::with(told_by(&["webhook[0]", "webhook[1]"]), 12);
+    story.post(0, A1, false);
+    let pages = story.run(30);
+    let key = |name: &str| pages.iter().find(|(_, page)| page.integration == name).unwrap().1.key.clone();
+    story.alerts.put_off(&key("webhook[1]"), story.time(31), &mut story.journal);
+    story.alerts.delivered(&key("webhook[0]"), Ok(()), story.time(32), &mut story.journal);
+    assert_eq!(why(&story, A1, 33).reason_word(), "receiver_down");
+
+    let mut story = Story::with(told_by(&["webhook[0]", "webhook[1]"]), 12);
+    story.post(0, A1, false);
+    tried(&mut story, 31, "webhook[0]");
+    story.post(100, A1, true);
+    let ends = story.run(100);
+    let of_the_well = ends.iter().find(|(_, page)| page.integration == "webhook[0]").unwrap();
+    let now = story.time(101);
+    story.alerts.delivered(&of_the_well.1.key, Ok(()), now, &mut story.journal);
+    let said = why(&story, A1, 102);
+    assert_eq!((said.over, said.reason_word()), (true, "receiver_down"));
+}
+
+#[test]
+fn an_end_that_was_put_off_is_not_on_its_way() {
+    let mut story = Story::at_hour(12);
+    story.post(0, A1, false);
+    story.told(30);
+    story.post(40, A1, true);
+    let end = story.run(40).remove(0).1;
+    assert!(why(&story, A1, 41).on_its_way);
+    story.alerts.put_off(&end.key, story.time(42), &mut story.journal);
+    let said = why(&story, A1, 43);
+    assert_eq!((said.over, said.reason_word()), (true, "receiver_down"));
+    let now = story.time(50);
+    story.last = now;
+    story.alerts.delivered(&end.key, Ok(()), now, &mut story.journal);
+    story.told(900);
+    let said = why(&story, A1, 901);
+    assert_eq!((said.over, said.verdict), (true, Some(Verdict::Deliver)));
+}

@@ -236,3 +236,26 @@ fn what_is_open_again_is_part_of_nothing() {
     let now = story.time(500);
     story.alerts.act(&mine, merge(), "ada", now, &mut story.journal).unwrap();
 }
+
+#[test]
+fn what_fires_again_before_its_end_was_told_is_open_again() {
+    for others in [true, false] {
+        let mut story = Story::at_hour(12);
+        story.post(0, A1, false);
+        if others {
+            story.post(0, A2, false);
+        }
+        let page = story.run(30).remove(0).1;
+        for labels in if others { vec![A1, A2] } else { vec![A1] } {
+            story.post(40, labels, true);
+        }
+        assert!(story.run(40).is_empty(), "the first is on its way");
+        assert_eq!(incident(&story).state, IncidentState::Resolved);
+        story.post(50, A1, false);
+        let now = story.time(60);
+        story.last = now;
+        story.alerts.delivered(&page.key, Ok(()), now, &mut story.journal);
+        assert_eq!(story.told(340).len(), usize::from(others), "that A1 fires is what they believe");
+        assert_eq!((incident(&story).state, incident(&story).reopened), (IncidentState::Open, 1));
+    }
+}

@@ -1,6 +1,7 @@
 //! What held an alert in its group: what was decided last, and what became of the messages about it.
 
 use super::{Attempt, Beside, Receiver};
+use crate::group::are_of_one_ledger;
 use model::{Decision, Hold, Verdict};
 use std::collections::BTreeMap;
 
@@ -42,7 +43,10 @@ impl Life<'_> {
         let (failing, gone) = self.failing(last.over);
         let mut standing = self.of_last_message(last);
         // One whose place another has taken got through after all; or what failed is there no more.
-        let counts = |attempt: &Attempt| attempt.arrived && (gone || last.at <= attempt.at);
+        let is_its =
+            |attempt: &Attempt| last.page_key.as_ref().is_none_or(|key| are_of_one_ledger(key, &attempt.key));
+        let counts =
+            |attempt: &Attempt| attempt.arrived && (gone || last.at <= attempt.at && is_its(attempt));
         if standing.is_down() && failing.is_empty() && self.attempts().any(counts) {
             standing = Standing::of(Verdict::Deliver);
         }

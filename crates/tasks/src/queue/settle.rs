@@ -84,7 +84,7 @@ impl Queue {
             Outcome::Retry { error, after } => self.failed(id, bounded(error), after, now, out, events),
             Outcome::Snooze(wait) => {
                 let run_at = now.plus(wait.min(SNOOZE_MAX));
-                events.push(Event::PutOff { run_id: id });
+                events.push(Event::PutOff { run_id: id, wait });
                 self.shift(id, RunEvent::Snooze, out, |at| at.run_at = run_at);
             }
             Outcome::Failed(error) => self.give_up(id, bounded(error), now, out, events),

@@ -10,6 +10,7 @@ use model::{Backoff, Class, Finding, FindingState, Json, Labels, Page, PageStatu
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 use tasks::{Child, Event, Finished, RunError, RunId, RunState, Skip};
@@ -46,7 +47,7 @@ pub struct Pages {
 #[derive(Debug, Clone)]
 pub struct Told {
     /// The page.
-    pub page: Page,
+    pub page: Arc<Page>,
     /// The receivers that took it.
     pub receivers: Vec<String>,
     /// When it was delivered last.
@@ -88,17 +89,20 @@ impl Pages {
         }
     }
 
-    /// Forgets what was told longest ago, a tenth at a time, where there is too much.
+    /// Forgets what was told longest ago where there is too much, some more at once.
     fn forget_told(&mut self) {
-        if self.told.len() > TOLD_MAX {
-            let mut times: Vec<Timestamp> = self.told.values().map(|told| told.at).collect();
-            let (_, oldest, _) = times.select_nth_unstable(TOLD_MAX / 10);
-            let oldest = *oldest;
-            self.told.retain(|_, told| told.at > oldest);
+        if self.told.len() <= TOLD_MAX {
+            return;
         }
+        let mut oldest: Vec<(Timestamp, Labels)> =
+            self.told.iter().map(|(labels, told)| (told.at, labels.clone())).collect();
+        oldest.sort_unstable();
+        oldest.truncate(self.told.len() - TOLD_MAX + TOLD_MAX / 10);
+        oldest.iter().for_each(|(_, labels)| drop(self.told.remove(labels)));
     }
 
     fn delivered(&mut self, run_id: RunId, page: Page, now: Timestamp) {
+        let shared = Arc::new(page.clone());
         for alert in &page.alerts {
             if page.status == PageStatus::Resolved || alert.is_resolved(now) {
                 self.told.remove(&alert.labels);
@@ -108,10 +112,10 @@ impl Pages {
                 }
                 told.at = now;
                 if !page.diagnosis.is_empty() {
-                    told.page = page.clone();
+                    told.page = shared.clone();
                 }
             } else {
-                let told = Told { page: page.clone(), receivers: vec![page.receiver.clone()], at: now };
+                let told = Told { page: shared.clone(), receivers: vec![page.receiver.clone()], at: now };
                 self.told.insert(alert.labels.clone(), told);
             }
         }
@@ -257,8 +261,16 @@ impl Core {
         true
     }
 
-    /// A page that has not arrived has nothing left to say.
+    /// A page that has not arrived has nothing left to say, or nothing is said anew of one that has.
     pub(super) fn withdraw_page(&mut self, key: &str, batch: &mut Batch, now: Timestamp) {
+        let Pages { sent, news, .. } = &mut self.pages;
+        sent.retain(|(run_id, page)| {
+            let is_other = page.key != key;
+            if !is_other {
+                news.remove(run_id);
+            }
+            is_other
+        });
         let Some(run_id) = self.pages.runs.remove(key) else { return };
         tracing::info!(event = "page_withdrawn", key, "Page {key} has nothing left to say");
         self.pages.live.remove(&run_id);
@@ -295,7 +307,7 @@ impl Core {
                     );
                     self.page_tried(run_id, &error, batch, now);
                 }
-                Event::PutOff { run_id } => self.page_put_off(run_id, batch, now),
+                Event::PutOff { run_id, wait } => self.page_put_off(run_id, wait, batch, now),
                 Event::Sla { task_id, kind, violated, .. } => self.sla(task_id, &kind, violated),
                 Event::ApprovalRequested(approval) => self.approval_requested(&approval),
                 Event::ApprovalDecided(approval) => self.approval_decided(&approval),
@@ -355,10 +367,10 @@ impl Core {
         self.alerts.attempted(&page.key, tried, now, &mut batch.changes.alerts);
     }
 
-    /// A page was not tried, because the breaker of its receiver is open.
-    fn page_put_off(&mut self, run_id: RunId, batch: &mut Batch, now: Timestamp) {
+    /// A page was not tried: the breaker of its receiver is open, unless a worker that ends only gave it back.
+    fn page_put_off(&mut self, run_id: RunId, wait: Duration, batch: &mut Batch, now: Timestamp) {
         self.pages.try_is_over(run_id);
-        if let Some(page) = self.pages.live.get(&run_id) {
+        if let Some(page) = self.pages.live.get(&run_id).filter(|_| !wait.is_zero()) {
             self.alerts.put_off(&page.key, now, &mut batch.changes.alerts);
         }
     }
@@ -395,8 +407,14 @@ impl Core {
             self.queue.amend_args(run_id, self.args(&next), &mut batch.changes.tasks);
             return;
         }
-        if !self.queue.amend_args(run_id, self.args(&page), &mut batch.changes.tasks) {
-            tracing::info!(event = "page_amended", key = page.key, "Page to {} is amended", page.receiver);
+        if self.queue.amend_args(run_id, self.args(&page), &mut batch.changes.tasks) {
+            return;
+        }
+        tracing::info!(event = "page_amended", key = page.key, "Page to {} is amended", page.receiver);
+        if self.pages.live.contains_key(&run_id) {
+            // A try is under way: the next one says it, or it is sent after this one.
+            self.pages.next.insert(run_id, page);
+        } else {
             self.queue_page(page, Vec::new(), batch, now);
         }
     }

@@ -50,7 +50,7 @@ fn a_final_failure_and_a_snooze() {
     let claim = bench.claim("w").unwrap();
     bench.end("w", &claim, Outcome::Snooze(Duration::from_secs(5)));
     let put_off =
-        |event: &Event| matches!(event, Event::PutOff { run_id } if run_id.to_string() == claim.run_id);
+        |event: &Event| matches!(event, Event::PutOff { run_id, .. } if run_id.to_string() == claim.run_id);
     assert!(bench.events.iter().any(put_off), "{:?}", bench.events);
     assert_eq!(bench.claim("w"), None);
     let claim = bench.after(5_000).claim("w").unwrap();
