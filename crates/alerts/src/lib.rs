@@ -20,6 +20,7 @@ mod lookup;
 mod matchers;
 mod notice;
 pub mod on_call;
+mod recent;
 mod route;
 mod router;
 mod severity;

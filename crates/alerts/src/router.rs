@@ -28,19 +28,18 @@ use crate::incident::Incident;
 use crate::inhibit::Sources;
 use crate::known::{Known, Places, Tracked};
 use crate::notice::Notice;
+use crate::recent::Recent;
 use crate::route::RouteNode;
 use crate::silences::Silences;
 use hashbrown::HashMap;
-use model::{Decision, Hold, Labels, Timestamp};
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use model::{Hold, Labels, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
 use std::{sync::Arc, time::Duration};
 
 pub use delivery::Tried;
 pub(crate) use failing::tells_of_a_receiver;
 pub use intake::Received;
 
-/// Decisions kept in memory; older ones are in the journal only.
-const DECISIONS_MAX: usize = 10_000;
 /// How often expired silences are looked through.
 const SWEEP: Duration = Duration::from_secs(15 * 60);
 
@@ -69,7 +68,7 @@ pub struct Alerts {
     /// The number of the next incident.
     next_incident: u64,
     notices: Vec<Notice>,
-    decisions: VecDeque<Decision>,
+    decisions: Recent,
     /// Removals found while restoring, for the next `out`.
     leftover: Vec<Change>,
     swept: Timestamp,
@@ -99,12 +98,12 @@ impl Alerts {
             incidents: HashMap::new(),
             next_incident: 1,
             notices: Vec::new(),
-            decisions: VecDeque::new(),
+            decisions: Recent::default(),
             leftover: Vec::new(),
             swept: now,
         };
         let (mut rows, mut seen, mut waits) = (HashMap::new(), HashMap::new(), Vec::new());
-        let mut lines = BTreeMap::new();
+        let (mut lines, mut decisions) = (BTreeMap::new(), Vec::new());
         for row in restored {
             match row {
                 Change::Alert(id, alert) => {
@@ -123,7 +122,7 @@ impl Alerts {
                     alerts.incidents.insert(incident.id.clone(), *incident);
                 }
                 Change::Line { incident, nth, entry } => drop(lines.insert((incident, nth), *entry)),
-                Change::Decision(decision) => alerts.remember(decision),
+                Change::Decision(decision) => decisions.push(decision),
                 Change::AlertGone(_)
                 | Change::GroupGone(_)
                 | Change::SilenceGone(_)
@@ -132,8 +131,8 @@ impl Alerts {
         }
         alerts.put_seen(&seen);
         alerts.put_lines(lines);
-        alerts.remember_waits(&waits);
-        alerts.decisions.make_contiguous().sort_by_key(|decision| (decision.at, decision.nth));
+        decisions.extend(alerts.of_waits(&waits));
+        alerts.decisions = Recent::restored(decisions);
         let mut gone = Vec::new();
         alerts.wait_for_clients(now, &mut gone);
         let stood = alerts.stood_on_record();

@@ -15,6 +15,7 @@ use crate::route::Route;
 use crate::silences::Silences;
 use model::{Alert, Decision, Hold, Labels, Timestamp, Verdict};
 use standing::Life;
+use std::borrow::Borrow;
 use std::collections::BTreeSet;
 
 /// The answer for one of the groups that an alert falls into.
@@ -141,15 +142,16 @@ impl Beside<'_> {
 
 /// One answer for each group that an alert was or would be in, with those of which nothing is on record. `decisions` are
 /// those about it, in any order.
-pub(crate) fn explain<'a>(
+pub(crate) fn explain(
     labels: &Labels,
     at: Timestamp,
-    decisions: impl IntoIterator<Item = &'a Decision>,
+    decisions: impl IntoIterator<Item = impl Borrow<Decision>>,
     beside: &Beside<'_>,
 ) -> Vec<Why> {
     let route = &beside.config.route;
-    let mut about: Vec<&Decision> =
-        decisions.into_iter().filter(|decision| decision.at <= at && decision.alert == *labels).collect();
+    let about = |decision: &Decision| decision.at <= at && decision.alert == *labels;
+    let kept: Vec<_> = decisions.into_iter().filter(|decision| about(decision.borrow())).collect();
+    let mut about: Vec<&Decision> = kept.iter().map(Borrow::borrow).collect();
     about.sort_by_key(|decision| (decision.at, decision.nth));
     let nodes = route.find(labels);
     let places = nodes.iter().map(|place| {

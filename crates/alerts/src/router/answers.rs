@@ -4,20 +4,21 @@ use super::Alerts;
 use crate::group::Group;
 use crate::why::{self, Beside, Why};
 use model::{Decision, Labels, Timestamp, Verdict};
+use std::borrow::Borrow;
 
 impl Alerts {
     /// Why an alert was paged or not, at an instant: one answer for each group it falls into, from the decisions that
     /// are kept in memory.
     pub fn why(&self, labels: &Labels, at: Timestamp) -> Vec<Why> {
-        self.why_from(labels, at, &self.decisions)
+        self.why_from(labels, at, self.decisions_about(labels))
     }
 
     /// As [`Alerts::why`], from decisions that the caller has found in the journal.
-    pub fn why_from<'a>(
+    pub fn why_from(
         &self,
         labels: &Labels,
         at: Timestamp,
-        decisions: impl IntoIterator<Item = &'a Decision>,
+        decisions: impl IntoIterator<Item = impl Borrow<Decision>>,
     ) -> Vec<Why> {
         // Routes of today in which it never was say nothing about then.
         why::on_record(why::explain(labels, at, decisions, &self.beside(labels, false)))
@@ -26,11 +27,11 @@ impl Alerts {
     /// As [`Alerts::why_from`] of this moment: what came to hold an alert since its group's last turn, or holds it no
     /// longer, and is put on record at the next one, counts already, and when it is told next is foretold from how
     /// things stand.
-    pub fn why_now<'a>(
+    pub fn why_now(
         &self,
         labels: &Labels,
         now: Timestamp,
-        decisions: impl IntoIterator<Item = &'a Decision>,
+        decisions: impl IntoIterator<Item = impl Borrow<Decision>>,
     ) -> Vec<Why> {
         let beside = self.beside(labels, true);
         let mut answers = why::explain(labels, now, decisions, &beside);

@@ -1,7 +1,7 @@
 //! The record of decisions: one for each alert whose verdict is new, and one for each message about it.
 
 use super::turn::{Paged, Turn};
-use super::{Alerts, DECISIONS_MAX, waits::Waits};
+use super::{Alerts, waits::Waits};
 use crate::change::{Change, WaitingGroup};
 use crate::group::{Group, Member, Sent};
 use crate::incident::Incident;
@@ -130,28 +130,26 @@ impl Alerts {
     }
 
     /// The latest decisions, oldest first, as far as they are kept in memory.
-    pub fn decisions(&self) -> impl DoubleEndedIterator<Item = &Decision> {
+    pub fn decisions(&self) -> impl DoubleEndedIterator<Item = Decision> {
         self.decisions.iter()
+    }
+
+    /// Those of them about an alert.
+    pub fn decisions_about(&self, labels: &Labels) -> impl DoubleEndedIterator<Item = Decision> {
+        self.decisions.about(labels)
     }
 
     pub(super) fn decide(&mut self, decision: Decision, out: &mut Vec<Change>) {
         let decision = Decision { nth: self.next_nth(decision.at), ..decision };
-        self.remember(decision.clone());
+        self.decisions.push(decision.clone().into());
         out.push(Change::Decision(decision));
     }
 
     /// The place of the next decision of this instant. Where the clock goes back a place may be used
     /// twice; the store keeps both.
     pub(super) fn next_nth(&self, at: Timestamp) -> u32 {
-        let same = self.decisions.back().filter(|last| last.at >= at);
-        same.map_or(0, |last| last.nth + 1)
-    }
-
-    pub(super) fn remember(&mut self, decision: Decision) {
-        if self.decisions.len() >= DECISIONS_MAX {
-            self.decisions.pop_front();
-        }
-        self.decisions.push_back(decision);
+        let same = self.decisions.last().filter(|(last, _)| *last >= at);
+        same.map_or(0, |(_, nth)| nth + 1)
     }
 }
 

@@ -3,8 +3,9 @@
 use super::Alerts;
 use crate::change::{Change, Wait, WaitingGroup};
 use crate::group::Group;
+use crate::recent::Alike;
 use hashbrown::HashMap;
-use model::{Hold, Labels, Timestamp, Verdict};
+use model::{Decision, Hold, Labels, Timestamp, Verdict};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// Groups of a batch that are looked through for the one that an alert joins: a client sends the alerts of a rule together.
@@ -89,13 +90,21 @@ impl Alerts {
         let mut nth = first;
         let mut groups = Vec::with_capacity(waits.groups.len());
         for (group, sets) in waits.groups.drain(..) {
-            for alert in sets {
-                self.remember(group.decision(at, alert, nth));
-                nth += 1;
-            }
+            nth += self.remember(&group, at, nth, sets);
             groups.push(group);
         }
         out.push(Change::Wait(Wait { at, nth: first, groups }));
+    }
+
+    /// Keeps in memory what was decided about these of a group; how many they are.
+    fn remember(&mut self, group: &WaitingGroup, at: Timestamp, nth: u32, mut sets: Vec<Labels>) -> u32 {
+        let count = u32::try_from(sets.len()).unwrap_or(u32::MAX);
+        if !sets.is_empty() {
+            let others = sets.split_off(1);
+            let first = sets.remove(0);
+            self.decisions.push(Alike::new(group.decision(at, first, nth), others));
+        }
+        count
     }
 
     /// Where every alert stands.
@@ -119,7 +128,7 @@ impl Alerts {
     /// Where alerts stood, as far as the decisions in memory tell.
     pub(super) fn stood_on_record(&self) -> Stood {
         let mut stood = Stood { of: HashMap::new(), is_whole: false };
-        for decision in &self.decisions {
+        for decision in self.decisions.iter() {
             let place = (decision.group_key.clone(), decision.receiver.clone());
             let places = stood.of.entry(decision.alert.fingerprint()).or_default();
             if decision.over {
@@ -185,14 +194,13 @@ impl Alerts {
         self.decide_waits(&mut Waits { at: now, groups }, out);
     }
 
-    /// Takes back what was on record at the last start, of alerts that are still known.
-    pub(super) fn remember_waits(&mut self, waits: &[Wait]) {
+    /// What was on record at the last start, of alerts that are still known.
+    pub(super) fn of_waits(&self, waits: &[Wait]) -> Vec<Decision> {
         if waits.is_empty() {
-            return;
+            return Vec::new();
         }
         let known = self.alerts.values().map(|tracked| &tracked.alert.labels);
         let known: HashMap<u64, &Labels> = known.map(|labels| (labels.fingerprint(), labels)).collect();
-        let found = waits.iter().flat_map(|wait| wait.decisions(|alert| known.get(&alert).copied().cloned()));
-        self.decisions.extend(found);
+        waits.iter().flat_map(|wait| wait.decisions(|alert| known.get(&alert).copied().cloned())).collect()
     }
 }

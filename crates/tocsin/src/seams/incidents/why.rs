@@ -25,7 +25,7 @@ pub(super) fn meant(core: &Core, matchers: &[Matcher], at: Timestamp, now: Times
     }
     let decisions = core.alerts.decisions().rev();
     for decision in decisions.filter(|decision| decision.at <= at && accepted(&decision.alert)) {
-        add(decision.alert.clone());
+        add(decision.alert);
     }
     let groups = core.rules.view();
     for rule in groups.into_iter().flat_map(|group| group.rules) {
@@ -49,9 +49,9 @@ pub(super) fn alerts_of(core: &Core, id: &str, now: Timestamp) -> Vec<Labels> {
     };
     let mut found: Vec<Labels> = alerts.into_iter().map(|view| view.alert.labels).collect();
     let on_record = core.alerts.decisions().rev().filter(|one| *one.group_key == *incident.group_key);
-    for decision in on_record.filter(|_| found.is_empty()).map(|one| one.alert.clone()).collect::<Vec<_>>() {
-        if !found.contains(&decision) {
-            found.push(decision);
+    for alert in on_record.filter(|_| found.is_empty()).map(|one| one.alert).collect::<Vec<_>>() {
+        if !found.contains(&alert) {
+            found.push(alert);
         }
     }
     found
@@ -67,8 +67,8 @@ pub(super) fn explain(
 ) -> Vec<WhyView> {
     let key = |decision: &Decision| InstantKey::new(decision.at, decision.nth);
     let known: BTreeSet<InstantKey> = journal.iter().map(key).collect();
-    let fresh = core.alerts.decisions().filter(|one| one.alert == *labels && !known.contains(&key(one)));
-    let all: Vec<Decision> = journal.iter().chain(fresh).cloned().collect();
+    let fresh = core.alerts.decisions_about(labels).filter(|one| !known.contains(&key(one)));
+    let all: Vec<Decision> = journal.into_iter().chain(fresh).collect();
     let rule = rule_of(core, labels, at.unwrap_or(now), now);
     let answers = match at {
         Some(at) => core.alerts.why_from(labels, at, &all),
