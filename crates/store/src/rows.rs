@@ -145,6 +145,14 @@ impl Bad {
         }
     }
 
+    /// For where a commit fails by it.
+    pub(crate) fn into_sqlite(self) -> rusqlite::Error {
+        match self {
+            Bad::Sqlite(why) => why,
+            Bad::Row(why) => rusqlite::Error::ToSqlConversionFailure(why.into()),
+        }
+    }
+
     pub(crate) fn row(table: &'static str, key: &str, what: impl Into<String>) -> Bad {
         Bad::Row(Error::Row { table, key: key.to_owned(), what: what.into() })
     }

@@ -7,7 +7,7 @@ use super::pack::{pack, unpack};
 use super::write::ms;
 use crate::rows::Bad;
 use model::{Alert, Labels, Timestamp};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, params};
+use rusqlite::{CachedStatement, Connection, Transaction, TransactionBehavior, params};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -15,8 +15,10 @@ use std::sync::Arc;
 const PACK_MIN: usize = 8;
 /// More are several packs.
 const PACK_MAX: usize = 256;
+/// A pack takes no further alert once its texts have so many bytes.
+const PACK_BYTES_MAX: usize = 1 << 20;
 /// A pack is unpacked when no more than one in so many is left.
-const LEFT_OF: i64 = 4;
+const UNPACKED_AT_ONE_IN: i64 = 4;
 
 const PUT: &str = "INSERT OR REPLACE INTO alert (id, labels, annotations, starts_at, ends_at, generator_url, updated_at) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
@@ -50,8 +52,8 @@ struct Pack {
 
 impl Packs {
     /// Those of a file; the ones with gaps are unpacked.
-    pub(super) fn open(connection: &mut Connection) -> rusqlite::Result<Packs> {
-        let transaction = connection.transaction()?;
+    pub(super) fn open(connection: &mut Connection) -> Result<Packs, Bad> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let gaps = "SELECT first, count FROM alert_pack WHERE EXISTS \
              (SELECT 1 FROM alert_gone WHERE id >= first AND id < first + count)";
         for (first, count) in pairs(&transaction, gaps)? {
@@ -60,10 +62,9 @@ impl Packs {
         let all = pairs(&transaction, "SELECT first, count FROM alert_pack")?.into_iter();
         let known: BTreeMap<i64, Pack> =
             all.map(|(first, count)| (first, Pack { count, left: count })).collect();
-        let after = |(first, pack): (&i64, &Pack)| first + pack.count;
-        let last: Option<i64> =
-            transaction.query_row("SELECT max(id) FROM alert", [], |row| row.get(0)).optional()?.flatten();
-        let next = known.last_key_value().map_or(0, after).max(last.unwrap_or(0) + 1);
+        let last: Option<i64> = transaction.query_row("SELECT max(id) FROM alert", [], |row| row.get(0))?;
+        let after_packs = known.last_key_value().map_or(0, |(first, pack)| first + pack.count);
+        let next = after_packs.max(last.unwrap_or(0) + 1);
         transaction.commit()?;
         Ok(Packs { known, next })
     }
@@ -86,9 +87,10 @@ pub(super) struct Alerts<'t, 'c> {
     packs: &'t mut Packs,
     put: Option<CachedStatement<'t>>,
     seen: Option<CachedStatement<'t>>,
-    /// New ones, whose numbers follow the first.
+    /// New ones, whose numbers follow the first, and how long their texts are.
     new: Vec<&'t Alert>,
     first: i64,
+    bytes: usize,
     /// Packs of which some are gone.
     thinned: BTreeSet<i64>,
 }
@@ -102,6 +104,7 @@ impl<'t, 'c> Alerts<'t, 'c> {
             seen: None,
             new: Vec::new(),
             first: 0,
+            bytes: 0,
             thinned: BTreeSet::new(),
         }
     }
@@ -116,10 +119,12 @@ impl<'t, 'c> Alerts<'t, 'c> {
         if id < self.packs.next {
             return put(self.transaction, &mut self.put, id, alert);
         }
-        if place != self.new.len() || self.new.is_empty() {
+        if place != self.new.len() || self.new.is_empty() || self.bytes > PACK_BYTES_MAX {
             self.put_new()?;
-            self.first = id;
+            (self.first, self.bytes) = (id, 0);
         }
+        self.bytes +=
+            alert.labels.as_bytes().len() + alert.annotations.as_bytes().len() + alert.generator_url.len();
         self.new.push(alert);
         self.packs.next = id + 1;
         Ok(())
@@ -137,7 +142,9 @@ impl<'t, 'c> Alerts<'t, 'c> {
 
     pub(super) fn gone(&mut self, id: u64) -> rusqlite::Result<()> {
         let id = id.cast_signed();
-        self.put_new()?;
+        if id >= self.first {
+            self.put_new()?;
+        }
         for sql in GONE {
             self.transaction.prepare_cached(sql)?.execute([id])?;
         }
@@ -155,10 +162,10 @@ impl<'t, 'c> Alerts<'t, 'c> {
         self.put_new()?;
         for first in std::mem::take(&mut self.thinned) {
             let Some(Pack { count, left }) = self.packs.known.get(&first).copied() else { continue };
-            if left * LEFT_OF > count {
+            if left * UNPACKED_AT_ONE_IN > count {
                 continue;
             }
-            unpack_rest(self.transaction, first, count)?;
+            unpack_rest(self.transaction, first, count).map_err(Bad::into_sqlite)?;
             self.packs.known.remove(&first);
         }
         Ok(())
@@ -183,15 +190,14 @@ impl<'t, 'c> Alerts<'t, 'c> {
 }
 
 /// Gives those of a pack that are not gone rows of their own, in its place.
-fn unpack_rest(transaction: &Transaction<'_>, first: i64, count: i64) -> rusqlite::Result<()> {
+fn unpack_rest(transaction: &Transaction<'_>, first: i64, count: i64) -> Result<(), Bad> {
     let blob: Vec<u8> = transaction.prepare_cached(PACKED)?.query_row([first], |row| row.get(0))?;
     let gone: BTreeSet<i64> = transaction
         .prepare_cached("SELECT id FROM alert_gone WHERE id >= ?1 AND id < ?1 + ?2")?
         .query_map([first, count], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     if (gone.len() as i64) < count {
-        let alerts =
-            unpack(&blob).ok_or_else(|| rusqlite::Error::ToSqlConversionFailure(unreadable(first).into()))?;
+        let alerts = unpack(&blob).ok_or_else(|| unreadable(first))?;
         let mut statement = transaction.prepare_cached(KEEP)?;
         for (id, alert) in (first..).zip(&alerts).filter(|(id, _)| !gone.contains(id)) {
             insert(&mut statement, id, alert)?;
@@ -203,8 +209,8 @@ fn unpack_rest(transaction: &Transaction<'_>, first: i64, count: i64) -> rusqlit
     Ok(())
 }
 
-fn unreadable(first: i64) -> String {
-    format!("the pack of alerts from {first} on cannot be read")
+fn unreadable(first: i64) -> Bad {
+    Bad::row("alert_pack", &first.to_string(), "its alerts are not as a release writes them")
 }
 
 /// An alert of an older layout.
@@ -258,7 +264,7 @@ pub(super) fn load(connection: &Connection) -> Result<BTreeMap<u64, Alert>, Bad>
     while let Some(row) = rows.next()? {
         let first: i64 = row.get(0)?;
         let packed = row.get_ref(1)?.as_blob().ok().and_then(unpack);
-        let packed = packed.ok_or_else(|| Bad::row("alert_pack", &first.to_string(), "it cannot be read"))?;
+        let packed = packed.ok_or_else(|| unreadable(first))?;
         for (id, alert) in (first..).zip(packed).filter(|(id, _)| !gone.contains(id)) {
             // A row of its own is how it is now.
             alerts.entry(id.cast_unsigned()).or_insert(alert);

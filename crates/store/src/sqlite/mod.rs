@@ -44,8 +44,8 @@ impl Sqlite {
         let mut connection = Connection::open_with_flags(path, flags).map_err(|why| fail(why.into()))?;
         configure(&connection).map_err(|why| fail(why.into()))?;
         schema::migrate(&mut connection, path)?;
-        let packs = alert::Packs::open(&mut connection)
-            .map_err(|source| Error::Read { what: "packs of alerts", source })?;
+        let packs =
+            alert::Packs::open(&mut connection).map_err(|bad| bad.reading("or unpack packs of alerts"))?;
         Ok(Sqlite { connection, path: path.to_owned(), commits: 0, refusing: false, packs, prune_from: 0 })
     }
 

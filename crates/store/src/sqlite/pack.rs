@@ -30,10 +30,9 @@ pub(super) fn pack(alerts: &[&Alert]) -> Vec<u8> {
 }
 
 fn put_text(out: &mut Vec<u8>, text: &[u8]) {
-    // A request is not that long.
-    let length = u32::try_from(text.len()).unwrap_or(SAME - 1);
+    let length = u32::try_from(text.len()).expect("a text of a request is far shorter");
     out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(&text[..length as usize]);
+    out.extend_from_slice(text);
 }
 
 /// The alerts of a blob; `None` if that is not what [`pack`] makes.

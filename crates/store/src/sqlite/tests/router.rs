@@ -264,6 +264,57 @@ fn alerts_that_come_together_are_a_row_until_few_are_left() {
 }
 
 #[test]
+fn when_an_alert_of_a_pack_was_repeated_stays_its_own() {
+    let mut store = Alerts::new(3);
+    let mut changes = store.new_alerts(10);
+    let seen = |id| alerts::Change::Seen { id, ends_at: Some(at(9)), updated_at: at(8) };
+    changes.extend([seen(3), seen(9)]);
+    changes.push(store.gone(9));
+    changes.push(store.gone(10));
+    store.commit(changes);
+    for opened in 0..2 {
+        let loaded = store.fixture.store.load().unwrap().alerts;
+        assert_eq!(loaded.last(), Some(&seen(3)), "opened again {opened} times");
+        assert_eq!(loaded.len(), store.known.len() + 1);
+        store.reopen();
+    }
+    assert_eq!(store.next, 9, "numbers are given again");
+    let again = store.new_alerts(20);
+    store.commit(again);
+    assert_eq!(store.fixture.store.load().unwrap().alerts.len(), 8 + 20 + 1);
+}
+
+#[test]
+fn a_pack_that_cannot_be_read_is_named() {
+    for has_gap in [true, false] {
+        let mut store = Alerts::new(4);
+        let mut changes = store.new_alerts(10);
+        changes.extend(has_gap.then(|| store.gone(2)));
+        store.commit(changes);
+        let connection = rusqlite::Connection::open(store.fixture.path()).unwrap();
+        connection.execute("UPDATE alert_pack SET alerts = x'0102'", []).unwrap();
+        let found = Sqlite::open(&store.fixture.path()).and_then(|mut store| store.load().map(drop));
+        let said = found.unwrap_err().to_string();
+        assert_eq!(said, "cannot read alert_pack row \"1\": its alerts are not as a release writes them");
+    }
+}
+
+#[test]
+fn large_alerts_make_small_packs() {
+    let mut store = Alerts::new(5);
+    let mut changes = store.new_alerts(29);
+    for change in &mut changes {
+        if let alerts::Change::Alert(id, alert) = change {
+            alert.annotations = Labels::from_pairs([("long", "x".repeat(100_000))]);
+            store.known.insert(*id, alert.clone());
+        }
+    }
+    store.commit(changes);
+    store.check();
+    assert_eq!(store.rows(), (2, 7, 0), "eleven to a pack, and a rest");
+}
+
+#[test]
 fn what_becomes_of_alerts_within_one_commit_counts() {
     let mut store = Alerts::new(2);
     let mut changes = store.new_alerts(20);
