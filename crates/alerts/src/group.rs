@@ -60,6 +60,8 @@ pub struct Ledger {
     /// Pages whose place that under way has taken, oldest first, while a try of one may still get through; the next
     /// report of a try empties it. Not kept over a restart: their run says the later one by then.
     pub superseded: VecDeque<Sent>,
+    /// Whether it was said that the last page arrived, rather than assumed. Not kept over a restart.
+    pub reported: bool,
     /// Since when the page under way does not arrive.
     pub failing: Option<Timestamp>,
     /// What the last page that arrived left for the next one: the receiver's business.
@@ -117,7 +119,7 @@ impl Ledger {
         }
         let sent = self.under_way.take_if(|sent| sent.is_old(now))?;
         let key = sent.key.clone();
-        self.delivered = Some(sent);
+        (self.delivered, self.reported) = (Some(sent), false);
         Some(key)
     }
 
@@ -393,10 +395,14 @@ pub(crate) fn page_key(group: &str, born: Timestamp, integration: &str, revision
     format!("{:016x}{:x}-{revision}", fnv(&[group, integration]), born.as_millis())
 }
 
-/// Whether two pages are of the same integration and life of a group, by their keys.
-pub(crate) fn are_of_one_ledger(key: &str, other: &str) -> bool {
-    let ledger = |key| str::rsplit_once(key, '-').map(|(ledger, _)| ledger);
-    ledger(key) == ledger(other)
+/// Whether a page of this key is of an integration, `RECEIVER/webhook[0]`, of the group.
+pub(crate) fn is_page_of(key: &str, group: &str, integration: &str) -> bool {
+    key.starts_with(&format!("{:016x}", fnv(&[group, integration])))
+}
+
+/// What the keys of all pages of one integration in one life of a group have in common.
+pub(crate) fn ledger_of(key: &str) -> &str {
+    key.rsplit_once('-').map_or(key, |(ledger, _)| ledger)
 }
 
 /// The id of the incident that a group of this key, born then, is.

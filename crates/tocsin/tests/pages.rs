@@ -117,7 +117,10 @@ receivers:
     let why =
         eventually("one that was not tried yet waits too", LIMIT, || waits_behind_it(20, "receiver_down"));
     let says = why["says"].to_string();
-    assert!(says.contains("Not delivered yet: all fails. It is tried at "), "{says}");
+    assert!(
+        says.contains("Not delivered yet: all/webhook[0]: not tried while it fails. It is tried at "),
+        "{says}"
+    );
 }
 
 #[test]

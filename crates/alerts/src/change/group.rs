@@ -107,6 +107,7 @@ fn read_ledger(row: &Value) -> Option<Ledger> {
         under_way: read_sent(&row["under_way"]),
         delivered: read_sent(&row["delivered"]),
         superseded: Default::default(),
+        reported: false,
         failing: read_time(&row["failing"]),
         kept: Some(&row["kept"]).filter(|kept| !kept.is_null()).map(Json::from),
     })

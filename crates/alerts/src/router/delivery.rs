@@ -65,7 +65,7 @@ impl Alerts {
             was_failing = ledger.failing.take().is_some();
             match ledger.under_way.take() {
                 sent @ Some(_) if arrived => {
-                    ledger.delivered = sent;
+                    (ledger.delivered, ledger.reported) = (sent, true);
                     ledger.kept = tried.kept.cloned().or(ledger.kept.take());
                 }
                 sent => lost = sent,
@@ -111,7 +111,7 @@ impl Alerts {
         }
         self.note_try(group, (&late.key, integration), tried, arrived, now, out);
         if let Some(ledger) = group.row.ledgers.get_mut(integration) {
-            ledger.delivered = Some(late);
+            (ledger.delivered, ledger.reported) = (Some(late), true);
             ledger.failing = None;
             ledger.kept = tried.kept.cloned().or(ledger.kept.take());
         }

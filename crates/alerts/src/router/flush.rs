@@ -109,10 +109,11 @@ impl Alerts {
         let wanted: BTreeSet<String> = targets.iter().map(Target::name).collect();
         let gone = group.row.ledgers.iter_mut().filter(|(name, _)| !wanted.contains(*name));
         gone.for_each(|(_, ledger)| ledger.leave());
+        let told_before = told_to_anybody(group);
         for target in &targets {
             self.address(group, target, None, &mut turn, pages);
         }
-        self.follow_incident(group, incident, &mut turn);
+        self.follow_incident(group, incident, &told_before, &mut turn);
         self.escalate(group, incident, &mut turn, pages);
         for target in targets.iter().filter(|target| !target.integration.send_resolved) {
             if let Some(ledger) = group.row.ledgers.get_mut(&target.name()) {
@@ -120,6 +121,7 @@ impl Alerts {
             }
         }
         group.row.ledgers.retain(|_, ledger| ledger.revision > 0);
+        group.again &= group.row.ledgers.values().any(|one| one.under_way.is_some() && !one.is_stuck());
         if regular {
             group.row.next_flush = now.plus(node.group_interval.max(Duration::from_millis(1)));
             group.row.flushed = true;
@@ -275,8 +277,8 @@ impl Alerts {
     /// A page of this key is about to leave: it takes the place of the one under way, and what may still be said anew of the
     /// last that arrived is old.
     fn take_place(&mut self, ledger: &mut Ledger, new: &str, now: Timestamp) {
-        // Of one that is old nobody may have said that it arrived.
-        if let Some(sent) = ledger.delivered.as_ref().filter(|sent| !sent.is_old(now)) {
+        let reported = ledger.reported;
+        if let Some(sent) = ledger.delivered.as_ref().filter(|sent| reported || !sent.is_old(now)) {
             self.notices.push(Notice::Withdrawn { key: sent.key.clone() });
         }
         if let Some(stuck) = ledger.under_way.clone() {
@@ -333,4 +335,10 @@ impl Alerts {
         }
         self.note_over(&gone, now, out);
     }
+}
+
+/// Fingerprints of the alerts that somebody was told fire, or is being told.
+fn told_to_anybody(group: &Group) -> BTreeSet<u64> {
+    let told = group.row.ledgers.values().filter_map(Ledger::told);
+    told.flat_map(|sent| &sent.firing).copied().collect()
 }

@@ -10,7 +10,8 @@ use crate::notice::Notice;
 use crate::route::RouteNode;
 use crate::severity::Severity;
 use model::{Alert, Labels, Page, Timestamp};
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 /// Incidents that are over and kept at most; the oldest go first.
 const RESOLVED_MAX: usize = 10_000;
@@ -54,26 +55,31 @@ impl Alerts {
     }
 
     /// After the messages: a message about something that fires opens it, or opens it again; the end of everything
-    /// resolves it.
+    /// resolves it. `known` are those of which somebody was told before.
     pub(super) fn follow_incident(
         &mut self,
         group: &Group,
         incident: &mut Option<Incident>,
+        known: &BTreeSet<u64>,
         turn: &mut Turn<'_>,
     ) {
         let told = turn.paged.iter().any(|paged| !paged.firing.is_empty());
-        let called = turn.paged.iter().any(|paged| paged.calls);
-        // What fires again before its end was told is what everybody believes.
-        let mut known = group.row.ledgers.values().filter_map(Ledger::told);
-        let is_known = known.any(|sent| !sent.firing.is_disjoint(&turn.firing));
         let over = turn.full && turn.firing.is_empty() && turn.quiet.is_empty() && !group.members.is_empty();
+        let is_back = incident.as_ref().is_some_and(|incident| match incident.closed_by {
+            // Only by what nobody knew of.
+            Some(_) => turn.paged.iter().any(|paged| paged.calls && !paged.firing.is_subset(known)),
+            // What fires again before its end was told is what everybody believes.
+            None => {
+                turn.paged.iter().any(|paged| paged.calls) || !group.orphan && is_told(group, &turn.firing)
+            }
+        });
         match incident {
             None if told => {
                 let opened = self.open(group, turn);
                 self.tell(&opened, What::Opened, "");
                 *incident = Some(opened);
             }
-            Some(incident) if !incident.is_live() && (called || is_known && incident.closed_by.is_none()) => {
+            Some(incident) if is_back && !incident.is_live() => {
                 incident.open(turn.now);
                 incident.reopened += 1;
                 incident.add(turn.now, What::Reopened, "", self.names(group, turn));
@@ -287,6 +293,11 @@ impl Alerts {
         names.truncate(NAMED_MAX);
         format!("{} firing: {}", firing.len(), names.join(", "))
     }
+}
+
+/// Whether somebody was told, or is being told, that one of these fires.
+fn is_told(group: &Group, firing: &BTreeSet<u64>) -> bool {
+    group.row.ledgers.values().filter_map(Ledger::told).any(|sent| !sent.firing.is_disjoint(firing))
 }
 
 /// Whom a group's route tells, or who is told instead.

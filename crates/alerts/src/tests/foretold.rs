@@ -334,3 +334,84 @@ fn an_end_that_was_put_off_is_not_on_its_way() {
     let said = why(&story, A1, 901);
     assert_eq!((said.over, said.verdict), (true, Some(Verdict::Deliver)));
 }
+
+#[test]
+fn whichever_was_not_tried_counts() {
+    let labels = Labels::from_pairs(A1.iter().copied());
+    for failing in ["webhook[0]", "webhook[1]"] {
+        let mut story = Story::with(told_by(&["webhook[0]", "webhook[1]"]), 12);
+        story.post(0, A1, false);
+        let pages = story.run(30);
+        for (_, page) in &pages {
+            story.alerts.put_off(&page.key, story.time(31), &mut story.journal);
+        }
+        let well = pages.iter().find(|(_, page)| page.integration != failing).unwrap().1.key.clone();
+        story.alerts.delivered(&well, Ok(()), story.time(50), &mut story.journal);
+        for asked_at in [51, 700] {
+            story.run(asked_at);
+            let said =
+                story.alerts.why_now(&labels, story.time(asked_at), story.alerts.decisions()).remove(0);
+            let by = format!("team/{failing}: not tried while it fails");
+            assert_eq!((said.reason_word(), said.by), ("receiver_down", vec![by]), "{asked_at}");
+        }
+    }
+}
+
+#[test]
+fn an_end_that_was_put_off_for_who_is_gone_was_told_to_nobody() {
+    let mut story = Story::with(told_by(&["webhook[0]"]), 12);
+    story.post(0, A1, false);
+    story.told(30);
+    story.post(40, A1, true);
+    let end = story.run(40).remove(0).1;
+    story.alerts.put_off(&end.key, story.time(41), &mut story.journal);
+    let now = story.time(50);
+    story.alerts.reload(told_by(&["email[0]"]), now, &mut story.journal);
+    let said = why(&story, A1, 51);
+    assert_eq!((said.over, said.verdict), (true, Some(Verdict::Hold(Hold::Over))));
+}
+
+#[test]
+fn an_end_does_not_wait_for_news_that_were_taken_back() {
+    let route = "receiver: team\ngroup_wait: 30s\nrepeat_interval: 4h";
+    let route: RouteConfig = serde_saphyr::from_str(route).unwrap();
+    let integrations = [("webhook[0]", true), ("webhook[1]", false)]
+        .map(|(name, send_resolved)| Integration { name: name.to_owned(), send_resolved });
+    let team = ReceiverShape { name: "team".to_owned(), integrations: integrations.into() };
+    let raw = RawConfig { route: Some(&route), receivers: &[team], ..RawConfig::default() };
+    let mut story = Story::with(Config::resolve(raw).unwrap().0, 12);
+    const B: &[(&str, &str)] = &[("alertname", "B")];
+    let arrive = |story: &mut Story, secs| {
+        let now = story.time(secs);
+        for (_, page) in story.run(secs) {
+            if page.integration == "webhook[0]" {
+                story.alerts.delivered(&page.key, Ok(()), now, &mut story.journal);
+            }
+        }
+        story.last = now;
+    };
+    story.post(0, A1, false);
+    let slow = story.run(30);
+    for (_, page) in &slow {
+        if page.integration == "webhook[0]" {
+            story.alerts.delivered(&page.key, Ok(()), page.at, &mut story.journal);
+        }
+    }
+    story.post(100, B, false);
+    arrive(&mut story, 331);
+    story.silence(335, 3_600, "B");
+    story.post(336, A1, true);
+    let withdrawn = slow.iter().find(|(_, page)| page.integration == "webhook[1]").unwrap().1.key.clone();
+    failed_once(&mut story, 337, &withdrawn);
+    arrive(&mut story, 399);
+    story.post(400, B, true);
+    let ends = story.run(400);
+    assert!(!ends.is_empty(), "at once");
+}
+
+fn failed_once(story: &mut Story, secs: u64, key: &str) {
+    let tried = Tried { code: "503", error: "unwell", kept: None };
+    let now = story.time(secs);
+    story.last = now;
+    story.alerts.attempted(key, tried, now, &mut story.journal);
+}

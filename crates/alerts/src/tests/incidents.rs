@@ -259,3 +259,35 @@ fn what_fires_again_before_its_end_was_told_is_open_again() {
         assert_eq!((incident(&story).state, incident(&story).reopened), (IncidentState::Open, 1));
     }
 }
+
+#[test]
+fn what_somebody_resolved_stays_so_though_one_integration_refuses_it() {
+    let route: RouteConfig = serde_saphyr::from_str("receiver: team\ngroup_wait: 30s").unwrap();
+    let integration = |n| Integration { name: format!("webhook[{n}]"), send_resolved: true };
+    let team = ReceiverShape { name: "team".to_owned(), integrations: (0..2).map(integration).collect() };
+    let raw = RawConfig { route: Some(&route), receivers: &[team], ..RawConfig::default() };
+    let mut story = Story::with(Config::resolve(raw).unwrap().0, 12);
+    let settle = |story: &mut Story, secs| {
+        for (_, page) in story.run(secs) {
+            if page.alerts[0].name() == "A" {
+                let result =
+                    if page.integration == "webhook[0]" { Ok(()) } else { Err("refused".to_owned()) };
+                story.alerts.delivered(&page.key, result, page.at, &mut story.journal);
+            }
+        }
+    };
+    story.post(0, A1, false);
+    settle(&mut story, 30);
+    let of_a = |story: &Story| {
+        let mut all = story.alerts.incidents(None).into_iter();
+        all.find(|one| one.labels.get("alertname") == Some("A")).unwrap().clone()
+    };
+    let (id, now) = (of_a(&story).id, story.time(60));
+    story.last = now;
+    story.alerts.act(&id, Act::Resolve, "ada", now, &mut story.journal).unwrap();
+    settle(&mut story, 1_000);
+    assert_eq!((of_a(&story).state, of_a(&story).reopened), (IncidentState::Resolved, 0));
+    story.post(1_000, A2, false);
+    settle(&mut story, 1_400);
+    assert_eq!((of_a(&story).state, of_a(&story).reopened), (IncidentState::Open, 1), "what is new");
+}

@@ -1,9 +1,12 @@
 //! What held an alert in its group: what was decided last, and what became of the messages about it.
 
 use super::{Attempt, Beside, Receiver};
-use crate::group::are_of_one_ledger;
+use crate::group::{is_page_of, ledger_of};
 use model::{Decision, Hold, Verdict};
 use std::collections::BTreeMap;
+
+/// What is said of an integration to which nothing was tried.
+const UNTRIED: &str = "not tried while it fails";
 
 /// A verdict, and by what it was held or told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,8 +46,8 @@ impl Life<'_> {
         let (failing, gone) = self.failing(last.over);
         let mut standing = self.of_last_message(last);
         // One whose place another has taken got through after all; or what failed is there no more.
-        let is_its =
-            |attempt: &Attempt| last.page_key.as_ref().is_none_or(|key| are_of_one_ledger(key, &attempt.key));
+        let ledger = last.page_key.as_deref().map(ledger_of);
+        let is_its = |attempt: &Attempt| ledger.is_none_or(|ledger| ledger == ledger_of(&attempt.key));
         let counts =
             |attempt: &Attempt| attempt.arrived && (gone || last.at <= attempt.at && is_its(attempt));
         if standing.is_down() && failing.is_empty() && self.attempts().any(counts) {
@@ -55,7 +58,8 @@ impl Life<'_> {
             standing.verdict = Verdict::Hold(Hold::ReceiverDown);
         }
         if standing.is_down() && !failing.is_empty() {
-            standing.by = failing;
+            standing.by =
+                failing.iter().map(|(integration, error)| format!("{integration}: {error}")).collect();
         }
         Some(standing)
     }
@@ -70,6 +74,10 @@ impl Life<'_> {
     fn of_last_message(&self, last: &Decision) -> Standing {
         let decided = Standing { verdict: last.verdict, by: last.by.clone() };
         match last.page_key.as_deref().and_then(|key| self.last_try(key)) {
+            None if last.over && decided.is_down() && self.integration_of(last).is_none() => {
+                let arrived = self.end_arrived();
+                Standing::of(if arrived { Verdict::Deliver } else { Verdict::Hold(Hold::Over) })
+            }
             None => decided,
             Some(attempt) if attempt.arrived && last.verdict == Verdict::Deliver => decided,
             Some(attempt) if attempt.arrived => Standing::of(Verdict::Deliver),
@@ -98,16 +106,38 @@ impl Life<'_> {
         self.attempts().filter(|attempt| attempt.key == key).last()
     }
 
-    /// What each integration said whose last try failed, `RECEIVER/webhook[0]: 503`, of those to tell the end if it is
-    /// `over`; and whether one failed that is there no more.
-    fn failing(&self, over: bool) -> (Vec<String>, bool) {
+    /// What each integration said whose last try failed, of those to tell the end if it is `over`; with those that were not
+    /// even tried, because they fail for others. And whether one failed that is there no more.
+    fn failing(&self, over: bool) -> (BTreeMap<String, String>, bool) {
         let tries = self.attempts().filter(|attempt| !over || self.tells_end(&attempt.key));
         let last: BTreeMap<&str, &Attempt> =
             tries.map(|attempt| (attempt.integration.as_str(), attempt)).collect();
         let failed = last.into_values().filter(|attempt| !attempt.arrived);
         let (tried, gone): (Vec<_>, Vec<_>) =
             failed.partition(|attempt| self.beside.is_tried(&attempt.integration));
-        let said = tried.iter().map(|attempt| format!("{}: {}", attempt.integration, attempt.error));
-        (said.collect(), !gone.is_empty())
+        let untried = self.untried(over).map(|integration| (integration, UNTRIED.to_owned()));
+        let said = tried.iter().map(|attempt| (attempt.integration.clone(), attempt.error.clone()));
+        (untried.chain(said).collect(), !gone.is_empty())
+    }
+
+    /// The integrations whose last page about it waits without a try.
+    fn untried(&self, over: bool) -> impl Iterator<Item = String> {
+        let pages = self.decisions.iter().filter_map(|one| Some((ledger_of(one.page_key.as_deref()?), *one)));
+        let last: BTreeMap<&str, &Decision> = pages.collect();
+        let waits = last.into_iter().filter(move |(ledger, decision)| {
+            let is_its = |attempt: &Attempt| ledger_of(&attempt.key) == *ledger && decision.at <= attempt.at;
+            decision.over == over
+                && decision.verdict == Verdict::Hold(Hold::ReceiverDown)
+                && !self.attempts().any(is_its)
+        });
+        waits.filter_map(|(_, decision)| self.integration_of(decision))
+    }
+
+    /// Which integration, `RECEIVER/webhook[0]`, a decision's message is to, if it is there.
+    fn integration_of(&self, decision: &Decision) -> Option<String> {
+        let (receiver, key) =
+            (self.beside.config.receiver(&decision.receiver)?, decision.page_key.as_deref()?);
+        let mut names = receiver.integrations.iter().map(|one| format!("{}/{}", receiver.name, one.name));
+        names.find(|name| is_page_of(key, &decision.group_key, name))
     }
 }

@@ -82,6 +82,18 @@ impl Pages {
         self.told.get(alert)
     }
 
+    /// A page that was delivered is not sent again, whatever a step finds.
+    fn outdated(&mut self, key: &str) {
+        let Pages { sent, news, .. } = self;
+        sent.retain(|(run_id, page)| {
+            let is_other = page.key != key;
+            if !is_other {
+                news.remove(run_id);
+            }
+            is_other
+        });
+    }
+
     /// No try is under way any more: what took a page's place is what the next try says.
     fn try_is_over(&mut self, run_id: RunId) {
         if let Some(next) = self.next.remove(&run_id) {
@@ -242,6 +254,7 @@ impl Core {
         let Some(run_id) = self.pages.runs.get(old).copied() else { return false };
         let Some(known) = self.pages.live.get(&run_id) else { return false };
         let (cause, diagnosis, remedy) = (known.cause.clone(), known.diagnosis.clone(), known.remedy.clone());
+        let known_key = known.key.clone();
         let page = Page { cause, diagnosis, remedy, ..page.clone() };
         let waits = self.queue.amend_args(run_id, self.args(&page), &mut batch.changes.tasks);
         tracing::info!(
@@ -251,7 +264,7 @@ impl Core {
             "Page to {} is brought up to date",
             page.receiver
         );
-        if waits || self.pages.next.contains_key(&run_id) {
+        if waits || known_key != old {
             self.alerts.idle(old);
         }
         self.pages.runs.remove(old);
@@ -263,14 +276,7 @@ impl Core {
 
     /// A page that has not arrived has nothing left to say, or nothing is said anew of one that has.
     pub(super) fn withdraw_page(&mut self, key: &str, batch: &mut Batch, now: Timestamp) {
-        let Pages { sent, news, .. } = &mut self.pages;
-        sent.retain(|(run_id, page)| {
-            let is_other = page.key != key;
-            if !is_other {
-                news.remove(run_id);
-            }
-            is_other
-        });
+        self.pages.outdated(key);
         let Some(run_id) = self.pages.runs.remove(key) else { return };
         tracing::info!(event = "page_withdrawn", key, "Page {key} has nothing left to say");
         self.pages.live.remove(&run_id);
@@ -470,10 +476,14 @@ impl Core {
         };
         let tried = Tried { code, error, kept: kept.as_ref() };
         self.alerts.outcome(&page.key, tried, result.is_ok(), now, &mut batch.changes.alerts);
+        let key = page.key.clone();
         if result.is_ok() {
             self.pages.delivered(finished.run_id, page, now);
         }
         if let Some(next) = next {
+            if next.key != key {
+                self.pages.outdated(&key);
+            }
             self.queue_page(next, Vec::new(), batch, now);
         }
     }
