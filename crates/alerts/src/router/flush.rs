@@ -109,7 +109,8 @@ impl Alerts {
         let wanted: BTreeSet<String> = targets.iter().map(Target::name).collect();
         let gone = group.row.ledgers.iter_mut().filter(|(name, _)| !wanted.contains(*name));
         gone.for_each(|(_, ledger)| ledger.leave());
-        let told_before = told_to_anybody(group);
+        let is_closed = incident.as_ref().is_some_and(|incident| incident.closed_by.is_some());
+        let told_before = if is_closed { told_to_anybody(group) } else { BTreeSet::new() };
         for target in &targets {
             self.address(group, target, None, &mut turn, pages);
         }

@@ -55,7 +55,7 @@ impl Alerts {
     }
 
     /// After the messages: a message about something that fires opens it, or opens it again; the end of everything
-    /// resolves it. `known` are those of which somebody was told before.
+    /// resolves it. `known` are those of which somebody was told before, if somebody resolved it.
     pub(super) fn follow_incident(
         &mut self,
         group: &Group,
@@ -65,7 +65,8 @@ impl Alerts {
     ) {
         let told = turn.paged.iter().any(|paged| !paged.firing.is_empty());
         let over = turn.full && turn.firing.is_empty() && turn.quiet.is_empty() && !group.members.is_empty();
-        let is_back = incident.as_ref().is_some_and(|incident| match incident.closed_by {
+        let rests = incident.as_ref().filter(|incident| !incident.is_live());
+        let is_back = rests.is_some_and(|incident| match incident.closed_by {
             // Only by what nobody knew of.
             Some(_) => turn.paged.iter().any(|paged| paged.calls && !paged.firing.is_subset(known)),
             // What fires again before its end was told is what everybody believes.
@@ -79,7 +80,7 @@ impl Alerts {
                 self.tell(&opened, What::Opened, "");
                 *incident = Some(opened);
             }
-            Some(incident) if is_back && !incident.is_live() => {
+            Some(incident) if is_back => {
                 incident.open(turn.now);
                 incident.reopened += 1;
                 incident.add(turn.now, What::Reopened, "", self.names(group, turn));

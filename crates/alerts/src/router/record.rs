@@ -3,7 +3,7 @@
 use super::turn::{Paged, Turn};
 use super::{Alerts, waits::Waits};
 use crate::change::{Change, WaitingGroup};
-use crate::group::{Group, Member, Sent};
+use crate::group::{Group, Ledger, Member};
 use crate::incident::Incident;
 use crate::known::Slot;
 use crate::why::turn_from;
@@ -157,18 +157,19 @@ impl Alerts {
 struct Named {
     /// By one that does not arrive.
     stuck: BTreeSet<u64>,
-    /// By the last to each integration.
+    /// By the last to each integration, while news waits for one of them.
     told: BTreeSet<u64>,
 }
 
 impl Named {
     fn of(group: &Group) -> Named {
         let ledgers = || group.row.ledgers.values();
-        let firing = |sent: Option<&Sent>| sent.map(|sent| sent.firing.clone()).unwrap_or_default();
-        let stuck = ledgers().filter(|ledger| ledger.is_stuck());
+        let stuck =
+            ledgers().filter(|ledger| ledger.is_stuck()).filter_map(|ledger| ledger.under_way.as_ref());
+        let told = ledgers().filter(|_| group.again).filter_map(Ledger::told);
         Named {
-            stuck: stuck.flat_map(|ledger| firing(ledger.under_way.as_ref())).collect(),
-            told: ledgers().flat_map(|ledger| firing(ledger.told())).collect(),
+            stuck: stuck.flat_map(|sent| &sent.firing).copied().collect(),
+            told: told.flat_map(|sent| &sent.firing).copied().collect(),
         }
     }
 }
