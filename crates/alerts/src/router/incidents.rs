@@ -1,7 +1,7 @@
 //! What a flush means for its group's incident: it wakes, gets graver, is opened, reopened, resolved, escalated.
 
 use super::Alerts;
-use super::turn::{Target, Turn};
+use super::turn::{Paged, Target, Turn};
 use crate::change::Change;
 use crate::escalate::{Escalating, Policy, Step, Tell};
 use crate::group::{Group, Ledger};
@@ -67,8 +67,14 @@ impl Alerts {
         let over = turn.full && turn.firing.is_empty() && turn.quiet.is_empty() && !group.members.is_empty();
         let rests = incident.as_ref().filter(|incident| !incident.is_live());
         let is_back = rests.is_some_and(|incident| match incident.closed_by {
-            // Only by what nobody knew of.
-            Some(_) => turn.paged.iter().any(|paged| paged.calls && !paged.firing.is_subset(known)),
+            // Only by what nobody knew of, or what began after that.
+            Some(_) => {
+                let is_news = |paged: &Paged| {
+                    !paged.firing.is_subset(known)
+                        || self.began_since(group, &paged.firing, incident.resolved_at)
+                };
+                turn.paged.iter().any(|paged| paged.calls && is_news(paged))
+            }
             // What fires again before its end was told is what everybody believes.
             None => {
                 turn.paged.iter().any(|paged| paged.calls) || !group.orphan && is_told(group, &turn.firing)
@@ -276,6 +282,12 @@ impl Alerts {
     /// Tells others of an incident.
     pub(super) fn tell(&mut self, incident: &Incident, what: What, by: &str) {
         self.notices.push(Notice::Incident { id: incident.id.clone(), what, by: by.to_owned() });
+    }
+
+    /// Whether one of these alerts of a group began after an instant.
+    fn began_since(&self, group: &Group, firing: &BTreeSet<u64>, at: Option<Timestamp>) -> bool {
+        let mut alerts = self.members(group).filter(|alert| firing.contains(&alert.labels.fingerprint()));
+        alerts.any(|alert| at.is_some_and(|at| at < alert.starts_at))
     }
 
     fn gravest(&self, group: &Group, turn: &Turn<'_>) -> Option<Severity> {

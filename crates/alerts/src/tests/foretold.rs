@@ -369,6 +369,35 @@ fn an_end_that_was_put_off_for_who_is_gone_was_told_to_nobody() {
     story.alerts.reload(told_by(&["email[0]"]), now, &mut story.journal);
     let said = why(&story, A1, 51);
     assert_eq!((said.over, said.verdict), (true, Some(Verdict::Hold(Hold::Over))));
+    let then = story.alerts.why(&Labels::from_pairs(A1.iter().copied()), story.time(45)).remove(0);
+    assert_eq!(then.reason_word(), "receiver_down", "as it was then");
+}
+
+#[test]
+fn who_is_gone_is_not_waited_for() {
+    let mut story = Story::with(told_by(&["webhook[0]", "webhook[1]"]), 12);
+    story.post(0, A1, false);
+    for (_, page) in story.run(30) {
+        match page.integration.as_str() {
+            "webhook[0]" => story.alerts.delivered(&page.key, Ok(()), story.time(32), &mut story.journal),
+            _ => story.alerts.put_off(&page.key, story.time(31), &mut story.journal),
+        }
+    }
+    assert_eq!(why(&story, A1, 33).reason_word(), "receiver_down");
+    story.alerts.reload(told_by(&["webhook[0]"]), story.time(40), &mut story.journal);
+    assert_eq!(why(&story, A1, 41).verdict, Some(Verdict::Deliver));
+
+    let mut story = Story::with(told_by(&["webhook[0]", "webhook[1]"]), 12);
+    story.post(0, A1, false);
+    story.told(30);
+    story.post(40, A1, true);
+    for (_, page) in story.run(40) {
+        story.alerts.put_off(&page.key, story.time(41), &mut story.journal);
+    }
+    story.alerts.reload(told_by(&["webhook[0]"]), story.time(50), &mut story.journal);
+    let said = why(&story, A1, 51);
+    let by = vec!["team/webhook[0]: not tried while it fails".to_owned()];
+    assert_eq!((said.over, said.reason_word(), said.by), (true, "receiver_down", by), "it is still to tell");
 }
 
 #[test]

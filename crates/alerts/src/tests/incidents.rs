@@ -291,3 +291,31 @@ fn what_somebody_resolved_stays_so_though_one_integration_refuses_it() {
     settle(&mut story, 1_400);
     assert_eq!((of_a(&story).state, of_a(&story).reopened), (IncidentState::Open, 1), "what is new");
 }
+
+#[test]
+fn what_comes_back_after_somebody_resolved_it_is_news_whatever_another_integration_knows() {
+    let route: RouteConfig = serde_saphyr::from_str("receiver: team\ngroup_wait: 30s").unwrap();
+    let integration = |n| Integration { name: format!("webhook[{n}]"), send_resolved: true };
+    let team = ReceiverShape { name: "team".to_owned(), integrations: (0..2).map(integration).collect() };
+    let raw = RawConfig { route: Some(&route), receivers: &[team], ..RawConfig::default() };
+    let mut story = Story::with(Config::resolve(raw).unwrap().0, 12);
+    const B: &[(&str, &str)] = &[("alertname", "B")];
+    story.post(0, A1, false);
+    story.post(0, B, false);
+    assert_eq!(story.told(30).len(), 2);
+    let (id, now) = (story.alerts.incidents(None)[0].id.clone(), story.time(60));
+    story.alerts.act(&id, Act::Resolve, "ada", now, &mut story.journal).unwrap();
+    story.post(100, B, true);
+    let settle = |story: &mut Story, secs| {
+        for (_, page) in story.run(secs) {
+            let result = if page.integration == "webhook[0]" { Ok(()) } else { Err("refused".to_owned()) };
+            story.alerts.delivered(&page.key, result, page.at, &mut story.journal);
+        }
+    };
+    settle(&mut story, 399);
+    assert_eq!(story.alerts.incident(&id).unwrap().state, IncidentState::Resolved);
+    story.post(400, B, false);
+    settle(&mut story, 700);
+    let back = story.alerts.incident(&id).unwrap();
+    assert_eq!((back.state, back.reopened), (IncidentState::Open, 1));
+}

@@ -44,6 +44,7 @@ impl Life<'_> {
     pub(super) fn standing(&self) -> Option<Standing> {
         let last = self.decisions.last()?;
         let (failing, gone) = self.failing(last.over);
+        let gone = gone || self.is_for_nobody(last);
         let mut standing = self.of_last_message(last);
         // One whose place another has taken got through after all; or what failed is there no more.
         let ledger = last.page_key.as_deref().map(ledger_of);
@@ -54,7 +55,7 @@ impl Life<'_> {
             standing = Standing::of(Verdict::Deliver);
         }
         // Told is what has reached every integration that was to tell of it.
-        if standing.is_told() && !failing.is_empty() {
+        if (standing.is_told() || last.over) && !failing.is_empty() {
             standing.verdict = Verdict::Hold(Hold::ReceiverDown);
         }
         if standing.is_down() && !failing.is_empty() {
@@ -74,7 +75,7 @@ impl Life<'_> {
     fn of_last_message(&self, last: &Decision) -> Standing {
         let decided = Standing { verdict: last.verdict, by: last.by.clone() };
         match last.page_key.as_deref().and_then(|key| self.last_try(key)) {
-            None if last.over && decided.is_down() && self.integration_of(last).is_none() => {
+            None if last.over && decided.is_down() && self.is_for_nobody(last) => {
                 let arrived = self.end_arrived();
                 Standing::of(if arrived { Verdict::Deliver } else { Verdict::Hold(Hold::Over) })
             }
@@ -130,7 +131,13 @@ impl Life<'_> {
                 && decision.verdict == Verdict::Hold(Hold::ReceiverDown)
                 && !self.attempts().any(is_its)
         });
-        waits.filter_map(|(_, decision)| self.integration_of(decision))
+        let then = |decision: &Decision| (!self.beside.is_now).then(|| decision.receiver.to_string());
+        waits.filter_map(move |(_, decision)| self.integration_of(decision).or_else(|| then(decision)))
+    }
+
+    /// Whether a decision's message is to an integration that is there no more.
+    fn is_for_nobody(&self, decision: &Decision) -> bool {
+        self.beside.is_now && decision.page_key.is_some() && self.integration_of(decision).is_none()
     }
 
     /// Which integration, `RECEIVER/webhook[0]`, a decision's message is to, if it is there.
