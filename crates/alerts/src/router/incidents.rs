@@ -71,7 +71,7 @@ impl Alerts {
             Some(_) => {
                 let is_news = |paged: &Paged| {
                     !paged.firing.is_subset(known)
-                        || self.began_since(group, &paged.firing, incident.resolved_at)
+                        || self.began_since(group, &paged.firing, (incident.resolved_at, turn.now))
                 };
                 turn.paged.iter().any(|paged| paged.calls && is_news(paged))
             }
@@ -284,10 +284,15 @@ impl Alerts {
         self.notices.push(Notice::Incident { id: incident.id.clone(), what, by: by.to_owned() });
     }
 
-    /// Whether one of these alerts of a group began after an instant.
-    fn began_since(&self, group: &Group, firing: &BTreeSet<u64>, at: Option<Timestamp>) -> bool {
+    /// Whether one of these alerts of a group began after an instant. Not by the clock of a client that is ahead of ours.
+    fn began_since(
+        &self,
+        group: &Group,
+        firing: &BTreeSet<u64>,
+        (at, now): (Option<Timestamp>, Timestamp),
+    ) -> bool {
         let mut alerts = self.members(group).filter(|alert| firing.contains(&alert.labels.fingerprint()));
-        alerts.any(|alert| at.is_some_and(|at| at < alert.starts_at))
+        alerts.any(|alert| at.is_some_and(|at| at < alert.starts_at) && alert.starts_at <= now)
     }
 
     fn gravest(&self, group: &Group, turn: &Turn<'_>) -> Option<Severity> {

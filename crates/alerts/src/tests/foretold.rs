@@ -386,6 +386,10 @@ fn who_is_gone_is_not_waited_for() {
     assert_eq!(why(&story, A1, 33).reason_word(), "receiver_down");
     story.alerts.reload(told_by(&["webhook[0]"]), story.time(40), &mut story.journal);
     assert_eq!(why(&story, A1, 41).verdict, Some(Verdict::Deliver));
+    story.last = story.time(40);
+    story.told(400);
+    let then = |secs| story.alerts.why(&Labels::from_pairs(A1.iter().copied()), story.time(secs)).remove(0);
+    assert_eq!([then(35), then(400)].map(|why| why.reason_word()), ["receiver_down", "repeat"]);
 
     let mut story = Story::with(told_by(&["webhook[0]", "webhook[1]"]), 12);
     story.post(0, A1, false);

@@ -2,7 +2,7 @@
 
 use super::{Attempt, Beside, Receiver};
 use crate::group::{is_page_of, ledger_of};
-use model::{Decision, Hold, Verdict};
+use model::{Decision, Hold, Timestamp, Verdict};
 use std::collections::BTreeMap;
 
 /// What is said of an integration to which nothing was tried.
@@ -55,7 +55,8 @@ impl Life<'_> {
             standing = Standing::of(Verdict::Deliver);
         }
         // Told is what has reached every integration that was to tell of it.
-        if (standing.is_told() || last.over) && !failing.is_empty() {
+        let tells_end = last.over && last.page_key.is_some();
+        if (standing.is_told() || tells_end) && !failing.is_empty() {
             standing.verdict = Verdict::Hold(Hold::ReceiverDown);
         }
         if standing.is_down() && !failing.is_empty() {
@@ -130,9 +131,16 @@ impl Life<'_> {
             decision.over == over
                 && decision.verdict == Verdict::Hold(Hold::ReceiverDown)
                 && !self.attempts().any(is_its)
+                && !self.is_said_to_all_after(decision.at)
         });
         let then = |decision: &Decision| (!self.beside.is_now).then(|| decision.receiver.to_string());
         waits.filter_map(move |(_, decision)| self.integration_of(decision).or_else(|| then(decision)))
+    }
+
+    /// Whether it was on record later that all was said: not while a page that does not arrive says it.
+    fn is_said_to_all_after(&self, at: Timestamp) -> bool {
+        let mut later = self.decisions.iter().filter(|decision| at < decision.at);
+        later.any(|decision| decision.verdict == Verdict::Hold(Hold::Repeat))
     }
 
     /// Whether a decision's message is to an integration that is there no more.
