@@ -43,6 +43,16 @@ fn shape(name: &str, send_resolved: bool) -> ReceiverShape {
     ReceiverShape { name: name.to_owned(), integrations }
 }
 
+/// All to `team`, by these.
+fn told_by(names: &[&str]) -> Config {
+    let integration = |name: &&str| Integration { name: (*name).to_owned(), send_resolved: true };
+    let team =
+        ReceiverShape { name: "team".to_owned(), integrations: names.iter().map(integration).collect() };
+    let route: RouteConfig = serde_saphyr::from_str("receiver: team\ngroup_wait: 30s").unwrap();
+    let raw = RawConfig { route: Some(&route), receivers: &[team], ..RawConfig::default() };
+    Config::resolve(raw).unwrap().0
+}
+
 fn config() -> Config {
     let route: RouteConfig = serde_saphyr::from_str(CONFIG).unwrap();
     let inhibit: Vec<InhibitRuleConfig> = serde_saphyr::from_str(INHIBIT).unwrap();

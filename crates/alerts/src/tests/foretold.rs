@@ -136,16 +136,6 @@ fn a_route_outside_its_active_hours_waits_for_them() {
     assert_eq!(node.mute_ends(&config.intervals, noon), None, "never both");
 }
 
-/// All to `team`, by these.
-fn told_by(names: &[&str]) -> Config {
-    let integration = |name: &&str| Integration { name: (*name).to_owned(), send_resolved: true };
-    let team =
-        ReceiverShape { name: "team".to_owned(), integrations: names.iter().map(integration).collect() };
-    let route: RouteConfig = serde_saphyr::from_str("receiver: team\ngroup_wait: 30s").unwrap();
-    let raw = RawConfig { route: Some(&route), receivers: &[team], ..RawConfig::default() };
-    Config::resolve(raw).unwrap().0
-}
-
 /// Of all that leaves until `secs`, what is for `well` arrives, and one try of the rest fails.
 fn tried(story: &mut Story, secs: u64, well: &str) {
     for (_, page) in story.run(secs) {

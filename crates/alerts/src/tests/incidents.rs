@@ -262,11 +262,7 @@ fn what_fires_again_before_its_end_was_told_is_open_again() {
 
 #[test]
 fn what_somebody_resolved_stays_so_though_one_integration_refuses_it() {
-    let route: RouteConfig = serde_saphyr::from_str("receiver: team\ngroup_wait: 30s").unwrap();
-    let integration = |n| Integration { name: format!("webhook[{n}]"), send_resolved: true };
-    let team = ReceiverShape { name: "team".to_owned(), integrations: (0..2).map(integration).collect() };
-    let raw = RawConfig { route: Some(&route), receivers: &[team], ..RawConfig::default() };
-    let mut story = Story::with(Config::resolve(raw).unwrap().0, 12);
+    let mut story = Story::with(told_by(&["webhook[0]", "webhook[1]"]), 12);
     let settle = |story: &mut Story, secs| {
         for (_, page) in story.run(secs) {
             if page.alerts[0].name() == "A" {
@@ -294,11 +290,7 @@ fn what_somebody_resolved_stays_so_though_one_integration_refuses_it() {
 
 #[test]
 fn what_comes_back_after_somebody_resolved_it_is_news_whatever_another_integration_knows() {
-    let route: RouteConfig = serde_saphyr::from_str("receiver: team\ngroup_wait: 30s").unwrap();
-    let integration = |n| Integration { name: format!("webhook[{n}]"), send_resolved: true };
-    let team = ReceiverShape { name: "team".to_owned(), integrations: (0..2).map(integration).collect() };
-    let raw = RawConfig { route: Some(&route), receivers: &[team], ..RawConfig::default() };
-    let mut story = Story::with(Config::resolve(raw).unwrap().0, 12);
+    let mut story = Story::with(told_by(&["webhook[0]", "webhook[1]"]), 12);
     const B: &[(&str, &str)] = &[("alertname", "B")];
     story.post(0, A1, false);
     story.post(0, B, false);
