@@ -191,12 +191,12 @@ impl<'t, 'c> Alerts<'t, 'c> {
 
 /// Gives those of a pack that are not gone rows of their own, in its place.
 fn unpack_rest(transaction: &Transaction<'_>, first: i64, count: i64) -> Result<(), Bad> {
-    let blob: Vec<u8> = transaction.prepare_cached(PACKED)?.query_row([first], |row| row.get(0))?;
     let gone: BTreeSet<i64> = transaction
         .prepare_cached("SELECT id FROM alert_gone WHERE id >= ?1 AND id < ?1 + ?2")?
         .query_map([first, count], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     if (gone.len() as i64) < count {
+        let blob: Vec<u8> = transaction.prepare_cached(PACKED)?.query_row([first], |row| row.get(0))?;
         let alerts = unpack(&blob).ok_or_else(|| unreadable(first))?;
         let mut statement = transaction.prepare_cached(KEEP)?;
         for (id, alert) in (first..).zip(&alerts).filter(|(id, _)| !gone.contains(id)) {
